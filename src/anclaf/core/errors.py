@@ -1,0 +1,41 @@
+"""The errors that a user can cause. Each message says what was got, what was expected, and what to do."""
+
+
+class AnclafError(Exception):
+    """Anything that the command line answers with one line and a non-zero exit."""
+
+
+class ConfigError(AnclafError):
+    """A setting is out of range, contradicts another one, or has no effect."""
+
+
+class CorpusError(AnclafError):
+    """A corpus on disk, or a prepared one, is not what it should be."""
+
+
+class VideoError(AnclafError):
+    """A video or an image cannot be read."""
+
+
+class DetectorError(AnclafError):
+    """A face detector's file is missing or is none."""
+
+
+class ModelError(AnclafError):
+    """A model's folder is missing, damaged, foreign, or does not fit what it is used for."""
+
+
+class StaleError(AnclafError):
+    """Something cached was made from other inputs than the present ones."""
+
+
+class LeakError(AnclafError):
+    """A model would be tested on people it was trained on."""
+
+
+class TrainingError(AnclafError):
+    """Training cannot start or go on (a loss that is not finite, for example)."""
+
+
+class OutputError(AnclafError):
+    """A result cannot be written: the place exists, is full, or is not writable."""

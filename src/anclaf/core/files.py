@@ -1,0 +1,91 @@
+"""Files that are whole or absent, and fingerprints of what is in them."""
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from anclaf.core.errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` when the block ends well, else remove it.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        _discard(temporary)
+        raise output_error(path, error) from error
+    except BaseException:
+        _discard(temporary)
+        raise
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The user's line for a failed write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"{path}: the disk is full; nothing half-written was kept. Free some space and run it again")
+    return OutputError(f"{path}: cannot be written ({error.strerror or error})")
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, keys in the order given; NaN is refused by no reader, so it is written as null."""
+    write_text(path, json.dumps(_no_nan(value), indent=1, ensure_ascii=False) + "\n")
+
+
+def _no_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _no_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_no_nan(v) for v in value]
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
+    if isinstance(value, float) and value != value:
+        return None
+    return value
+
+
+def fingerprint(value: Any) -> str:
+    """16 hex digits of anything JSON can hold; equal content gives equal digits, whatever the key order."""
+    text = json.dumps(_no_nan(value), sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint_file(path: Path) -> str:
+    """16 hex digits of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    names = ("anclaf", "torch", "numpy", "opencv-python-headless", "av")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -1,0 +1,174 @@
+"""The prepared corpus: aligned uint8 faces in shards read by memory map, beside an index with a row per frame.
+
+On disk::
+
+    corpus.json      source, scale, crop, image size, fps, counts, notes, options, versions, fingerprint (written last)
+    index.parquet    clip, subject, fold, frame, time_s, valence, arousal, shard, offset
+    skipped.parquet  clip, frame, reason, detail
+    geometry.npz     landmarks (N, P, 2) source pixels; matrix (N, 2, 3) source pixels -> crop pixels
+    shards/00000.npy uint8 (M, S, S, 3) RGB
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anclaf.core import windows
+from anclaf.core.errors import CorpusError
+from anclaf.core.scale import LabelScale
+from anclaf.faces import align
+
+FORMAT = 1
+INDEX_COLUMNS = ("clip", "subject", "fold", "frame", "time_s", "valence", "arousal", "shard", "offset")
+
+
+@dataclass(frozen=True)
+class CorpusCard:
+    """`corpus.json`: what a prepared corpus is, in words and numbers."""
+
+    source: str
+    low: float
+    high: float
+    crop: str
+    image_size: int
+    fps: float
+    frames: int
+    clips: int
+    subjects: int
+    landmarks: int
+    detector: str
+    skipped: dict[str, int]
+    notes: list[str]
+    options: dict[str, Any]
+    versions: dict[str, str]
+    fingerprint: str
+    format: int = FORMAT
+
+    @property
+    def scale(self) -> LabelScale:
+        return LabelScale(self.low, self.high)
+
+
+class PreparedCorpus:
+    """A prepared corpus, opened for reading. Rows are in clip order, then in time order."""
+
+    def __init__(self, folder: Path, card: CorpusCard, index: pd.DataFrame):
+        self.folder, self.card, self.index = folder, card, index
+        self._shards: dict[int, NDArray[np.uint8]] = {}
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "PreparedCorpus":
+        """Open a folder that `anclaf prepare` finished.
+
+        Raises:
+            CorpusError: not a prepared corpus, an unfinished one, or one of another format.
+        """
+        folder = Path(folder)
+        path = folder / "corpus.json"
+        if not path.is_file():
+            raise CorpusError(
+                f"{folder}: not a prepared corpus (no corpus.json). Make one with `anclaf prepare`, or let it finish"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.get("format") != FORMAT:
+                raise CorpusError(
+                    f"{path}: format {content.get('format')!r}; this version reads {FORMAT}. Prepare the corpus again"
+                )
+            card = CorpusCard(**content)
+            index = pd.read_parquet(folder / "index.parquet")
+        except (ValueError, TypeError, OSError, KeyError) as error:
+            raise CorpusError(f"{folder}: damaged prepared corpus ({error}). Delete it and prepare it again") from error
+        if len(index) != card.frames or not set(INDEX_COLUMNS) <= set(index.columns):
+            raise CorpusError(
+                f"{folder}: index.parquet does not fit corpus.json. Delete the folder and prepare it again"
+            )
+        return cls(folder, card, index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @cached_property
+    def _where(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self.index["shard"].to_numpy(np.int64), self.index["offset"].to_numpy(np.int64)
+
+    def _shard(self, number: int) -> NDArray[np.uint8]:
+        if number not in self._shards:
+            path = self.folder / "shards" / f"{number:05d}.npy"
+            try:
+                self._shards[number] = np.load(path, mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise CorpusError(f"{path}: cannot be read ({error}). Prepare the corpus again") from error
+        return self._shards[number]
+
+    def images(self, rows: NDArray) -> NDArray[np.uint8]:
+        """(N, S, S, 3) uint8 RGB faces of these rows."""
+        shard, offset = self._where
+        rows = np.asarray(rows)
+        out = np.empty((len(rows), self.card.image_size, self.card.image_size, 3), np.uint8)
+        for number in np.unique(shard[rows]):
+            mask = shard[rows] == number
+            out[mask] = self._shard(int(number))[offset[rows[mask]]]
+        return out
+
+    @cached_property
+    def labels(self) -> NDArray[np.float64]:
+        """(N, 2) valence, arousal in the corpus's own units."""
+        return self.index[["valence", "arousal"]].to_numpy(np.float64)
+
+    @cached_property
+    def targets(self) -> NDArray[np.float32]:
+        """(N, 2) valence, arousal in [-1, 1]."""
+        return self.card.scale.normalise(self.labels).astype(np.float32)
+
+    @cached_property
+    def subjects(self) -> NDArray[np.str_]:
+        """(N,) subject of each row."""
+        return self.index["subject"].to_numpy(str)
+
+    @cached_property
+    def clips(self) -> NDArray[np.str_]:
+        """(N,) clip of each row."""
+        return self.index["clip"].to_numpy(str)
+
+    @cached_property
+    def time_s(self) -> NDArray[np.float64]:
+        """(N,) seconds from the clip's first frame."""
+        return self.index["time_s"].to_numpy(np.float64)
+
+    @cached_property
+    def _geometry(self) -> dict[str, NDArray]:
+        with np.load(self.folder / "geometry.npz") as file:
+            return dict(file)
+
+    @property
+    def matrices(self) -> NDArray[np.float64]:
+        """(N, 2, 3) source pixels -> crop pixels."""
+        return self._geometry["matrix"]
+
+    @property
+    def source_landmarks(self) -> NDArray[np.float64]:
+        """(N, P, 2) in pixels of the source frame; P is 68, 49 or 5."""
+        return self._geometry["landmarks"]
+
+    @cached_property
+    def crop_landmarks(self) -> NDArray[np.float32]:
+        """(N, P, 2) landmarks on the crop, [-1, 1] from its left (top) edge to its right (bottom) edge."""
+        return (align.apply(self.matrices, self.source_landmarks) * (2 / self.card.image_size) - 1).astype(np.float32)
+
+    def runs(self, rows: NDArray | None = None) -> list[NDArray[np.int64]]:
+        """Rows of each stretch of consecutive frames, among these rows (default: all), each in time order."""
+        rows = np.arange(len(self)) if rows is None else np.sort(np.asarray(rows))
+        pieces = windows.runs(self.clips[rows], self.time_s[rows], self.card.fps)
+        return [rows[start:stop] for start, stop in pieces]
+
+
+def card_json(card: CorpusCard) -> dict[str, Any]:
+    """What `corpus.json` holds."""
+    return asdict(card)

@@ -1,0 +1,106 @@
+"""Estimates of a network on a prepared corpus: frame by frame, and over windows."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anclaf.core import windows
+from anclaf.data.store import PreparedCorpus
+from anclaf.metrics.regression import metrics
+from anclaf.models.network import AffectNetwork, Latent, to_input
+
+Windows = Literal["sliding", "tumbling"]
+"""sliding: each frame's window ends at it, and is shorter at a run's start. tumbling: windows do not overlap and the
+remainder of a run is dropped, as the paper's authors do."""
+
+
+@torch.inference_mode()
+def latents_of(network: AffectNetwork, images: NDArray[np.uint8], device: torch.device | str) -> Latent:
+    """(B, S, S, 3) uint8 RGB faces -> Z and Q."""
+    return network.latents(to_input(torch.from_numpy(images).to(device)))
+
+
+@torch.inference_mode()
+def features_of(
+    network: AffectNetwork,
+    corpus: PreparedCorpus,
+    rows: NDArray[np.int64],
+    device: torch.device | str,
+    batch: int = 256,
+) -> Tensor:
+    """(N, F) x of these rows, each computed once."""
+    network.eval()
+    parts = [
+        network.features(latents_of(network, corpus.images(rows[i : i + batch]), device))
+        for i in range(0, len(rows), batch)
+    ]
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def estimate_frames(
+    network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device | str
+) -> NDArray[np.float32]:
+    """Base model: (N, 2) valence and arousal in [-1, 1] units of these rows."""
+    return network.estimate(features_of(network, corpus, rows, device)).float().cpu().numpy()
+
+
+@torch.inference_mode()
+def estimate_windows(
+    network: AffectNetwork, x: Tensor, runs: Sequence[NDArray[np.int64]], n: int, mode: Windows, batch: int = 512
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """S and SA: estimates of frames from windows of n.
+
+    Args:
+        x: (N, F) features. runs: positions in x of each stretch of consecutive frames.
+
+    Returns:
+        (N, 2) estimates, NaN where `tumbling` dropped a frame; and for SA (N, n - 1) attention: [i, j] is the weight
+        that frame i gives to the state j + 1 frames before it, NaN where there is none.
+    """
+    network.eval()
+    attends = network.variant.kind == "SA"
+    out = np.full((len(x), 2), np.nan, np.float32)
+    attention = np.full((len(x), n - 1), np.nan, np.float32) if attends else None
+    for length, index in _grouped(runs, n, mode):
+        for i in range(0, len(index), batch):
+            part = index[i : i + batch]
+            got = network.recur(x[torch.from_numpy(part).to(x.device)])
+            # a sliding window speaks for its last frame, a tumbling one for all of its frames
+            steps = range(length) if mode == "tumbling" else range(length - 1, length)
+            for t in steps:
+                out[part[:, t]] = got.affect[:, t].float().cpu().numpy()
+                if attention is not None and got.attention is not None and t > 0:
+                    attention[part[:, t], :t] = got.attention[:, t, :t].flip(1).float().cpu().numpy()
+    return out, attention
+
+
+def _grouped(runs: Sequence[NDArray[np.int64]], n: int, mode: Windows) -> list[tuple[int, NDArray[np.int64]]]:
+    """Windows of one length together: (length, (windows, length) positions)."""
+    by_length: dict[int, list[NDArray[np.int64]]] = {}
+    for run in runs:
+        if mode == "tumbling":
+            for start in windows.tumbling(len(run), n):
+                by_length.setdefault(n, []).append(run[start : start + n])
+        else:
+            for end in range(1, len(run) + 1):
+                window = run[max(0, end - n) : end]
+                by_length.setdefault(len(window), []).append(window)
+    return [(length, np.stack(group)) for length, group in sorted(by_length.items())]
+
+
+def agreement_score(estimate: NDArray, target: NDArray) -> dict[str, float]:
+    """CCC and RMSE of V, of A and their means, leaving out frames without an estimate: what validation looks at."""
+    known = np.isfinite(estimate).all(1)
+    valence, arousal = (metrics(estimate[known, d], target[known, d], 0.0) for d in (0, 1))
+    return {
+        "ccc": (valence["ccc"] + arousal["ccc"]) / 2,
+        "valence_ccc": valence["ccc"],
+        "arousal_ccc": arousal["ccc"],
+        "valence_rmse": valence["rmse"],
+        "arousal_rmse": arousal["rmse"],
+    }

@@ -1,0 +1,105 @@
+"""The crop recipe: five points, a similarity transform, a canonical square face. The same for training and for use."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anclaf.core.errors import ConfigError
+
+CropName = Literal["five-point", "paper"]
+
+TEMPLATE = np.array([[0.32, 0.36], [0.68, 0.36], [0.50, 0.568], [0.353, 0.776], [0.647, 0.776]])
+"""Where the five points go, in units of the crop's side: image-left eye, image-right eye, nose tip, mouth corners."""
+
+_FIVE_OF_68 = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
+_FIVE_OF_49 = (slice(19, 25), slice(25, 31), slice(13, 14), slice(31, 32), slice(37, 38))
+
+
+def five_points(landmarks: NDArray) -> NDArray[np.float64]:
+    """(68, 2), (49, 2) or (5, 2) landmarks in pixels -> (5, 2): eye centres, nose tip, mouth corners.
+
+    68 is iBUG; 49 is iBUG without the jaw line and the two inner mouth corners (SEWA); 5 is what detectors give.
+    """
+    landmarks = np.asarray(landmarks, np.float64)
+    if landmarks.shape == (5, 2):
+        return landmarks
+    groups = {68: _FIVE_OF_68, 49: _FIVE_OF_49}.get(len(landmarks)) if landmarks.ndim == 2 else None
+    if groups is None:
+        raise ConfigError(f"landmarks: got shape {landmarks.shape}; expected (68, 2), (49, 2) or (5, 2)")
+    return np.stack([landmarks[group].mean(0) for group in groups])
+
+
+def similarity(source: NDArray, target: NDArray) -> NDArray[np.float64]:
+    """(2, 3) matrix of the least-squares rotation, uniform scale and shift from source to target (Umeyama 1991).
+
+    Args:
+        source: (N, 2) points.
+        target: (N, 2) points.
+
+    Returns a matrix of NaN when the source points coincide.
+    """
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    a, b = source - source_mean, target - target_mean
+    spread = (a**2).sum()
+    if not spread > 1e-12:
+        return np.full((2, 3), np.nan)
+    cos = (a * b).sum() / spread
+    sin = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / spread
+    linear = np.array([[cos, -sin], [sin, cos]])
+    return np.concatenate([linear, (target_mean - linear @ source_mean)[:, None]], 1)
+
+
+def crop_matrix(
+    landmarks: NDArray, size: int, crop: CropName = "five-point", width_height: tuple[int, int] | None = None
+):
+    """(2, 3) matrix from source pixels to crop pixels.
+
+    Args:
+        landmarks: (68 | 49 | 5, 2) pixels. `paper` needs 68 or 49.
+        size: side of the crop in pixels.
+        crop: `five-point`: similarity to `TEMPLATE`. `paper`: the landmark box widened by 1/8 (68 points) or 1/3 (49)
+            of its width and height on each side, clipped to the frame, squashed to the square.
+        width_height: size of the source frame, needed by `paper`.
+    """
+    if crop == "five-point":
+        return similarity(five_points(landmarks), TEMPLATE * size)
+    if len(landmarks) not in (68, 49) or width_height is None:
+        raise ConfigError(f"crop=paper needs the 68 or 49 landmarks of a database; got {len(landmarks)} points")
+    margin = 1 / 8 if len(landmarks) == 68 else 1 / 3
+    low, high = landmarks.min(0), landmarks.max(0)
+    low, high = low - margin * (high - low), high + margin * (high - low)
+    low = np.maximum(low, 0)
+    high = np.minimum(high, width_height)
+    side = high - low
+    if not (side > 1e-6).all():
+        return np.full((2, 3), np.nan)
+    return np.array([[size / side[0], 0, -low[0] * size / side[0]], [0, size / side[1], -low[1] * size / side[1]]])
+
+
+def warp(image: NDArray, matrix: NDArray, size: int) -> NDArray[np.uint8]:
+    """Cut the (size, size, 3) crop out of an (H, W, 3) uint8 image; what lies outside the image is black.
+
+    A large face is first reduced by area averaging, because the bilinear warp alone would alias.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    factor = 1
+    while scale * factor < 0.5 and min(image.shape[:2]) >= 2:
+        # integer pixel averaging keeps pixel centres where (x + 0.5) / factor - 0.5 says
+        image = cv2.resize(
+            image, (max(1, image.shape[1] // 2), max(1, image.shape[0] // 2)), interpolation=cv2.INTER_AREA
+        )
+        factor *= 2
+    inner = matrix.copy()
+    if factor > 1:
+        # source = factor * reduced + (factor - 1) / 2
+        inner[:, 2] = matrix[:, 2] + matrix[:, :2] @ np.full(2, (factor - 1) / 2)
+        inner[:, :2] = matrix[:, :2] * factor
+    crop = cv2.warpAffine(image, inner, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(crop, np.uint8)
+
+
+def apply(matrix: NDArray, points: NDArray) -> NDArray[np.float64]:
+    """(2, 3) or (N, 2, 3) matrix on (P, 2) or (N, P, 2) points."""
+    return points @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]

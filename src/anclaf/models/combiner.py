@@ -1,0 +1,32 @@
+"""C, the combiner: latent and quadrant to the feature x, and in the base model to valence and arousal (Eq. 3)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def condition(latent: Tensor, quadrant: Tensor) -> Tensor:
+    """ZQ: Z (..., c, p, p) with Q (..., 4) broadcast over its plane -> (..., c + 4, p, p)."""
+    plane = quadrant[..., None, None].expand(*quadrant.shape, *latent.shape[-2:])
+    return torch.cat([latent, plane.to(latent.dtype)], -3)
+
+
+class Combiner(nn.Module):
+    """ZQ (B, c, p, p) -> x (B, F): stride-2 convolutions with LeakyReLU down to 1x1, doubling channels.
+
+    F = width * 2**(log2(p) - 1): 1024 for the paper's 32x32 plane and width 64, 512 for a 16x16 plane.
+    """
+
+    def __init__(self, channels: int = 68, plane: int = 32, width: int = 64):
+        super().__init__()
+        depth = plane.bit_length() - 1
+        sizes = [channels, *(width * 2**i for i in range(depth))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.01)]
+        self.body = nn.Sequential(*layers)
+        self.features = sizes[-1]
+
+    def forward(self, zq: Tensor) -> Tensor:
+        return self.body(zq).flatten(1)

@@ -1,0 +1,85 @@
+"""A model's folder: `model.safetensors` (weights) and `model.json` (its spec). No pickle is ever loaded."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from anclaf.core.errors import AnclafError, ModelError
+from anclaf.core.files import atomic_path, write_json
+from anclaf.models.network import AffectNetwork
+from anclaf.models.spec import SPEC_VERSION, ModelSpec, Sizes
+
+WEIGHTS, SPEC = "model.safetensors", "model.json"
+
+
+def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
+    """Write weights, then spec: a folder with a `model.json` is a whole model."""
+    folder = Path(folder)
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file(weights, temporary, metadata={"format": "anclaf", "variant": spec.variant})
+    write_json(folder / SPEC, asdict(spec))
+
+
+def load_spec(folder: Path) -> ModelSpec:
+    """Read `model.json`.
+
+    Raises:
+        ModelError: no model here, damaged JSON, an unknown spec version, or a field missing or unknown.
+    """
+    path = Path(folder) / SPEC
+    if not path.is_file():
+        raise ModelError(f"{folder}: no {SPEC} here; expected a model folder such as RUN/fold0/SA-8")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error}); copy the model folder again") from error
+    version = content.get("spec_version") if isinstance(content, dict) else None
+    if version != SPEC_VERSION:
+        raise ModelError(
+            f"{path}: spec version {version!r}; this anclaf reads version {SPEC_VERSION}. Use the anclaf that wrote it"
+        )
+    try:
+        content["sizes"] = Sizes(**content["sizes"])
+        content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
+        spec = ModelSpec(**content)
+        _ = spec.parsed_variant, spec.scale
+    except (TypeError, KeyError, AnclafError) as error:
+        raise ModelError(f"{path}: not a model's spec ({error}); copy the model folder again") from error
+    return spec
+
+
+def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[AffectNetwork, ModelSpec]:
+    """Load a model for use, in evaluation mode.
+
+    Raises:
+        ModelError: as `load_spec`; or the weights are missing, truncated, of another network, or not safetensors.
+    """
+    folder = Path(folder)
+    spec = load_spec(folder)
+    path = folder / WEIGHTS
+    if not path.is_file():
+        pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".pt", ".pth", ".pkl", ".bin", ".ckpt"})
+        hint = f" ({', '.join(pickles)} is there, but pickles are never loaded)" if pickles else ""
+        raise ModelError(f"{folder}: no {WEIGHTS}{hint}; copy the model folder again")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path}: not a whole safetensors file ({error}); a pickle is never loaded. Copy the file again"
+        ) from error
+    network = AffectNetwork(spec.sizes, spec.parsed_variant)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    got = {name: tuple(value.shape) for name, value in weights.items()}
+    if expected != got:
+        odd = sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))
+        raise ModelError(
+            f"{path}: weights of another network than {SPEC} describes ({len(odd)} tensors differ, first {odd[0]})"
+        )
+    network.load_state_dict(weights)
+    return network.eval().to(device), spec

@@ -1,0 +1,88 @@
+"""A run: its whole frozen configuration. A recipe is a function that returns one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anclaf.core.errors import ConfigError
+from anclaf.models.spec import LENGTHS, Sizes
+from anclaf.training.stage1 import Stage1Config
+from anclaf.training.stage2 import Stage2Config
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run's numbers, beside the corpus. Written whole into `run.json`.
+
+    lengths: the curriculum's windows in frames.
+    """
+
+    recipe: str
+    sizes: Sizes
+    stage1: Stage1Config
+    stage2: Stage2Config
+    lengths: tuple[int, ...] = LENGTHS
+    bootstrap: int = 1000
+
+
+RECIPES: dict[str, Callable[[int], RunConfig]] = {}
+"""Recipe name -> function of the seed."""
+
+
+def recipe(function: Callable[[int], RunConfig]) -> Callable[[int], RunConfig]:
+    """Register a recipe under its function's name."""
+    RECIPES[function.__name__] = function
+    return function
+
+
+def make_run(name: str, seed: int = 0) -> RunConfig:
+    """The configuration of a recipe.
+
+    Raises:
+        ConfigError: no such recipe; the names are listed.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"recipe {name!r}: expected one of {', '.join(sorted(RECIPES))}")
+    return RECIPES[name](seed)
+
+
+@recipe
+def demo(seed: int = 0) -> RunConfig:
+    """The embedded corpus in minutes: 64x64 faces, narrow networks, S-2 to S-8 and SA-8.
+
+    Command: `make demo`.
+    """
+    return RunConfig(
+        "demo",
+        Sizes(image_size=64, generator=8, discriminator=8, combiner=32, hidden=128),
+        Stage1Config(steps=600, interval=6, evaluate_every=150, checkpoint_every=150, seed=seed),
+        Stage2Config(first_epochs=8, epochs=5, views=3, seed=seed),
+        lengths=(2, 4, 8),
+    )
+
+
+@recipe
+def small(seed: int = 0) -> RunConfig:
+    """64x64 faces for CPUs.
+
+    Command: `anclaf train CORPUS --out RUN --recipe small --fold 0`, the corpus prepared with `--image-size 64`.
+    """
+    return RunConfig(
+        "small",
+        Sizes(image_size=64, generator=8, discriminator=16, combiner=64, hidden=256),
+        Stage1Config(steps=3000, interval=4, seed=seed),
+        Stage2Config(seed=seed),
+    )
+
+
+@recipe
+def paper(seed: int = 0) -> RunConfig:
+    """The paper's sizes at 128x128. Wants a GPU; not yet run on one (see docs/results.md).
+
+    Command: `anclaf train CORPUS --out RUN --recipe paper --fold all`.
+    """
+    return RunConfig(
+        "paper",
+        Sizes(),
+        Stage1Config(steps=20000, batch=64, evaluate_every=500, checkpoint_every=500, seed=seed),
+        Stage2Config(first_epochs=15, epochs=8, frames=1024, views=5, seed=seed),
+    )

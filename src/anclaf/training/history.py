@@ -1,0 +1,47 @@
+"""Losses and validation scores over the steps of a training, as rows that JSON and CSV can hold."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anclaf.core.files import atomic_path
+
+EVERY = 25
+"""Losses are written as means over this many steps."""
+
+
+class History:
+    """rows: [step, phase, name, value], of the steps done."""
+
+    def __init__(self, rows: list[list[Any]] | None = None):
+        self.rows: list[list[Any]] = list(rows or [])
+        self._sums: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._last: dict[str, float] = {}
+
+    def record_losses(self, step: int, losses: dict[str, dict[str, float]]) -> None:
+        """Losses of one step, by phase and name."""
+        for phase, terms in losses.items():
+            for name, value in terms.items():
+                self._sums[phase, name].append(value)
+        if (step + 1) % EVERY == 0:
+            for (phase, name), values in self._sums.items():
+                self.rows.append([step + 1, phase, name, sum(values) / len(values)])
+            self._sums.clear()
+
+    def record(self, step: int, phase: str, values: dict[str, float]) -> None:
+        """Validation scores after a step."""
+        self.rows += [[step, phase, name, value] for name, value in values.items()]
+        self._last = values
+
+    def line(self, name: str) -> str:
+        """A few words for a progress bar."""
+        if not self._last:
+            return name
+        return f"{name}  val CCC V {self._last['valence_ccc']:.2f} A {self._last['arousal_ccc']:.2f}"
+
+    def write(self, path: Path) -> None:
+        """history.csv: step, phase, name, value."""
+        with atomic_path(path) as temporary:
+            pd.DataFrame(self.rows, columns=["step", "phase", "name", "value"]).to_csv(temporary, index=False)

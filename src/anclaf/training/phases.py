@@ -1,0 +1,93 @@
+"""Adversarial training as a list of phases, run by one uniform loop: a further network needs no new branch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from anclaf.core.errors import TrainingError
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True)
+class Phase(Generic[Batch]):
+    """One update of some parameters.
+
+    loss: batch -> named scalars; the one named `loss` is made small. trained: the parameters that move.
+    interval: the phase runs at every interval-th step.
+    """
+
+    name: str
+    loss: Callable[[Batch], dict[str, Tensor]]
+    trained: Sequence[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    interval: int = 1
+    clip_norm: float | None = None
+
+
+def run_phases(fabric: Fabric, phases: Sequence[Phase[Batch]], batch: Batch, step: int) -> dict[str, dict[str, float]]:
+    """One step: every phase whose turn it is, in order. Returns the losses by phase and name.
+
+    With several processes gradients are averaged, so that the update equals that of one process with the whole batch.
+
+    Raises:
+        TrainingError: a loss is not finite; step and phase are named.
+    """
+    losses: dict[str, dict[str, float]] = {}
+    for phase in phases:
+        if step % phase.interval:
+            continue
+        for parameter in phase.trained:
+            parameter.grad = None
+        with fabric.autocast():
+            terms = phase.loss(batch)
+        value = float(terms["loss"].detach())
+        if not value == value or abs(value) == float("inf"):
+            raise TrainingError(
+                f"the loss is {value} at step {step}, phase {phase.name}; "
+                "lower the learning rate, or look for odd labels"
+            )
+        # only this phase's parameters get gradients: the others are constants here
+        gradients = torch.autograd.grad(terms["loss"], list(phase.trained), allow_unused=True)
+        for parameter, gradient in zip(phase.trained, gradients, strict=True):
+            parameter.grad = gradient
+        _average(fabric, phase.trained)
+        if phase.clip_norm is not None:
+            nn.utils.clip_grad_norm_(phase.trained, phase.clip_norm)
+        phase.optimizer.step()
+        losses[phase.name] = {name: float(term.detach()) for name, term in terms.items()}
+    return losses
+
+
+def _average(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
+    if fabric.world_size == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    mean: Any = fabric.all_reduce(flat, reduce_op="mean")
+    for gradient, piece in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(piece.view_as(gradient))
+
+
+def set_rate(phases: Sequence[Phase[Any]], rates: Sequence[float], factor: float) -> None:
+    """Learning rate of each phase: its own rate times the schedule's factor."""
+    for phase, rate in zip(phases, rates, strict=True):
+        for group in phase.optimizer.param_groups:
+            group["lr"] = rate * factor
+
+
+def cosine(step: int, steps: int, warmup: int) -> float:
+    """Schedule: a linear rise over `warmup` steps, then half a cosine down to 0."""
+    rise = min(1.0, (step + 1) / max(1, warmup))
+    return rise * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / steps))))
+
+
+@torch.no_grad()
+def follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Running average of weights: averaged = decay * averaged + (1 - decay) * network."""
+    for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        mean.lerp_(value, 1 - decay)
