@@ -1,0 +1,57 @@
+"""f_i/F of Eq. 10: rare labels weigh more, so that a corpus of mostly neutral frames does not teach only neutral."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anclaf.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ClassWeights:
+    """Weight of each label class, per dimension. table: (2, bins), the bins being equal parts of [-1, 1]."""
+
+    table: Tensor
+
+    def of(self, target: Tensor) -> Tensor:
+        """Labels (..., 2) in [-1, 1] -> weights (..., 2), on the target's device."""
+        table = self.table.to(target.device)
+        bins = table.shape[1]
+        # labels of AFEW-VA lie on the bins' edges, so an edge must not fall to either side by rounding
+        index = ((target + 1) * (bins / 2) + 1e-4).long().clamp(0, bins - 1)
+        return torch.stack([table[d][index[..., d]] for d in range(2)], -1)
+
+
+def class_weights(target: NDArray, bins: int = 10, limit: float = 10.0) -> ClassWeights:
+    """Weights inversely proportional to how often a label's bin occurs, with mean 1 over these frames.
+
+    Args:
+        target: (N, 2) valence, arousal in [-1, 1] of the training frames.
+        bins: equal parts of [-1, 1], the upper edge belonging to the next ("discretised by a value of 10", §3.3).
+        limit: no bin weighs more than this many times the mean before the last scaling to mean 1, for one odd frame
+            must not rule a batch. A bin without training frames weighs as much as the heaviest that has some.
+
+    Deviation: the paper's text calls f_i the number of instances, which would favour common labels; "crucial in cases
+    of large imbalance" can only mean its inverse.
+
+    Raises:
+        ConfigError: no frames, not (N, 2), or bins or limit below 1.
+    """
+    target = np.asarray(target, np.float64)
+    if target.ndim != 2 or target.shape[1] != 2 or len(target) == 0:
+        raise ConfigError(f"class weights: got labels of shape {target.shape}; expected (N, 2), N > 0")
+    if bins < 1 or not limit >= 1:
+        raise ConfigError(f"class weights: got bins={bins}, limit={limit}; expected both to be 1 or more")
+    unit = ClassWeights(torch.arange(bins).expand(2, bins))
+    index = unit.of(torch.from_numpy(target)).numpy()
+    table = np.empty((2, bins))
+    for dimension in range(2):
+        count = np.bincount(index[:, dimension], minlength=bins)
+        present = count > 0
+        weight = np.minimum(len(target) / (present.sum() * np.maximum(count, 1)), limit)
+        weight[~present] = weight[present].max()
+        table[dimension] = weight * len(target) / (weight * count).sum()
+    return ClassWeights(torch.from_numpy(table).float())

@@ -1,0 +1,195 @@
+"""`metrics.json` from predictions tables: its shape, its numbers, what it compares, what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anclaf.core.errors import CorpusError
+from anclaf.core.files import write_json
+from anclaf.data.store import CorpusCard
+from anclaf.evaluation.scores import COLUMNS, run_scores
+from anclaf.metrics.regression import METRICS, metrics
+
+CARD = CorpusCard(
+    "sewa", 0.0, 1.0, "five-point", 64, 50.0, 240, 12, 12, 49, "none", {}, ["a note"], {}, {}, "0123456789abcdef"
+)
+ERRORS = {"base": 0.3, "S-8": 0.2, "SA-8": 0.1, "SA-4": 0.1, "ridge-1": 0.35, "ridge-8": 0.2}
+
+
+def fold_table(fold: int, subjects: int = 6, frames: int = 20) -> pd.DataFrame:
+    """A fold's predictions; `mean` is the one constant."""
+    rng = np.random.default_rng(fold)
+    n = subjects * frames
+    labels = rng.uniform(0, 1, (n, 2))
+    rows = pd.DataFrame(
+        {
+            "clip": np.repeat([f"f{fold}c{i}" for i in range(subjects)], frames),
+            "subject": np.repeat([f"f{fold}s{i}" for i in range(subjects)], frames),
+            "frame": np.tile(np.arange(frames), subjects),
+            "time_s": np.tile(np.arange(frames) / 50, subjects),
+            "valence": labels[:, 0],
+            "arousal": labels[:, 1],
+        }
+    )
+    tables = [
+        rows.assign(variant=name, **{f"{d}_hat": rows[d] + rng.normal(0, error, n) for d in ("valence", "arousal")})
+        for name, error in ERRORS.items()
+    ]
+    tables.append(rows.assign(variant="mean", valence_hat=0.5, arousal_hat=0.4 + 0.1 * fold))
+    return pd.concat(tables)[list(COLUMNS)]
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[int, pd.DataFrame]:
+    return {0: fold_table(0), 1: fold_table(1)}
+
+
+@pytest.fixture(scope="module")
+def result(tables) -> dict:
+    return run_scores(tables, "my sewa", CARD, "strict", "sliding", resamples=200)
+
+
+def test_shape(result):
+    assert result["protocol"] == "strict"
+    assert result["windows"] == "sliding"
+    assert result["folds"] == [0, 1]
+    assert result["corpus"]["name"] == "my sewa"
+    assert result["corpus"]["fingerprint"] == CARD.fingerprint
+    assert list(result["variants"]) == ["base", "S-8", "SA-8", "SA-4"]
+    assert list(result["baselines"]) == ["ridge-1", "ridge-8", "mean"]
+    for one in (*result["variants"].values(), *result["baselines"].values()):
+        assert one["frames"] == 240
+        assert one["subjects"] == 12
+        assert one["per_clip"]["clips"] == 12
+        for dimension in ("valence", "arousal", "mean"):
+            assert set(one[dimension]) == {*METRICS, "ci95"}
+            assert set(one[dimension]["ci95"]) == set(METRICS)
+            assert set(one["per_clip"][dimension]) == set(METRICS)
+            assert [(fold["fold"], fold["frames"]) for fold in one["folds"]] == [(0, 120), (1, 120)]
+
+
+def test_numbers_are_the_metrics_of_the_frames(result, tables):
+    whole = pd.concat(tables.values())
+    rows = whole[whole["variant"] == "S-8"]
+    got = result["variants"]["S-8"]
+
+    def expected(part: pd.DataFrame, dimension: str) -> dict[str, float]:
+        return metrics(part[f"{dimension}_hat"].to_numpy(), part[dimension].to_numpy(), middle=0.5)
+
+    for dimension in ("valence", "arousal"):
+        pooled = {m: got[dimension][m] for m in METRICS}
+        assert pooled == pytest.approx(expected(rows, dimension), abs=1e-9)
+        for fold in (0, 1):
+            part = tables[fold].query("variant == 'S-8'")
+            assert got["folds"][fold][dimension] == pytest.approx(expected(part, dimension), abs=1e-9)
+        clips = [expected(part, dimension) for _, part in rows.groupby("clip")]
+        mean = {m: np.mean([clip[m] for clip in clips]) for m in METRICS}
+        assert got["per_clip"][dimension] == pytest.approx(mean, abs=1e-9)
+    for m in METRICS:
+        assert got["mean"][m] == pytest.approx((got["valence"][m] + got["arousal"][m]) / 2)
+        low, high = got["valence"]["ci95"][m]
+        assert low < got["valence"][m] < high
+
+
+def test_the_training_mean_has_an_error_and_no_correlation(result):
+    mean = result["baselines"]["mean"]
+    assert mean["valence"]["rmse"] == pytest.approx(np.sqrt(1 / 12), abs=0.03)
+    assert np.isnan(mean["valence"]["ccc"])
+    assert np.isnan(mean["valence"]["ci95"]["ccc"]).all()
+    # each fold has a mean of its own, so that pooled arousal estimates do vary: little, and about nothing
+    assert abs(mean["arousal"]["ccc"]) < 0.2
+    assert np.isnan(mean["folds"][0]["arousal"]["ccc"])
+
+
+def test_clips_with_constant_labels_are_left_out_of_per_clip_correlations(tables):
+    table = tables[0].query("variant == 'base'").copy()
+    flat = table["clip"] == "f0c0"
+    table.loc[flat, "valence"] = 0.25
+    got = run_scores({0: table}, "x", CARD, "strict", "sliding", resamples=20)["variants"]["base"]["per_clip"]
+    others = [
+        metrics(part["valence_hat"].to_numpy(), part["valence"].to_numpy(), 0.5)["ccc"]
+        for _, part in table[~flat].groupby("clip")
+    ]
+    assert got["valence"]["ccc"] == pytest.approx(np.mean(others))
+    assert got["clips"] == 6
+
+
+def test_what_is_compared(result):
+    pairs = list(dict.fromkeys((one["a"], one["b"]) for one in result["paired"]))
+    baselines = [(a, b) for a in ("base", "S-8", "SA-8", "SA-4") for b in ("mean", "ridge-1", "ridge-8")]
+    assert pairs == [("S-8", "base"), ("SA-8", "base"), ("SA-4", "base"), ("SA-8", "S-8"), *baselines]
+    one = next(
+        x
+        for x in result["paired"]
+        if (x["a"], x["b"], x["dimension"], x["metric"]) == ("SA-8", "base", "arousal", "ccc")
+    )
+    variants = result["variants"]
+    assert one["difference"] == pytest.approx(variants["SA-8"]["arousal"]["ccc"] - variants["base"]["arousal"]["ccc"])
+    assert one["ci95"][0] > 0
+    assert one["p"] < 0.02
+
+
+def test_is_the_same_again_and_survives_json(result, tables, tmp_path: Path):
+    again = run_scores(tables, "my sewa", CARD, "strict", "sliding", resamples=200)
+    write_json(tmp_path / "a.json", result)
+    write_json(tmp_path / "b.json", again)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    back = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert back["baselines"]["mean"]["valence"]["ccc"] is None
+    assert back["variants"]["SA-8"]["arousal"]["ci95"]["ccc"] == pytest.approx(
+        result["variants"]["SA-8"]["arousal"]["ci95"]["ccc"]
+    )
+
+
+def test_windows_that_drop_frames_are_compared_on_the_frames_they_keep(tables):
+    table = tables[0]
+    kept = table[~((table["variant"] == "S-8") & (table["frame"] >= 16))]
+    got = run_scores({0: kept}, "x", CARD, "paper", "tumbling", resamples=20)
+    assert got["variants"]["S-8"]["frames"] == 96
+    one = next(x for x in got["paired"] if (x["a"], x["b"], x["metric"]) == ("S-8", "base", "rmse"))
+    short = table[table["frame"] < 16]
+    s8, base = (
+        metrics(
+            short.query("variant == @v")["valence_hat"].to_numpy(), short.query("variant == @v")["valence"].to_numpy()
+        )
+        for v in ("S-8", "base")
+    )
+    assert one["difference"] == pytest.approx(s8["rmse"] - base["rmse"])
+
+
+def test_progress_is_told(tables):
+    seen: list[str] = []
+
+    def progress(done: int, total: int, what: str) -> None:
+        assert 0 <= done < total
+        seen.append(what)
+
+    run_scores(tables, "x", CARD, "strict", "sliding", resamples=10, progress=progress)
+    assert set(seen) == {"scores", "comparisons"}
+
+
+def test_refusals(tables):
+    def scores(*parts: pd.DataFrame) -> None:
+        run_scores(dict(enumerate(parts)), "x", CARD, "strict", "sliding", resamples=10)
+
+    with pytest.raises(CorpusError, match="no predictions to score"):
+        scores()
+    with pytest.raises(CorpusError, match="no predictions to score"):
+        scores(tables[0][:0])
+    with pytest.raises(CorpusError, match="predictions of fold 1: no column subject, arousal_hat; expected variant"):
+        scores(tables[0], tables[1].drop(columns=["subject", "arousal_hat"]))
+    with pytest.raises(CorpusError, match="base has clip f0c0, frame 0 twice"):
+        scores(tables[0], tables[0])
+    broken = tables[0].copy()
+    broken.loc[(broken["variant"] == "SA-8") & (broken["clip"] == "f0c2") & (broken["frame"] == 3), "valence_hat"] = (
+        np.nan
+    )
+    with pytest.raises(CorpusError, match="SA-8 has no finite number for clip f0c2, frame 3"):
+        scores(broken)

@@ -1,0 +1,89 @@
+"""Weights of label classes: the value by hand, their mean, their limit, labels on bin edges."""
+
+import numpy as np
+import pytest
+import torch
+
+from anclaf.core.errors import ConfigError
+from anclaf.losses.affect import affect_loss
+from anclaf.losses.class_weights import class_weights
+
+
+def test_inverse_frequency_by_hand():
+    # valence: three frames in one bin, one in another -> 4 / (2 * 3) and 4 / (2 * 1); arousal: all in one
+    target = np.array([[0.1, 0.5], [0.11, 0.5], [0.12, 0.5], [-0.9, 0.5]])
+    weights = class_weights(target).of(torch.tensor(target))
+    torch.testing.assert_close(weights[:, 0], torch.tensor([2 / 3, 2 / 3, 2 / 3, 2]))
+    torch.testing.assert_close(weights[:, 1], torch.ones(4))
+
+
+def test_mean_over_the_training_frames_is_one_and_classes_balance():
+    target = np.clip(np.random.default_rng(0).normal(0.2, 0.3, (5000, 2)), -1, 1)
+    weights = class_weights(target, limit=1e9).of(torch.from_numpy(target)).double()
+    torch.testing.assert_close(weights.mean(0), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-5)
+    index = np.minimum(((target + 1) * 5).astype(int), 9)
+    for d in range(2):
+        shares = np.bincount(index[:, d], weights[:, d].numpy(), minlength=10)
+        np.testing.assert_allclose(shares[shares > 0], shares.max(), rtol=1e-4)
+
+
+def test_limit_tames_one_odd_frame():
+    target = np.zeros((10_000, 2))
+    target[0] = 0.95
+    free = class_weights(target, limit=1e9).of(torch.from_numpy(target))
+    tamed = class_weights(target, limit=10).of(torch.from_numpy(target))
+    assert free[0, 0] > 1000
+    # a half of all frames' weight before the limit, then 10 times the mean weight of the others that remains
+    assert tamed[0, 0] / tamed[1, 0] == pytest.approx(10 / (10_000 / (2 * 9999)), rel=1e-5)
+    torch.testing.assert_close(tamed.mean(0), torch.ones(2), rtol=0, atol=1e-5)
+
+
+def test_labels_on_bin_edges_fall_alike_in_either_precision():
+    # AFEW-VA's -10..10 become multiples of 0.1, every second one an edge; float32 puts (-0.8 + 1) * 5 below 1
+    labels = np.arange(-10, 11) / 10
+    target = np.repeat(np.stack([labels, labels], 1), np.arange(1, 22), axis=0)
+    weights = class_weights(target)
+    for dtype in (torch.float32, torch.float64):
+        got = weights.of(torch.tensor(labels, dtype=dtype)[:, None].expand(-1, 2))
+        expected_bins = [min((k + 10) // 2, 9) for k in range(-10, 11)]
+        torch.testing.assert_close(got, weights.table[:, expected_bins].T)
+
+
+def test_both_dimensions_have_their_own_table_and_shape_is_kept():
+    rng = np.random.default_rng(1)
+    target = np.stack([rng.uniform(-1, 1, 300), rng.normal(0, 0.1, 300)], 1)
+    weights = class_weights(target)
+    window = torch.from_numpy(target).float().reshape(30, 10, 2)
+    assert weights.of(window).shape == (30, 10, 2)
+    torch.testing.assert_close(weights.of(window).reshape(-1, 2), weights.of(torch.from_numpy(target)))
+    swapped = class_weights(target[:, ::-1].copy())
+    torch.testing.assert_close(swapped.table, weights.table.flip(0))
+    assert not torch.allclose(weights.table[0], weights.table[1])
+
+
+def test_bins_nobody_trained_on_weigh_as_the_heaviest_seen():
+    target = np.array([[0.0, 0.0]] * 9 + [[0.5, 0.5]])
+    weights = class_weights(target)
+    torch.testing.assert_close(weights.of(torch.tensor([[-1.0, 1.0]])), weights.of(torch.tensor([[0.5, 0.5]])))
+
+
+def test_weights_move_the_loss_towards_rare_labels():
+    target = torch.cat([torch.zeros(90, 2), torch.full((10, 2), 0.9)])
+    estimate = target.clone()
+    estimate[90:] -= 0.3
+    weights = class_weights(target.numpy())
+    assert affect_loss(estimate, target, weights.of(target)).rmse > 2 * affect_loss(estimate, target).rmse
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        (np.zeros((0, 2)), {}, "expected \\(N, 2\\)"),
+        (np.zeros(4), {}, "expected \\(N, 2\\)"),
+        (np.zeros((4, 2)), {"bins": 0}, "bins=0"),
+        (np.zeros((4, 2)), {"limit": 0.5}, "limit=0.5"),
+    ],
+)
+def test_errors(target, options, message):
+    with pytest.raises(ConfigError, match=message):
+        class_weights(target, **options)
