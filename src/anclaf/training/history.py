@@ -12,13 +12,26 @@ EVERY = 25
 """Losses are written as means over this many steps."""
 
 
+def improves(score: float, best: float | None) -> bool:
+    """Whether a validation score is the best so far. NaN (estimates that do not vary) never is."""
+    return score == score and (best is None or score > best)
+
+
 class History:
     """rows: [step, phase, name, value], of the steps done."""
 
-    def __init__(self, rows: list[list[Any]] | None = None):
-        self.rows: list[list[Any]] = list(rows or [])
+    def __init__(self, state: dict[str, Any] | None = None):
+        """Empty, or what `state` gave when a checkpoint was written."""
+        state = state or {"rows": [], "pending": [], "last": {}}
+        self.rows: list[list[Any]] = list(state["rows"])
         self._sums: dict[tuple[str, str], list[float]] = defaultdict(list)
-        self._last: dict[str, float] = {}
+        self._sums |= {(phase, name): list(values) for phase, name, values in state["pending"]}
+        self._last: dict[str, float] = dict(state["last"])
+
+    def state(self) -> dict[str, Any]:
+        """JSON from which a resumed run goes on."""
+        pending = [[phase, name, values] for (phase, name), values in self._sums.items()]
+        return {"rows": self.rows, "pending": pending, "last": self._last}
 
     def record_losses(self, step: int, losses: dict[str, dict[str, float]]) -> None:
         """Losses of one step, by phase and name."""

@@ -25,7 +25,7 @@ from anclaf.models.recurrent import RecurrentCombiner
 from anclaf.models.spec import Variant
 from anclaf.training.checkpoint import load_checkpoint, save_checkpoint
 from anclaf.training.distributed import gather
-from anclaf.training.history import History
+from anclaf.training.history import History, improves
 from anclaf.training.phases import Phase, cosine, follow, run_phases, set_rate
 from anclaf.training.seeds import seed_of
 
@@ -140,7 +140,7 @@ def train_recurrent(
         "step": 0,
         "best_score": None,
         "best_step": -1,
-        "history": [],
+        "history": None,
         "seconds": 0.0,
         "fingerprint": mark,
     }
@@ -163,11 +163,11 @@ def train_recurrent(
             x = features_from(averaged, validation, fabric.device)
             score = agreement_score(estimate_windows(averaged, x, valid_runs, n, windows)[0], valid_targets)
             history.record(done, "validation", score)
-            if state["best_score"] is None or score["ccc"] > state["best_score"]:
+            if improves(score["ccc"], state["best_score"]):
                 state |= {"best_score": score["ccc"], "best_step": done}
                 best.load_state_dict(averaged.state_dict())
         if done % config.checkpoint_every == 0 or done == len(plan):
-            state |= {"step": done, "history": history.rows, "seconds": time.monotonic() - began}
+            state |= {"step": done, "history": history.state(), "seconds": time.monotonic() - began}
             if fabric.is_global_zero:
                 save_checkpoint(path, modules, {"train": optimizer}, state)
             fabric.barrier()

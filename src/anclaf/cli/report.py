@@ -1,0 +1,26 @@
+"""`anclaf report`: a run's tables and figures as a page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from anclaf.cli.screen import progress_bar
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write RUN/report/index.html, with the tables in Markdown and LaTeX beside it."""
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """A folder that `anclaf train --out` made."""
+    out: Path | None = None
+    """Folder of the report; RUN/report if not stated."""
+
+    def run(self) -> int:
+        from anclaf.report.html import write_report
+
+        with progress_bar() as progress:
+            print(write_report(self.run_folder, self.out, progress))
+        return 0

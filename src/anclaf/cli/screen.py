@@ -1,0 +1,55 @@
+"""The screen: one progress bar, and lines on standard error. Results go to standard output."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from anclaf.core import progress as core
+
+console = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """One line for the user, beside the results."""
+    console.print(text, markup=False)
+
+
+def fail(text: str) -> None:
+    """The one line of an error."""
+    print(f"anclaf: {text}", file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(quiet: bool = False) -> Iterator[core.Progress]:
+    """Yield the function that library code calls. Where there is no terminal, a line is written at the end of each part."""
+    if quiet:
+        yield core.silent
+        return
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=False) as bar:
+        tasks: dict[str, int] = {}
+
+        def show(done: int, total: int, what: str) -> None:
+            # scores follow the name after two spaces and change; the part's name does not
+            key = "  ".join(what.split("  ")[:2]).split("  val CCC")[0]
+            if key not in tasks:
+                tasks[key] = bar.add_task(what, total=total)
+            bar.update(bar.task_ids[tasks[key]], completed=done, total=total, description=what)
+
+        yield show
+
+
+class _Lines:
+    """For logs: a line when a part is done."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        if done == total and total > 0:
+            say(f"{what}  {done}/{total}")

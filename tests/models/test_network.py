@@ -1,0 +1,158 @@
+import pytest
+import torch
+
+from anclaf.core.errors import ConfigError
+from anclaf.models.combiner import Combiner, condition
+from anclaf.models.discriminator import Discriminator
+from anclaf.models.generator import Generator
+from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.recurrent import RecurrentCombiner
+from anclaf.models.spec import Sizes, Variant
+
+TINY = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
+
+
+def test_paper_sizes():
+    image = torch.rand(2, 3, 128, 128) * 2 - 1
+    generator, judge, combiner = Generator(), Discriminator(), Combiner()
+    latent = generator.encode(image)
+    assert latent.shape == (2, 64, 32, 32)
+    cleaned = generator.decode(latent)
+    assert cleaned.shape == image.shape
+    assert cleaned.abs().max() <= 1
+    judgement = judge(cleaned)
+    assert judgement.quadrant.shape == (2, 4)
+    assert sum(isinstance(layer, torch.nn.Conv2d) for layer in judge.body) == 6
+    zq = condition(latent, judgement.quadrant.softmax(1))
+    assert zq.shape == (2, 68, 32, 32)
+    assert combiner(zq).shape == (2, 1024)
+    lstm = RecurrentCombiner(1024)
+    assert lstm.hidden == 512
+    attending = RecurrentCombiner.attending(lstm)
+    assert attending.from_input.in_features + attending.from_context.in_features == 2048
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("kind", ["base", "S-4", "SA-4"])
+def test_every_size_follows_from_the_image(size: int, kind: str):
+    network = AffectNetwork(Sizes(image_size=size, generator=4, discriminator=4, combiner=8, hidden=12), Variant.parse(kind))
+    x = network.features(network.latents(to_input(torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8))))
+    assert x.shape == (4, 8 * 2 ** (size.bit_length() - 4))
+    if kind == "base":
+        assert network.estimate(x).shape == (4, 2)
+    else:
+        assert network.recur(x[None]).affect.shape == (1, 4, 2)
+
+
+def test_the_third_residual_block_has_no_skip():
+    skips = [block.skip for block in Generator(4).encoder if hasattr(block, "skip")]
+    assert skips == [True, True, False]
+
+
+def test_condition_spreads_the_quadrant_over_the_plane():
+    quadrant = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+    zq = condition(torch.zeros(1, 2, 3, 3), quadrant)
+    assert torch.equal(zq[0, 2:], quadrant[0][:, None, None].expand(4, 3, 3))
+
+
+def test_s_is_an_lstm():
+    torch.manual_seed(0)
+    model = RecurrentCombiner(5, 7)
+    reference = torch.nn.LSTM(5, 7, batch_first=True)
+    with torch.no_grad():
+        reference.weight_ih_l0.copy_(model.from_input.weight)
+        reference.bias_ih_l0.copy_(model.from_input.bias)
+        reference.weight_hh_l0.copy_(model.from_hidden.weight)
+        reference.bias_hh_l0.zero_()
+    x = torch.randn(3, 6, 5)
+    torch.testing.assert_close(model(x).affect, model.affect(reference(x)[0]), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("score", ["additive", "location"])
+@pytest.mark.parametrize("divide", [False, True])
+def test_sa_equals_s_at_its_first_step(score, divide: bool):
+    torch.manual_seed(0)
+    plain = RecurrentCombiner(5, 7)
+    attending = RecurrentCombiner.attending(plain, score, divide)
+    x = torch.randn(4, 6, 5)
+    assert torch.equal(attending(x).affect, plain(x).affect)
+    attending(x).affect.sum().backward()
+    assert attending.from_context.weight.grad is not None
+    assert attending.from_context.weight.grad.abs().max() > 0, "the context cannot be learnt"
+
+
+def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eq. 5-8 for one window, written as the paper does: a loop over frames and over previous states."""
+    h, c, states, out = torch.zeros(model.hidden), torch.zeros(model.hidden), [], []
+    attention = torch.zeros(len(x), len(x))
+    for t, frame in enumerate(x):
+        context = torch.zeros(2 * model.hidden)
+        if states:
+            now = torch.cat([h, c])
+            scores = []
+            for state in states:
+                if model.score == "location":
+                    scores.append(model.align_past(state)[0])
+                else:
+                    scores.append(model.align_score(torch.tanh(model.align_past(state) + model.align_now(now)))[0])
+            weights = torch.softmax(torch.stack(scores), 0)
+            attention[t, : len(states)] = weights
+            for weight, state in zip(weights, states, strict=True):
+                context = context + weight * state
+            if model.divide:
+                context = context / len(states)
+        i, f, g, o = (model.from_input(frame) + model.from_hidden(h) + model.from_context(context)).chunk(4)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        states.append(torch.cat([h, c]))
+        out.append(model.affect(h))
+    return torch.stack(out), attention
+
+
+@pytest.mark.parametrize("score", ["additive", "location"])
+@pytest.mark.parametrize("divide", [False, True])
+def test_attention_does_not_mix_people(score, divide: bool):
+    torch.manual_seed(1)
+    model = RecurrentCombiner(5, 7, True, score, divide)
+    torch.nn.init.normal_(model.from_context.weight, std=0.3)
+    x = torch.randn(3, 6, 5)
+    got = model(x)
+    assert got.attention is not None
+    for window in range(3):
+        affect, attention = _one_by_one(model, x[window])
+        torch.testing.assert_close(got.affect[window], affect, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(got.attention[window], attention, atol=1e-6, rtol=1e-5)
+
+
+def test_attention_weights_are_a_distribution_over_the_past():
+    model = RecurrentCombiner(5, 7, True)
+    attention = model(torch.randn(2, 6, 5)).attention
+    assert attention is not None
+    assert attention.triu().abs().max() == 0
+    torch.testing.assert_close(attention.sum(2)[:, 1:], torch.ones(2, 5))
+    assert attention[:, 0].abs().max() == 0
+
+
+def test_the_present_state_matters_to_the_additive_score_only():
+    """Without tanh the term of S_t is one number for all i and cancels in the softmax: Eq. 5 would be Eq. 6."""
+    torch.manual_seed(2)
+    past = torch.randn(1, 3, 14)
+    for score, differs in (("additive", True), ("location", False)):
+        model = RecurrentCombiner(5, 7, True, score)
+        projected = model.align_past(past)
+        a, b = (model._weights(torch.randn(1, 14), projected) for _ in range(2))
+        assert (not torch.allclose(a, b)) == differs
+
+
+def test_variants():
+    assert str(Variant.parse("SA-8")) == "SA-8"
+    assert Variant.parse("base").n == 1
+    for text in ("SA8", "S-1", "T-4", ""):
+        with pytest.raises(ConfigError):
+            Variant.parse(text)
+
+
+@pytest.mark.parametrize("sizes", [{"image_size": 48}, {"image_size": 16}, {"hidden": 0}])
+def test_bad_sizes(sizes: dict[str, int]):
+    with pytest.raises(ConfigError):
+        Sizes(**sizes)  # type: ignore[arg-type]
