@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from anclaf.data.augmentation import AugmentationConfig, apply, draw, mirrored_points, move_points
 
-STILL = AugmentationConfig(*[0.0] * 10)
+STILL = AugmentationConfig(*[0.0] * 13)
 
 
 def _rng(seed: int = 0) -> torch.Generator:
@@ -31,7 +33,7 @@ def test_nothing_is_changed_when_all_is_off():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_points_move_with_the_picture(seed: int):
-    config = AugmentationConfig(0.5, 10.0, 0.1, 0.05, 0, 0, 0, 0, 0, 0)
+    config = replace(STILL, flip=0.5, angle=10.0, scale=0.1, stretch=0.1, shift=0.05)
     changes = draw(1, config, _rng(seed))
     found = _centre(apply(_dot(0.3, -0.4), changes, _rng()))
     moved = move_points(torch.tensor([[[0.3, -0.4]]]), changes, torch.tensor([0]))[0, 0]
@@ -39,7 +41,7 @@ def test_points_move_with_the_picture(seed: int):
 
 
 def test_a_flip_changes_left_and_right_points():
-    config = AugmentationConfig(1.0, *[0.0] * 9)
+    config = replace(STILL, flip=1.0)
     five = torch.tensor([[[-0.4, -0.3], [0.4, -0.3], [0.0, 0.1], [-0.3, 0.5], [0.35, 0.5]]])
     moved = move_points(five, draw(1, config, _rng()), mirrored_points(5))
     torch.testing.assert_close(moved[0, 0], torch.tensor([-0.4, -0.3]))

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def test_a_damaged_cache_is_refused(tmp_path: Path):
 
 def test_an_unfinished_cache_is_none(tmp_path: Path):
     writing = write_latents(tmp_path, _Source(), "a", batch=4)
+    assert isinstance(writing, Generator)
     for _ in range(5):
         next(writing)
     writing.close()

@@ -15,26 +15,32 @@ from torch.nn import functional
 class AugmentationConfig:
     """Largest change of each kind; all zero leaves the picture as it is.
 
-    flip: probability. angle: degrees. scale: of the side. shift: of the side. brightness, contrast, gamma, tint: of the
-    value. noise: standard deviation, of the range 0..1. erase: probability that a rectangle is covered.
+    flip: probability. angle: degrees. scale, stretch: of the side, both alike and each apart. shift: of the side.
+    brightness, contrast, gamma, tint: of the value. noise: standard deviation, of the range 0..1. grey: probability
+    that colour is lost. erase: probability that a rectangle is covered. surround: probability that what is around the face
+    (hair, background) is painted over, for it tells who somebody is, not how they feel.
     """
 
     flip: float = 0.5
-    angle: float = 8.0
-    scale: float = 0.10
-    shift: float = 0.05
-    brightness: float = 0.25
-    contrast: float = 0.30
-    gamma: float = 0.30
-    tint: float = 0.12
-    noise: float = 0.03
-    erase: float = 0.2
+    angle: float = 10.0
+    scale: float = 0.12
+    stretch: float = 0.10
+    shift: float = 0.06
+    brightness: float = 0.35
+    contrast: float = 0.40
+    gamma: float = 0.40
+    tint: float = 0.25
+    noise: float = 0.05
+    grey: float = 0.2
+    erase: float = 0.3
+    surround: float = 0.6
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """B draws. flip (B,) bool; matrix (B, 2, 3), from output to input in [-1, 1] units; erase (B, 4): x0, y0, x1, y1.
 
+    surround (B, 2): half axes of the ellipse that stays, large where all does; paint (B, 3, 4, 4): colours around it.
     The rest are (B,), tint (B, 3).
     """
 
@@ -45,7 +51,10 @@ class Augmentation:
     gamma: Tensor
     tint: Tensor
     noise: Tensor
+    grey: Tensor
     erase: Tensor
+    surround: Tensor
+    paint: Tensor
 
     def __getitem__(self, index: Tensor) -> "Augmentation":
         return Augmentation(*(getattr(self, f.name)[index] for f in fields(self)))
@@ -62,13 +71,19 @@ def draw(count: int, config: AugmentationConfig, generator: torch.Generator) -> 
     scale = torch.exp(uniform(config.scale))
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     mirror = torch.where(flip, -1.0, 1.0)
+    stretch = torch.exp(uniform(config.stretch, 2))
     shift = uniform(2 * config.shift, 2)
     matrix = torch.stack(
         [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
     )
+    matrix[:, :, :2] *= stretch[:, None]
     centre, half = uniform(0.8, 2), 0.15 + 0.2 * torch.rand(count, 2, generator=generator)
     erase = torch.cat([centre - half, centre + half], 1)
     erase[torch.rand(count, generator=generator) >= config.erase] = 9.0
+    surround = torch.tensor([0.62, 0.85]) + 0.3 * torch.rand(count, 2, generator=generator)
+    surround[torch.rand(count, generator=generator) >= config.surround] = 99.0
+    base = torch.rand(count, 3, 1, 1, generator=generator)
+    paint = base + 0.25 * torch.randn(count, 3, 4, 4, generator=generator)
     return Augmentation(
         flip,
         matrix,
@@ -77,7 +92,10 @@ def draw(count: int, config: AugmentationConfig, generator: torch.Generator) -> 
         torch.exp(uniform(config.gamma)),
         1 + uniform(config.tint, 3),
         config.noise * torch.rand(count, generator=generator),
+        torch.rand(count, generator=generator) < config.grey,
         erase,
+        surround,
+        paint.clamp(0, 1),
     )
 
 
@@ -91,11 +109,18 @@ def apply(images: Tensor, augmentation: Augmentation, generator: torch.Generator
     mean = x.mean((1, 2, 3), keepdim=True)
     x = (x - mean) * a.contrast[:, None, None, None] + mean * a.brightness[:, None, None, None]
     x = x * a.tint[:, :, None, None]
+    luma = (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    x = torch.where(a.grey[:, None, None, None], luma, x)
     axis = (torch.arange(images.shape[-1], dtype=x.dtype) + 0.5) * (2 / images.shape[-1]) - 1
     inside_x = (axis > a.erase[:, 0:1]) & (axis < a.erase[:, 2:3])
     inside_y = (axis > a.erase[:, 1:2]) & (axis < a.erase[:, 3:4])
     hidden = (inside_y[:, :, None] & inside_x[:, None, :])[:, None]
     x = torch.where(hidden, mean * a.tint[:, :, None, None], x)
+    # the middle of a face lies a little below that of the crop
+    distance = (axis / a.surround[:, :1])[:, None, :] ** 2 + ((axis - 0.1) / a.surround[:, 1:])[:, :, None] ** 2
+    outside = torch.sigmoid(8 * (distance - 1))[:, None]
+    paint = functional.interpolate(a.paint, size=images.shape[-1], mode="bilinear", align_corners=False)
+    x = torch.lerp(x, paint, outside)
     x = x + a.noise[:, None, None, None] * torch.randn(x.shape, generator=generator)
     return x.clamp(0, 1) * 2 - 1
 

@@ -103,7 +103,7 @@ class PreparedCorpus:
             path = self.folder / "shards" / f"{number:05d}.npy"
             try:
                 self._shards[number] = np.load(path, mmap_mode="r")
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, EOFError) as error:
                 raise CorpusError(f"{path}: cannot be read ({error}). Prepare the corpus again") from error
         return self._shards[number]
 
