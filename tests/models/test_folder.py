@@ -79,7 +79,7 @@ def test_damaged_spec(folder: Path, change: dict, message: str):
 
 
 def test_no_model(tmp_path: Path):
-    with pytest.raises(ModelError, match="no model.json here"):
+    with pytest.raises(ModelError, match=r"no model\.json here"):
         load_model(tmp_path)
 
 

@@ -6,7 +6,7 @@ from anclaf.models.combiner import Combiner, condition
 from anclaf.models.discriminator import Discriminator
 from anclaf.models.generator import Generator
 from anclaf.models.network import AffectNetwork, to_input
-from anclaf.models.recurrent import RecurrentCombiner
+from anclaf.models.recurrent import RecurrentCombiner, Score
 from anclaf.models.spec import Sizes, Variant
 
 TINY = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
@@ -35,7 +35,9 @@ def test_paper_sizes():
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("kind", ["base", "S-4", "SA-4"])
 def test_every_size_follows_from_the_image(size: int, kind: str):
-    network = AffectNetwork(Sizes(image_size=size, generator=4, discriminator=4, combiner=8, hidden=12), Variant.parse(kind))
+    network = AffectNetwork(
+        Sizes(image_size=size, generator=4, discriminator=4, combiner=8, hidden=12), Variant.parse(kind)
+    )
     x = network.features(network.latents(to_input(torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8))))
     assert x.shape == (4, 8 * 2 ** (size.bit_length() - 4))
     if kind == "base":
@@ -60,10 +62,13 @@ def test_s_is_an_lstm():
     model = RecurrentCombiner(5, 7)
     reference = torch.nn.LSTM(5, 7, batch_first=True)
     with torch.no_grad():
-        reference.weight_ih_l0.copy_(model.from_input.weight)
-        reference.bias_ih_l0.copy_(model.from_input.bias)
-        reference.weight_hh_l0.copy_(model.from_hidden.weight)
-        reference.bias_hh_l0.zero_()
+        weights = {
+            "weight_ih_l0": model.from_input.weight,
+            "bias_ih_l0": model.from_input.bias,
+            "weight_hh_l0": model.from_hidden.weight,
+            "bias_hh_l0": torch.zeros(28),
+        }
+        reference.load_state_dict(weights)
     x = torch.randn(3, 6, 5)
     torch.testing.assert_close(model(x).affect, model.affect(reference(x)[0]), atol=1e-6, rtol=1e-5)
 
@@ -137,7 +142,8 @@ def test_the_present_state_matters_to_the_additive_score_only():
     """Without tanh the term of S_t is one number for all i and cancels in the softmax: Eq. 5 would be Eq. 6."""
     torch.manual_seed(2)
     past = torch.randn(1, 3, 14)
-    for score, differs in (("additive", True), ("location", False)):
+    cases: list[tuple[Score, bool]] = [("additive", True), ("location", False)]
+    for score, differs in cases:
         model = RecurrentCombiner(5, 7, True, score)
         projected = model.align_past(past)
         a, b = (model._weights(torch.randn(1, 14), projected) for _ in range(2))

@@ -1,7 +1,6 @@
 import pytest
 
 from anclaf.core.errors import ConfigError
-from anclaf.models.spec import Variant
 from anclaf.training.curriculum import parse_variants, plan
 
 

@@ -10,7 +10,11 @@ from anclaf.training.phases import Phase, cosine, follow, run_phases
 def _phase(name: str, layer: nn.Linear, interval: int = 1, factor: float = 1.0) -> Phase[torch.Tensor]:
     parameters = list(layer.parameters())
     return Phase(
-        name, lambda x: {"loss": factor * layer(x).square().mean()}, parameters, torch.optim.SGD(parameters, 0.1), interval
+        name,
+        lambda x: {"loss": factor * layer(x).square().mean()},
+        parameters,
+        torch.optim.SGD(parameters, 0.1),
+        interval,
     )
 
 

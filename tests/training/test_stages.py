@@ -50,7 +50,9 @@ def base(corpus: PreparedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Af
 
 
 def _sources(corpus: PreparedCorpus, fold: Split, base: AffectNetwork) -> tuple[FreshLatents, FreshLatents]:
-    make = [FreshLatents(base, corpus, rows, 2, AugmentationConfig(), 0, "cpu") for rows in (fold.train, fold.validation)]
+    make = [
+        FreshLatents(base, corpus, rows, 2, AugmentationConfig(), 0, "cpu") for rows in (fold.train, fold.validation)
+    ]
     return make[0], make[1]
 
 
@@ -65,7 +67,10 @@ def test_stage_1_learns(corpus: PreparedCorpus, fold: Split, tmp_path: Path, adv
     network, history, known = train_base(_fabric(), corpus, fold.train, fold.validation, SIZES, config, tmp_path)
     estimate = estimate_frames(network, corpus, fold.test, "cpu")
     assert np.corrcoef(estimate[:, 0], corpus.targets[fold.test, 0])[0, 1] > 0.5
-    losses = {(phase, name): [v for _, p, n, v in history.rows if (p, n) == (phase, name)] for _, phase, name, _ in history.rows}
+    losses = {
+        (phase, name): [v for _, p, n, v in history.rows if (p, n) == (phase, name)]
+        for _, phase, name, _ in history.rows
+    }
     assert losses["G", "reconstruction"][-1] < losses["G", "reconstruction"][0]
     assert losses["C", "affect"][-1] < losses["C", "affect"][0]
     assert losses["C", "landmarks"][-1] < losses["C", "landmarks"][0]
@@ -73,9 +78,13 @@ def test_stage_1_learns(corpus: PreparedCorpus, fold: Split, tmp_path: Path, adv
     assert known["best_step"] in (60, 120)
 
 
-def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(corpus: PreparedCorpus, fold: Split, tmp_path):
+def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(
+    corpus: PreparedCorpus, fold: Split, tmp_path
+):
     """With D and G off after the first step, C's phase still moves G's encoder, and never D or the decoder."""
-    config = replace(STAGE1, steps=6, interval=1000, evaluate_every=100, checkpoint_every=100, adversarial_rate=0.0, average=0.0)
+    config = replace(
+        STAGE1, steps=6, interval=1000, evaluate_every=100, checkpoint_every=100, adversarial_rate=0.0, average=0.0
+    )
     torch.manual_seed(0)
     network, *_ = train_base(_fabric(), corpus, fold.train, fold.validation, SIZES, config, tmp_path)
     from anclaf.training.seeds import seed_of
@@ -100,7 +109,9 @@ def test_stage_1_refuses(corpus: PreparedCorpus, fold: Split, tmp_path: Path):
         _base(corpus, tmp_path)
 
 
-def test_stage_2_children_start_as_their_parents(corpus: PreparedCorpus, fold: Split, base: AffectNetwork, tmp_path: Path):
+def test_stage_2_children_start_as_their_parents(
+    corpus: PreparedCorpus, fold: Split, base: AffectNetwork, tmp_path: Path
+):
     train, validation = _sources(corpus, fold, base)
     plain = train_recurrent(
         _fabric(), corpus, train, validation, base, Variant("S", 2), "sliding", STAGE2, tmp_path / "S-2", "b"
@@ -118,7 +129,9 @@ def test_stage_2_children_start_as_their_parents(corpus: PreparedCorpus, fold: S
         assert _same(child.combiner, plain.combiner)
 
 
-def test_stage_2_refuses_a_window_longer_than_any_clip(corpus: PreparedCorpus, fold: Split, base: AffectNetwork, tmp_path: Path):
+def test_stage_2_refuses_a_window_longer_than_any_clip(
+    corpus: PreparedCorpus, fold: Split, base: AffectNetwork, tmp_path: Path
+):
     train, validation = _sources(corpus, fold, base)
     with pytest.raises(TrainingError, match="S-16: the longest training clip has 9 frames"):
         train_recurrent(_fabric(), corpus, train, validation, base, Variant("S", 16), "sliding", STAGE2, tmp_path, "b")
@@ -138,7 +151,7 @@ def test_windows_of_an_epoch_do_not_overlap():
 
 
 def test_views_share_one_augmentation_a_clip(corpus: PreparedCorpus, base: AffectNetwork):
-    still = AugmentationConfig(noise=0.0, erase=0.0)
+    still = AugmentationConfig(noise=0.0)
     rows = corpus.runs()[0]
     source = FreshLatents(base, corpus, rows, 3, still, 0, "cpu")
     plain, first, second = (source.read(v, np.arange(4))[0] for v in range(3))
@@ -161,7 +174,8 @@ from anclaf.training.stage2 import Stage2Config
 torch.set_num_threads(1)
 config = RunConfig("test", Sizes(32, 4, 4, 8, 12),
     Stage1Config(steps=60, batch=16, evaluate_every=20, checkpoint_every=5, warmup=2, interval=2),
-    Stage2Config(first_epochs=6, epochs=6, frames=32, views=1, warmup=2, checkpoint_every=3), lengths=(2, 4), bootstrap=50)
+    Stage2Config(first_epochs=6, epochs=6, frames=32, views=1, warmup=2, checkpoint_every=3),
+    lengths=(2, 4), bootstrap=50)
 train_run(Fabric(accelerator="cpu", devices=1), PreparedCorpus.open(sys.argv[1]), Path(sys.argv[2]), config,
     variants=[Variant("SA", 4)])
 """
@@ -199,5 +213,7 @@ def test_killed_runs_end_with_the_same_bits(make_corpus, tmp_path: Path):
         a, b = (load_file(run / "fold0" / part / "model.safetensors") for run in (whole, killed))
         assert a.keys() == b.keys()
         assert all(torch.equal(a[name], b[name]) for name in a), part
-        assert (whole / "fold0" / part / "history.csv").read_text() == (killed / "fold0" / part / "history.csv").read_text()
+        assert (whole / "fold0" / part / "history.csv").read_text() == (
+            killed / "fold0" / part / "history.csv"
+        ).read_text()
     assert (whole / "metrics.json").read_text() == (killed / "metrics.json").read_text()

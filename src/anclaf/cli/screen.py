@@ -24,7 +24,7 @@ def fail(text: str) -> None:
 
 @contextmanager
 def progress_bar(quiet: bool = False) -> Iterator[core.Progress]:
-    """Yield the function that library code calls. Where there is no terminal, a line is written at the end of each part."""
+    """Yield the function that library code calls. Without a terminal, a line is written at the end of each part."""
     if quiet:
         yield core.silent
         return

@@ -42,8 +42,10 @@ class Stage1Config:
     adversarial_rate: of D's and G's (Adam). decay: weight decay of C's phase. warmup: steps of rising rate.
     adversary: Eq. 9's log loss (`gan`) or `wgan-gp`. interval: D and G are updated at every interval-th step.
     reconstruction: weight of L1(G(distorted I), I). quadrant: weight of the cross-entropies. penalty: of WGAN-GP's.
-    landmarks: weight of an auxiliary task, where the corpus has landmarks: a linear layer on x tells where they are on
-    the crop. It is dropped after training. Deviation: not in the paper, which uses landmarks to crop only; see docs.
+    dropout: of x, before the affect layer. landmarks: weight of an auxiliary task, where the corpus has landmarks: a
+    linear layer on x tells where they are on the crop. It is dropped after training, and so is what it knows of a
+    database's landmarks. Deviation: not in the paper, which uses landmarks to crop only; without it people are
+    memorised (docs/results.md).
     class_limit: largest class weight f_i/F, 1 turns them off. average: decay of the running average of the weights
     that is evaluated and kept, 0 for none. evaluate_every, checkpoint_every: steps.
     """
@@ -59,7 +61,8 @@ class Stage1Config:
     reconstruction: float = 10.0
     quadrant: float = 1.0
     penalty: float = 10.0
-    landmarks: float = 10.0
+    landmarks: float = 50.0
+    dropout: float = 0.3
     class_limit: float = 3.0
     average: float = 0.99
     distortion: float = 0.5
@@ -183,8 +186,9 @@ class _Losses:
         with torch.no_grad():
             seen = network.discriminator(network.generator.decode(latent)).quadrant.softmax(1)
         x = network.features(Latent(latent, seen))
+        estimate = network.estimate(functional.dropout(x, self.config.dropout))
         # the statistics are of the whole batch, whatever the number of processes
-        estimate, target, weight = (gather(self.fabric, v) for v in (network.estimate(x), batch.target, batch.weight))
+        estimate, target, weight = (gather(self.fabric, v) for v in (estimate, batch.target, batch.weight))
         terms = affect_loss(estimate, target, weight)
         loss = terms.total
         named = {"affect": terms.total, "rmse": terms.rmse, "cor": terms.cor, "ccc": terms.ccc, "icc": terms.icc}
@@ -256,6 +260,7 @@ def train_base(
     history = History(state["history"])
     began = time.monotonic() - state["seconds"]
     for step in range(state["step"], config.steps):
+        torch.manual_seed(seed_of(config.seed, 9, step))  # dropout
         set_rate(phases, rates, cosine(step, config.steps, config.warmup))
         losses = run_phases(fabric, phases, batches(step, network.generator), step)
         follow(averaged, network, min(config.average, (1 + step) / (10 + step)))
