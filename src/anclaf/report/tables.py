@@ -1,0 +1,322 @@
+"""What a run measured as one table: pandas, Markdown and LaTeX. The paper's published rows stand apart from ours."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from anclaf.metrics.regression import METRICS
+from anclaf.models.spec import Variant
+from anclaf.report.published import DIMENSIONS, PublishedTable, published_for
+
+Group = Literal["measured", "baseline", "published"]
+Key = tuple[str, str]
+"""(metric, dimension)."""
+
+LOWER_IS_BETTER = frozenset({"rmse"})
+DIGITS = 3
+DASH = "–"
+GROUP_TITLES: dict[Group, str] = {
+    "measured": "Measured here",
+    "baseline": "Baselines, measured here on the same folds",
+    "published": "Published by the authors, under another protocol",
+}
+BASELINE_LABELS: dict[str, str] = {
+    "mean": "training mean",
+    "ridge-1": "ridge on landmarks, 1 frame",
+    "ridge-8": "ridge on landmarks, 8 frames",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with its 95 % interval, NaN where there is none. best: to be set in bold."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """name: as in metrics.json, or as printed in the paper. label: for people."""
+
+    group: Group
+    name: str
+    label: str
+    cells: Mapping[Key, Cell]
+
+
+@dataclass(frozen=True)
+class ResultsTable:
+    """statements: what must stand above the table, a sentence each."""
+
+    statements: tuple[str, ...]
+    rows: tuple[Row, ...]
+    published: PublishedTable | None
+
+    def groups(self) -> list[tuple[Group, list[Row]]]:
+        """The groups that have rows, each with its rows, in the order of `GROUP_TITLES`."""
+        found: list[tuple[Group, list[Row]]] = [
+            (group, [row for row in self.rows if row.group == group]) for group in GROUP_TITLES
+        ]
+        return [(group, rows) for group, rows in found if rows]
+
+    def row(self, name: str) -> Row:
+        """The row measured here under this name (KeyError if there is none)."""
+        for row in self.rows:
+            if row.group != "published" and row.name == name:
+                return row
+        raise KeyError(name)
+
+    def frame(self) -> pd.DataFrame:
+        """Index (group, name), columns (metric, dimension, value | low | high), NaN where nothing was measured."""
+        columns = [(*key, part) for key in _keys() for part in ("value", "low", "high")]
+        content = [[getattr(row.cells[metric, dim], part) for metric, dim, part in columns] for row in self.rows]
+        return pd.DataFrame(
+            content,
+            index=pd.MultiIndex.from_tuples([(row.group, row.name) for row in self.rows], names=["group", "name"]),
+            columns=pd.MultiIndex.from_tuples(columns, names=["metric", "dimension", "part"]),
+        )
+
+    def markdown(self) -> str:
+        """A table for each of valence, arousal and their mean: 15 columns with intervals fit no page."""
+        lines = [f"{markdown_escape(statement)}\n" for statement in self.statements]
+        for dimension in DIMENSIONS:
+            lines.append(f"**{dimension_title(dimension)}**\n")
+            lines.append("| | " + " | ".join(heading(metric) for metric in METRICS) + " |")
+            lines.append("|---|" + "---|" * len(METRICS))
+            for group, rows in self.groups():
+                lines.append(f"| *{GROUP_TITLES[group]}* |" + " |" * len(METRICS))
+                for row in rows:
+                    cells = [_markdown_cell(row.cells[metric, dimension]) for metric in METRICS]
+                    lines.append(f"| {markdown_escape(row.label)} | " + " | ".join(cells) + " |")
+            lines.append("")
+        return "\n".join(lines)
+
+    def latex(self) -> str:
+        r"""A `table*` in the paper's layout, intervals in a second line. Needs booktabs and graphicx."""
+        span = len(DIMENSIONS)
+        heads = " & ".join(rf"\multicolumn{{{span}}}{{c}}{{{_latex_heading(metric)}}}" for metric in METRICS)
+        rules = " ".join(rf"\cmidrule(lr){{{2 + i * span}-{1 + (i + 1) * span}}}" for i in range(len(METRICS)))
+        lines = [
+            r"% needs \usepackage{booktabs,graphicx}",
+            r"\begin{table*}",
+            r"\centering",
+            rf"\caption{{{' '.join(latex_escape(statement) for statement in self.statements)}}}",
+            r"\resizebox{\textwidth}{!}{%",
+            rf"\begin{{tabular}}{{l{'r' * len(_keys())}}}",
+            r"\toprule",
+            rf" & {heads} \\",
+            rules,
+            " & " + " & ".join(["VAL", "ARO", "AVG"] * len(METRICS)) + r" \\",
+        ]
+        for group, rows in self.groups():
+            lines.append(r"\midrule")
+            lines.append(rf"\multicolumn{{{1 + len(_keys())}}}{{l}}{{\emph{{{latex_escape(GROUP_TITLES[group])}}}}} \\")
+            for row in rows:
+                cells = [row.cells[key] for key in _keys()]
+                lines.append(" & ".join([latex_escape(row.label), *map(_latex_value, cells)]) + r" \\")
+                if any(has_interval(cell) for cell in cells):
+                    lines.append(" & ".join(["", *map(_latex_interval, cells)]) + r" \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table*}", ""])
+
+
+def _keys() -> list[Key]:
+    return [(metric, dimension) for metric in METRICS for dimension in DIMENSIONS]
+
+
+def results_table(metrics: Mapping[str, Any], name: str) -> ResultsTable:
+    """The table of a run.
+
+    Args:
+        metrics: what `metrics.json` holds.
+        name: of the corpus, for people.
+
+    The best of each column among all rows measured here, baselines included, is in bold, at the printed precision, ties
+    together. Published rows keep the paper's own bold type.
+    """
+    variants = sorted(metrics["variants"], key=variant_order)
+    rows = [_measured("measured", variant, variant, metrics["variants"][variant]) for variant in variants]
+    rows += [
+        _measured("baseline", str(baseline), BASELINE_LABELS.get(str(baseline), str(baseline)), entry)
+        for baseline, entry in (metrics.get("baselines") or {}).items()
+    ]
+    rows = _with_best(rows)
+    published = published_for(metrics["corpus"])
+    for line in published.rows if published else ():
+        cells = {key: Cell(line.values.get(key, math.nan), best=key in line.bold) for key in _keys()}
+        rows.append(Row("published", line.name, line.name, cells))
+    return ResultsTable(statements(metrics, name, published), tuple(rows), published)
+
+
+def variant_order(name: str) -> tuple[int, int]:
+    """Sorting key: base, S-2 … S-32, SA-2 … SA-32."""
+    variant = Variant.parse(name)
+    return ("base", "S", "SA").index(variant.kind), variant.n
+
+
+def _measured(group: Group, name: str, label: str, entry: Mapping[str, Any]) -> Row:
+    cells: dict[Key, Cell] = {}
+    for metric, dimension in _keys():
+        numbers = entry.get(dimension) or {}
+        interval = (numbers.get("ci95") or {}).get(metric) or (None, None)
+        cells[metric, dimension] = Cell(number(numbers.get(metric)), number(interval[0]), number(interval[1]))
+    return Row(group, name, label, cells)
+
+
+def number(value: Any) -> float:
+    """A number of metrics.json, where NaN is written as null."""
+    return math.nan if value is None else float(value)
+
+
+def _with_best(rows: list[Row]) -> list[Row]:
+    winning: dict[Key, float] = {}
+    for key in _keys():
+        shown = [round(row.cells[key].value, DIGITS) for row in rows if not math.isnan(row.cells[key].value)]
+        if shown:
+            winning[key] = min(shown) if key[0] in LOWER_IS_BETTER else max(shown)
+
+    def marked(key: Key, cell: Cell) -> Cell:
+        best = not math.isnan(cell.value) and round(cell.value, DIGITS) == winning.get(key)
+        return Cell(cell.value, cell.low, cell.high, best)
+
+    return [Row(r.group, r.name, r.label, {key: marked(key, cell) for key, cell in r.cells.items()}) for r in rows]
+
+
+def statements(metrics: Mapping[str, Any], name: str, published: PublishedTable | None) -> tuple[str, ...]:
+    """What the numbers are of: the corpus by name, size and fingerprint, the protocol, whose the published rows are."""
+    corpus = metrics["corpus"]
+    folds = metrics.get("folds") or []
+    said = [
+        f"Corpus {name}, read as {corpus.get('source', 'unknown')}: {size_words(corpus) or 'size unknown'}; "
+        f"fingerprint {corpus.get('fingerprint', 'unknown')}.",
+        f"Protocol {metrics.get('protocol', 'unknown')}; tested: {fold_words(folds)}; "
+        f"{metrics.get('windows', 'unknown')} windows; "
+        "95 % intervals in brackets. Bold: the best of all rows measured here, baselines included.",
+    ]
+    if published is not None:
+        said.append(
+            f"The published rows are table {published.number} of Aspandi et al. 2021, measured by the authors on "
+            f"{published.database} under another protocol and printed here as published, bold type included: "
+            "they are no measurement of this software."
+        )
+        clips = corpus.get("clips")
+        if clips is not None and clips != published.clips:
+            said.append(
+                f"This corpus has {counted(clips, 'clip')} where {published.database} has {count(published.clips)}: "
+                "it is not the same material, and the two groups of rows cannot be compared."
+            )
+    return tuple(said)
+
+
+def fold_words(folds: list[int]) -> str:
+    """`fold 0`, `folds 0, 1, 2`."""
+    return f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds)) or 'unknown'}"
+
+
+def size_words(corpus: Mapping[str, Any]) -> str:
+    """`12 clips, 1 subject, 360 frames`, of what a corpus card tells."""
+    return ", ".join(counted(corpus[f"{unit}s"], unit) for unit in ("clip", "subject", "frame") if f"{unit}s" in corpus)
+
+
+def counted(value: int, noun: str) -> str:
+    """`1 clip`, `1,200 clips`."""
+    return f"{count(value)} {noun}{'s' * (value != 1)}"
+
+
+def count(value: float) -> str:
+    """1234567 -> 1,234,567."""
+    return f"{value:,}"
+
+
+def dimension_title(dimension: str) -> str:
+    return "Mean of valence and arousal" if dimension == "mean" else dimension.capitalize()
+
+
+def heading(metric: str) -> str:
+    """`RMSE ↓`: the arrow points where better is."""
+    return f"{metric.upper()} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+
+
+def number_text(value: float) -> str:
+    """Three digits after the point, a dash for NaN."""
+    return f"{value:z.{DIGITS}f}" if math.isfinite(value) else DASH
+
+
+def has_interval(cell: Cell) -> bool:
+    return math.isfinite(cell.low) and math.isfinite(cell.high)
+
+
+def interval_text(low: float, high: float) -> str:
+    """`[0.412, 0.530]`, or nothing where there is no interval."""
+    return f"[{low:z.{DIGITS}f}, {high:z.{DIGITS}f}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def comparison_words(pair: Mapping[str, Any]) -> str:
+    """An entry of metrics.json's `paired`, difference = a - b, as a sentence."""
+    difference, (low, high) = number(pair["difference"]), (number(bound) for bound in pair.get("ci95") or (None, None))
+    what = f"{pair['dimension']} {str(pair['metric']).upper()}"
+    if not math.isfinite(difference):
+        return f"{pair['a']} and {pair['b']} cannot be compared by {what}: it is not defined for one of them."
+    numbers = f"{difference:+.{DIGITS}f} {interval_text(low, high)}".strip() + p_text(number(pair.get("p")))
+    if not (low > 0 or high < 0):
+        return f"Between {pair['a']} and {pair['b']} no difference is shown in {what} ({numbers})."
+    better = (difference < 0) == (pair["metric"] in LOWER_IS_BETTER)
+    return f"{pair['a']} is {'better' if better else 'worse'} than {pair['b']} in {what} ({numbers})."
+
+
+def p_text(p: float) -> str:
+    """`, p = 0.012`; `, p < 0.001`; nothing where there is none."""
+    if not math.isfinite(p):
+        return ""
+    return ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
+
+
+def markdown_escape(text: str) -> str:
+    """Text that Markdown shows as it is, within a table too."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~$&])", r"\\\1", " ".join(text.split()))
+
+
+def _markdown_cell(cell: Cell) -> str:
+    value = number_text(cell.value)
+    return " ".join(filter(None, [f"**{value}**" if cell.best else value, interval_text(cell.low, cell.high)]))
+
+
+_LATEX = {
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    DASH: "--",
+}
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX sets as it is."""
+    return "".join(_LATEX.get(char, char) for char in " ".join(text.split()))
+
+
+def _latex_heading(metric: str) -> str:
+    return rf"{metric.upper()} $\{'down' if metric in LOWER_IS_BETTER else 'up'}arrow$"
+
+
+def _latex_number(text: str) -> str:
+    return text.replace("-", "$-$").replace(DASH, "--")
+
+
+def _latex_value(cell: Cell) -> str:
+    value = _latex_number(number_text(cell.value))
+    return rf"\textbf{{{value}}}" if cell.best else value
+
+
+def _latex_interval(cell: Cell) -> str:
+    text = _latex_number(interval_text(cell.low, cell.high))
+    return rf"{{\tiny {text}}}" if text else ""
