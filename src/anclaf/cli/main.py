@@ -43,7 +43,7 @@ def _parse(arguments: list[str]) -> Any:
         | Annotated[Predict, tyro.conf.subcommand("predict")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
     )
-    options = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    options = (tyro.conf.OmitSubcommandPrefixes,)
     return tyro.cli(commands, args=arguments, prog="anclaf", description=DESCRIPTION, config=options)
 
 

@@ -14,7 +14,7 @@ from anclaf.corpora.base import CorpusListing
 class _Reader:
     """Settings that every reader has."""
 
-    image_size: Literal[64, 128] = 128
+    image_size: Literal[64, 128] = 64
     """Side of the square face in pixels. The recipes `demo` and `small` take 64, `paper` takes 128."""
     crop: Literal["five-point", "paper"] = "five-point"
     """`five-point`: eyes, nose and mouth corners to fixed places. `paper`: the landmark box, squashed to a square."""
@@ -33,9 +33,9 @@ class _Reader:
 class AfewVa(_Reader):
     """AFEW-VA as released (01/001/00000.png), or flat copies of it."""
 
-    src: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    src: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")] = field(kw_only=True)
     """Folder of the database."""
-    out: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = field(kw_only=True)
     """Folder to make."""
     anamorphic: bool = False
     """Stretch frames to square pixels (x divided by 0.75)."""
@@ -52,9 +52,9 @@ class AfewVa(_Reader):
 class Sewa(_Reader):
     """SEWA DB: zips or extracted folders, or the layout that the paper's authors converted it to."""
 
-    src: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    src: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")] = field(kw_only=True)
     """Folder of the database."""
-    out: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = field(kw_only=True)
     """Folder to make."""
     channel: Literal["A", "V", "AV"] = "A"
     """Annotated from audio (what the paper reads), video, or both."""
@@ -80,9 +80,9 @@ class Table(_Reader):
     """A CSV or Parquet table of your own images or videos: image | video, valence, arousal, and optionally frame or
     time_s, subject, fold."""
 
-    src: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    src: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")] = field(kw_only=True)
     """The table."""
-    out: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = field(kw_only=True)
     """Folder to make."""
     root: Path | None = None
     """Folder that the table's paths start from; the table's own if not stated."""
@@ -101,7 +101,7 @@ class Table(_Reader):
 class Puppet(_Reader):
     """The embedded corpus: people drawn by this program, for a first look without a database. Not real faces."""
 
-    out: Annotated[Path, tyro.conf.Positional] = field(kw_only=True)
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = field(kw_only=True)
     """Folder to make. The drawn frames stay in OUT-source, in AFEW-VA's layout."""
     clips: int = 80
     subjects: int = 40
@@ -126,12 +126,12 @@ class Puppet(_Reader):
 class Prepare:
     """Read a labelled corpus and write aligned faces with their labels, to train on."""
 
-    reader: (
+    reader: tyro.conf.OmitArgPrefixes[
         Annotated[AfewVa, tyro.conf.subcommand("afew-va")]
         | Annotated[Sewa, tyro.conf.subcommand("sewa")]
         | Annotated[Table, tyro.conf.subcommand("table")]
         | Annotated[Puppet, tyro.conf.subcommand("puppet")]
-    )
+    ]
 
     def run(self) -> int:
         from anclaf.data.prepare import prepare

@@ -1,13 +1,17 @@
 """The screen: one progress bar, and lines on standard error. Results go to standard output."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from anclaf.core import progress as core
+from anclaf.report.tables import BASELINE_LABELS, fold_words, interval_text, number, number_text
 
 console = Console(stderr=True, highlight=False)
 
@@ -53,3 +57,23 @@ class _Lines:
     def __call__(self, done: int, total: int, what: str) -> None:
         if done == total and total > 0:
             say(f"{what}  {done}/{total}")
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """The results of a run on standard output: CCC with its interval, and RMSE, of valence and arousal."""
+    corpus = scores["corpus"]
+    title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    table.add_column("")
+    for heading in ("CCC valence", "95 % interval", "CCC arousal", "95 % interval", "RMSE valence", "RMSE arousal"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for group in ("variants", "baselines"):
+        for name, entry in scores[group].items():
+            cells = []
+            for dimension in ("valence", "arousal"):
+                low, high = entry[dimension]["ci95"]["ccc"]
+                cells += [number_text(number(entry[dimension]["ccc"])), interval_text(number(low), number(high))]
+            cells += [number_text(number(entry[dimension]["rmse"])) for dimension in ("valence", "arousal")]
+            table.add_row(BASELINE_LABELS.get(name, name), *cells)
+        table.add_section()
+    Console(width=max(110, console.width)).print(table)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from anclaf.cli.screen import progress_bar, say
+from anclaf.cli.screen import print_scores, progress_bar, say
 from anclaf.core.errors import ConfigError
 from anclaf.recipes.run import RunConfig, make_run
 
@@ -15,7 +15,7 @@ from anclaf.recipes.run import RunConfig, make_run
 class Train:
     """Train and test on unseen people. The same command again goes on where a stopped one was."""
 
-    corpus: Annotated[Path, tyro.conf.Positional]
+    corpus: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CORPUS")]
     """A prepared corpus."""
     out: Path
     """Folder of the run."""
@@ -48,7 +48,6 @@ class Train:
 
         from anclaf.data.store import PreparedCorpus
         from anclaf.grid.run import train_run
-        from anclaf.report.tables import console_table
         from anclaf.training.curriculum import parse_variants
 
         if self.fold != "all" and not self.fold.isdigit():
@@ -68,6 +67,6 @@ class Train:
                 keep_latents=self.keep_latents, progress=progress,
             )  # fmt: skip
         if fabric.is_global_zero:
-            print(console_table(scores))
+            print_scores(scores)
             say(f"models, predictions and metrics.json are in {self.out}; `anclaf report {self.out}` draws them")
         return 0

@@ -17,8 +17,8 @@ class AugmentationConfig:
 
     flip: probability. angle: degrees. scale, stretch: of the side, both alike and each apart. shift: of the side.
     brightness, contrast, gamma, tint: of the value. noise: standard deviation, of the range 0..1. grey: probability
-    that colour is lost. erase: probability that a rectangle is covered. surround: probability that what is around the face
-    (hair, background) is painted over, for it tells who somebody is, not how they feel.
+    that colour is lost. erase: probability that a rectangle is covered. surround: probability that what is around the
+    face (hair, background) is painted over, for it tells who somebody is, not how they feel.
     """
 
     flip: float = 0.5

@@ -1,0 +1,204 @@
+"""A video with what was estimated drawn into it: box, identity, a dial of valence and arousal, and their traces."""
+
+from collections import deque
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from anclaf.core.errors import OutputError
+from anclaf.core.files import output_error
+from anclaf.core.scale import LabelScale
+from anclaf.inference.estimate import FaceEstimate
+
+TRACE_S = 10.0
+LONGEST_SIDE = 1280
+
+_INK, _PAPER, _PALE = (235, 235, 235), (24, 26, 30), (96, 100, 108)
+_VALENCE, _AROUSAL = (120, 200, 255), (255, 160, 90)
+_TRACKS = ((255, 214, 90), (120, 220, 140), (220, 140, 255), (255, 130, 130), (110, 210, 230), (200, 200, 120))
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class OverlayVideo:
+    """Writes frames as they come, at a constant frame rate: H.264, or MPEG-4 part 2 where FFmpeg lacks libx264.
+
+    Where the source's frame rate varies, frames are repeated or left out so that times stay right. Frames with a side
+    over `LONGEST_SIDE` are reduced. A strip below the picture holds the last `TRACE_S` seconds.
+
+    Use as a context manager; the file is whole when the block ends.
+
+    Args:
+        path: of the video, .mp4. It is overwritten.
+        fps: frames a second.
+        scale: of the estimates, to draw them.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float, scale: LabelScale):
+        self._path, self._scale = Path(path), scale
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._history: deque[tuple[float, list[FaceEstimate]]] = deque()
+        self._written, self._held = 0, None
+        self._size: tuple[int, int] | None = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(str(self._path), "w", format="mp4")
+        except OSError as error:
+            raise output_error(self._path, error) from error
+        self._stream: VideoStream | None = None
+
+    def add(self, time_s: float, frame: NDArray[np.uint8], estimates: list[FaceEstimate]) -> None:
+        """The next frame, (H, W, 3) uint8 RGB, and what was said of it."""
+        self._history.append((time_s, estimates))
+        while self._history[0][0] < time_s - TRACE_S:
+            self._history.popleft()
+        # the frame before this one is shown until now
+        self._show_until(time_s)
+        self._held = self._draw(time_s, frame, estimates)
+
+    def _show_until(self, time_s: float) -> None:
+        while self._held is not None and (self._written + 0.5) / self._fps <= time_s:
+            self._write(self._held)
+
+    def close(self) -> None:
+        """Write the last frame and finish the file. A video without frames leaves no file."""
+        if self._held is not None:
+            self._write(self._held)
+        try:
+            if self._stream is not None:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+        except (OSError, FFmpegError) as error:
+            raise OutputError(f"{self._path}: cannot be finished ({error})") from error
+        if self._stream is None:
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "OverlayVideo":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _write(self, picture: NDArray[np.uint8]) -> None:
+        try:
+            if self._stream is None:
+                self._stream = self._start(picture)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = self._written, 1 / self._fps
+            self._container.mux(self._stream.encode(frame))
+        except (OSError, FFmpegError) as error:
+            raise OutputError(f"{self._path}: cannot be written ({error})") from error
+        self._written += 1
+
+    def _start(self, picture: NDArray[np.uint8]) -> VideoStream:
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        options = {"preset": "veryfast", "crf": "23"} if codec == "libx264" else {"qscale": "4"}
+        stream = self._container.add_stream(codec, rate=self._fps, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        return stream
+
+    def _draw(self, time_s: float, frame: NDArray[np.uint8], estimates: list[FaceEstimate]) -> NDArray[np.uint8]:
+        height, width = frame.shape[:2]
+        if self._size is None:
+            factor = min(1.0, LONGEST_SIDE / max(height, width))
+            # small pictures are enlarged, for the text's sake
+            factor = max(factor, 480 / max(height, width))
+            self._size = (max(240, round(width * factor / 2) * 2), max(16, round(height * factor / 2) * 2))
+        picture = np.ascontiguousarray(cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA))
+        to_picture = np.array(self._size) / (width, height)
+        unit = max(self._size[0] / 640, 0.6)
+        for estimate in estimates:
+            if np.isfinite(estimate.x):
+                self._face(picture, estimate, to_picture, unit)
+        reason = next((e.status for e in estimates if e.status == "no_face"), None)
+        if reason and not any(np.isfinite(e.x) for e in estimates):
+            _text(picture, reason, (int(8 * unit), int(20 * unit)), unit, _INK)
+        strip = np.full((round(self._size[0] * 0.11) * 2, self._size[0], 3), _PAPER, np.uint8)
+        self._traces(strip, time_s, unit)
+        return np.concatenate([picture, strip]).astype(np.uint8)
+
+    def _face(self, picture: NDArray, estimate: FaceEstimate, to_picture: NDArray, unit: float) -> None:
+        colour = _colour(estimate.track)
+        corner = np.round(np.array([estimate.x, estimate.y]) * to_picture).astype(int)
+        far = np.round(np.array([estimate.x + estimate.w, estimate.y + estimate.h]) * to_picture).astype(int)
+        line = max(1, round(1.5 * unit))
+        cv2.rectangle(picture, corner.tolist(), far.tolist(), colour, line, cv2.LINE_AA)
+        label = f"{estimate.track}" if estimate.status == "ok" else f"{estimate.track} {estimate.status}"
+        _text(picture, label, (int(corner[0]), max(int(14 * unit), int(corner[1] - 5 * unit))), unit, colour)
+        if not estimate.estimated:
+            return
+        radius = int(np.clip((far[1] - corner[1]) * 0.3, 22 * unit, 60 * unit))
+        room_right = far[0] + 2 * radius + 8 * unit <= picture.shape[1]
+        x = far[0] + radius + 6 * unit if room_right else corner[0] - radius - 6 * unit
+        x = np.clip(x, radius + 1, max(radius + 1, picture.shape[1] - radius - 1))
+        y = np.clip((corner[1] + far[1]) / 2, radius + 1, max(radius + 1, picture.shape[0] - radius - 1))
+        self._dial(picture, estimate, (int(x), int(y)), radius, colour, unit)
+
+    def _dial(
+        self, picture: NDArray, estimate: FaceEstimate, centre: tuple[int, int], radius: int, colour: tuple, unit: float
+    ) -> None:
+        """The circumplex: valence to the right, arousal up."""
+        x, y = centre
+        shade = picture.copy()
+        cv2.circle(shade, centre, radius, _PAPER, -1, cv2.LINE_AA)
+        cv2.addWeighted(shade, 0.6, picture, 0.4, 0, dst=picture)
+        cv2.circle(picture, centre, radius, _INK, 1, cv2.LINE_AA)
+        cv2.line(picture, (x - radius, y), (x + radius, y), _PALE, 1, cv2.LINE_AA)
+        cv2.line(picture, (x, y - radius), (x, y + radius), _PALE, 1, cv2.LINE_AA)
+        _text(picture, "V", (x + radius - int(9 * unit), y - int(3 * unit)), unit * 0.8, _VALENCE)
+        _text(picture, "A", (x + int(3 * unit), y - radius + int(12 * unit)), unit * 0.8, _AROUSAL)
+        point = np.clip(self._scale.normalise([estimate.valence, estimate.arousal]), -1, 1)
+        point = point / max(1.0, float(np.hypot(*point)))  # corners of the square lie outside the circle
+        dot = (int(x + point[0] * radius), int(y - point[1] * radius))
+        cv2.line(picture, centre, dot, colour, 1, cv2.LINE_AA)
+        cv2.circle(picture, dot, max(3, round(4 * unit)), colour, -1, cv2.LINE_AA)
+
+    def _traces(self, strip: NDArray, time_s: float, unit: float) -> None:
+        height, width = strip.shape[:2]
+        left, half = int(88 * unit), height // 2
+        for name, top, ink in (("valence", 0, _VALENCE), ("arousal", half, _AROUSAL)):
+            middle = top + half // 2
+            cv2.line(strip, (left, middle), (width, middle), _PALE, 1)
+            _text(strip, name, (int(8 * unit), middle - int(2 * unit)), unit, ink)
+            for track, values in self._lines(name).items():
+                times = np.array([t for t, _ in values])
+                levels = np.clip(self._scale.normalise([v for _, v in values]), -1, 1)
+                xs = width - 4 - (time_s - times) / TRACE_S * (width - left - 4)
+                ys = middle - levels * (half / 2 - 3)
+                for i in range(1, len(values)):
+                    if times[i] - times[i - 1] < 0.5:  # a longer gap stays open
+                        a, b = (int(xs[i - 1]), int(ys[i - 1])), (int(xs[i]), int(ys[i]))
+                        cv2.line(strip, a, b, _colour(track), max(1, round(unit)), cv2.LINE_AA)
+            shown = [e for e in self._history[-1][1] if e.estimated]
+            if shown:
+                largest = max(shown, key=lambda e: e.w * e.h)
+                value = f"{getattr(largest, name):+.2f}"
+                _text(strip, value, (int(8 * unit), middle + int(13 * unit)), unit, _colour(largest.track))
+
+    def _lines(self, name: str) -> dict[int, list[tuple[float, float]]]:
+        lines: dict[int, list[tuple[float, float]]] = {}
+        for time_s, estimates in self._history:
+            for estimate in estimates:
+                if estimate.estimated and estimate.track is not None:
+                    lines.setdefault(estimate.track, []).append((time_s, getattr(estimate, name)))
+        return lines
+
+
+def _colour(track: int | None) -> tuple[int, int, int]:
+    return _TRACKS[track % len(_TRACKS)] if track is not None else _INK
+
+
+def _text(picture: NDArray, text: str, at: tuple[int, int], unit: float, colour: tuple) -> None:
+    cv2.putText(picture, text, at, _FONT, 0.45 * unit, _PAPER, max(2, round(3 * unit)), cv2.LINE_AA)
+    cv2.putText(picture, text, at, _FONT, 0.45 * unit, colour, max(1, round(unit)), cv2.LINE_AA)

@@ -1,0 +1,138 @@
+"""One identity a person through a video, surviving short gaps and crossings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from anclaf.core.errors import ConfigError
+
+_REACH = 1.0
+"""A face is not looked for further from where it is expected than this many of its sides, twice that after a gap."""
+_RESIZE = 2.0
+_LIKENESS = (0.5, 0.25)
+"""The least likeness of one person from frame to frame, and across the longest gap. Measured on 14 real videos: from
+frame to frame 0.88 or more, across one second 0.56 or more, between people 0.43 in the median and 0.86 at the 99th
+percentile."""
+_LOOK_WEIGHT = 3.0
+_CLOSE = 1.5
+"""Two tracks whose centres are nearer than this many sides may cover each other: what is then seen of a face may be a
+part of it. Until they part, a poor likeness forbids nothing, and look and motion are not learnt."""
+_BLINK_S = 0.12
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A face in one frame. box: x, y, w, h in pixels. look: its `look`."""
+
+    box: tuple[float, float, float, float]
+    look: NDArray[np.float32]
+
+
+def look(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(768,) unit vector of an aligned (S, S, 3) crop: 16x16 colours about their mean. Dot products are likenesses."""
+    small = cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small -= small.mean()
+    return small / max(float(np.linalg.norm(small)), 1e-6)
+
+
+@dataclass
+class Track:
+    """One person. id counts from 0. born_s, seen_s: when first and last seen. seen: index into the last update's
+    sightings, or None. crowded: whether another track is so near that one may cover the other."""
+
+    id: int
+    centre: NDArray[np.float64]
+    side: float
+    look: NDArray[np.float32]
+    born_s: float
+    seen_s: float
+    seen: int | None
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    crowded: bool = False
+
+    def expected(self, time_s: float) -> NDArray[np.float64]:
+        """Where the centre should be if the motion went on."""
+        return self.centre + self.velocity * (time_s - self.seen_s)
+
+
+class Tracker:
+    """Assigns each frame's faces to tracks by place, motion, size and look (Hungarian method).
+
+    Args:
+        max_gap_s: a track that is not seen for longer is over; whoever comes then gets a new id. A track that was seen
+            for less than that may be lost for no longer than it was seen, so that a false detection is soon forgotten.
+    """
+
+    def __init__(self, max_gap_s: float = 1.0):
+        if not max_gap_s >= 0:
+            raise ConfigError(f"max_gap_s {max_gap_s}: expected seconds, 0 or more")
+        self.max_gap_s = max_gap_s
+        self.tracks: list[Track] = []
+        self._next = 0
+
+    def update(self, sightings: Sequence[Sighting], time_s: float) -> list[Track]:
+        """The tracks after a frame, by id: those seen in it and those lost for no longer than the gap allows."""
+        # whoever was there a frame ago is not given up, however long ago that frame was
+        self.tracks = [t for t in self.tracks if t.seen is not None or time_s - t.seen_s <= self._patience(t)]
+        for track in self.tracks:
+            track.seen = None
+            track.crowded = any(_near(track, other, time_s) for other in self.tracks if other is not track)
+        costs = np.array([[self._cost(track, sighting, time_s) for sighting in sightings] for track in self.tracks])
+        taken: set[int] = set()
+        if costs.size:
+            for row, column in zip(*linear_sum_assignment(np.minimum(costs, _NEVER)), strict=True):
+                if costs[row, column] < _NEVER:
+                    _follow(self.tracks[row], sightings[column], int(column), time_s)
+                    taken.add(int(column))
+        for index, sighting in enumerate(sightings):
+            if index not in taken:
+                centre, side = _place(sighting)
+                self.tracks.append(Track(self._next, centre, side, sighting.look, time_s, time_s, index))
+                self._next += 1
+        return self.tracks
+
+    def _patience(self, track: Track) -> float:
+        return min(self.max_gap_s, track.seen_s - track.born_s + _BLINK_S)
+
+    def _cost(self, track: Track, sighting: Sighting, time_s: float) -> float:
+        centre, side = _place(sighting)
+        gap = min((time_s - track.seen_s) / max(self.max_gap_s, 1e-6), 1.0)
+        distance = float(np.hypot(*(centre - track.expected(time_s)))) / max(track.side, side)
+        likeness = float(track.look @ sighting.look)
+        ratio = max(side, track.side) / max(min(side, track.side), 1e-6)
+        least = -1 if track.crowded else _LIKENESS[0] + (_LIKENESS[1] - _LIKENESS[0]) * gap
+        if distance > _REACH * (1 + gap) or ratio > _RESIZE or likeness < least:
+            return np.inf
+        return distance + np.log2(ratio) + _LOOK_WEIGHT * (1 - likeness)
+
+
+_NEVER = 1e6
+
+
+def _place(sighting: Sighting) -> tuple[NDArray[np.float64], float]:
+    x, y, width, height = sighting.box
+    return np.array([x + width / 2, y + height / 2]), float(np.sqrt(max(width * height, 1.0)))
+
+
+def _near(a: Track, b: Track, time_s: float) -> bool:
+    return float(np.hypot(*(a.expected(time_s) - b.expected(time_s)))) < _CLOSE * max(a.side, b.side)
+
+
+def _follow(track: Track, sighting: Sighting, index: int, time_s: float) -> None:
+    centre, side = _place(sighting)
+    elapsed = max(time_s - track.seen_s, 1e-3)
+    slowly = 1 - np.exp(-elapsed / 1.0)
+    if track.crowded:
+        track.velocity = track.velocity * (1 - slowly / 2)
+        track.side += slowly * (side - track.side)
+    else:
+        # smoothed over about 0.1 s, because boxes tremble
+        track.velocity += (1 - np.exp(-elapsed / 0.1)) * ((centre - track.centre) / elapsed - track.velocity)
+        mixed = track.look + slowly * (sighting.look - track.look)
+        track.look = (mixed / max(float(np.linalg.norm(mixed)), 1e-6)).astype(np.float32)
+        track.side = side
+    track.centre, track.seen_s, track.seen = centre, time_s, index

@@ -1,0 +1,68 @@
+"""A track's last features, at the pace that its model knows."""
+
+from collections import deque
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from anclaf.core.windows import MAX_GAP
+
+Windows = Literal["sliding", "tumbling"]
+
+_EARLY = 0.05
+"""Of two features equally near, the later one counts: times are read this part of a period late. It also keeps the
+choice the same whether times come from a container (rounded) or from a frame count."""
+
+
+class FeatureWindow:
+    """Keeps the features of one track and gives the window that ends at the newest.
+
+    The window has n features one period of the model's frame rate apart; each is the one of the frame nearest in time,
+    so that a faster video is thinned out and in a slower one frames stand for their neighbours. After a gap of more
+    than `core.windows.MAX_GAP` periods the window starts anew, as it does in training.
+
+    Args:
+        n: frames in a full window.
+        model_fps: frame rate the model was trained at; 0 takes frames as they come.
+        video_fps: frame rate of what is added.
+        windows: `sliding`: every frame ends a window. `tumbling`: a full window is followed by an empty one, as in the
+            paper's evaluation, so that a window's frames have seen 1 to n frames.
+    """
+
+    def __init__(self, n: int, model_fps: float, video_fps: float, windows: Windows = "sliding"):
+        self._n, self._windows = n, windows
+        self._period = 1 / model_fps if model_fps > 0 else 0.0
+        slowest = min(fps for fps in (model_fps, video_fps) if fps > 0)
+        self._gap = MAX_GAP / slowest
+        self._items: deque[tuple[float, Tensor]] = deque()
+        self._full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the last window was as long as it gets: n features, or any number when tumbling."""
+        return self._full or self._windows == "tumbling"
+
+    def add(self, time_s: float, feature: Tensor) -> list[Tensor]:
+        """Keep a feature (F,) and give the window that ends at it, oldest first: 1 to n features."""
+        items = self._items
+        if items and (time_s - items[-1][0] > self._gap or (self._windows == "tumbling" and self._full)):
+            items.clear()
+        items.append((time_s, feature))
+        window = self._pick(time_s)
+        self._full = len(window) == self._n
+        return window
+
+    def _pick(self, now: float) -> list[Tensor]:
+        items, n, period = self._items, self._n, self._period
+        if not period:
+            while len(items) > n:
+                items.popleft()
+            return [feature for _, feature in items]
+        while len(items) > 1 and items[1][0] < now - n * period:
+            items.popleft()
+        times = np.array([time for time, _ in items])
+        wanted = now - period * np.arange(n - 1, -1, -1) + _EARLY * period
+        wanted = wanted[wanted >= times[0] - period / 2]
+        nearest = np.abs(times[None] - wanted[:, None]).argmin(1)
+        return [items[i][1] for i in nearest.tolist()]

@@ -1,0 +1,176 @@
+"""The commands as a user types them."""
+
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import anclaf
+from anclaf.cli import main as cli
+from anclaf.recipes.run import RECIPES, make_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def _fails(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(list(words)) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("anclaf: ")
+    assert "Traceback" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    "command", ["", "prepare", "prepare afew-va", "prepare sewa", "prepare table", "prepare puppet"]
+)
+def test_help_of_prepare(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*command.split(), "--help"])
+    assert stop.value.code == 0
+    assert "usage: anclaf" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["train", "report", "predict", "demo"])
+def test_help_of_the_others(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: anclaf {command}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == anclaf.__version__
+
+
+def _readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("anclaf ")] + re.findall(r"`(anclaf [a-z-]+ [^`]*)`", text)
+
+
+@pytest.mark.parametrize("line", _readme_commands())
+def test_every_command_in_the_readme_is_understood(line: str):
+    words = shlex.split(line)[1:]
+    if "--help" not in words:
+        cli._parse(words)
+
+
+def test_a_recipe_is_the_default_of_its_settings():
+    command = cli._parse(
+        ["train", "corpus", "--out", "run", "--recipe", "demo", "--seed=4", "--config.stage1.steps", "7"]
+    )
+    expected = make_run("demo", 4)
+    assert command.config == replace(expected, stage1=replace(expected.stage1, steps=7))
+
+
+def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = str(tmp_path / "out")
+    assert "not a prepared corpus" in _fails(capsys, "train", str(tmp_path), "--out", out)
+    assert "expected one of demo, paper, small" in _fails(capsys, "train", "x", "--out", out, "--recipe", "large")
+    assert "no run.json" in _fails(capsys, "report", str(tmp_path))
+    assert "no model.json here" in _fails(capsys, "predict", "a.mp4", "--model", str(tmp_path), "--out", out)
+    assert str(tmp_path) in _fails(capsys, "prepare", "afew-va", str(tmp_path), out)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_settings(corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["train", str(corpus.folder), "--out", str(tmp_path / "run")]
+    assert "expected a number from 0, or all" in _fails(capsys, *words, "--fold", "first")
+    assert "expected base, S-n or SA-n" in _fails(capsys, *words, "--variants", "S8")
+    assert "prepare it with --image-size 64" in _fails(capsys, *words)
+    assert "--threads 0" in _fails(capsys, *words, "--threads", "0")
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def stop(words: list[str]):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_parse", stop)
+    assert cli.main(["demo"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+TINY = [
+    "--threads",
+    "1",
+    "--config.stage1.steps",
+    "4",
+    "--config.stage1.batch",
+    "8",
+    "--config.stage1.evaluate-every",
+    "2",
+    "--config.stage1.checkpoint-every",
+    "2",
+    "--config.stage2.first-epochs",
+    "1",
+    "--config.stage2.epochs",
+    "1",
+    "--config.stage2.frames",
+    "32",
+    "--config.stage2.views",
+    "1",
+    "--config.bootstrap",
+    "20",
+]
+
+
+@pytest.fixture(scope="module")
+def puppet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("puppet")
+    words = ["prepare", "puppet", str(folder / "corpus"), "--clips", "8", "--subjects", "8", "--frames", "8", "10"]
+    assert cli.main(words) == 0
+    return folder / "corpus"
+
+
+def test_from_corpus_to_video(puppet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from anclaf.corpora.puppet import write_puppet_video
+
+    run, video, out = tmp_path / "run", tmp_path / "new.mp4", tmp_path / "out"
+    words = ["train", str(puppet), "--out", str(run), "--recipe", "demo", "--variants", "SA-4", *TINY]
+    assert cli.main(words) == 0
+    printed = capsys.readouterr().out
+    assert all(
+        name in printed for name in ("base", "S-2", "S-4", "SA-4", "training mean", "ridge on landmarks, 8 frames")
+    )
+    assert cli.main(["report", str(run)]) == 0
+    assert (run / "report" / "index.html").is_file()
+    write_puppet_video(video, subject=99, frames=12, seed=0)
+    predict = ["predict", str(video), "--model", str(run / "fold0" / "SA-4"), "--out", str(out), "--detector", "haar"]
+    assert cli.main(predict) == 0
+    rows = (out / "new.csv").read_text().splitlines()
+    assert len(rows) >= 13, "a row for every frame, and the heading"
+    assert (out / "new.overlay.mp4").stat().st_size > 1000
+    capsys.readouterr()
+    assert cli.main(predict) == 2
+    assert "exists; use --overwrite" in capsys.readouterr().err
+    assert cli.main([*predict, "--overwrite"]) == 0
+
+
+def test_prepare_puppet_again_does_nothing(puppet: Path):
+    stamp = (puppet / "corpus.json").stat().st_mtime_ns
+    words = ["prepare", "puppet", str(puppet), "--clips", "8", "--subjects", "8", "--frames", "8", "10"]
+    assert cli.main(words) == 0
+    assert (puppet / "corpus.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_every_recipe_runs(recipe: str, make_corpus, tmp_path: Path):
+    corpus = make_corpus(subjects=6, clips=1, frames=4, size=make_run(recipe).sizes.image_size)
+    words = [
+        "train",
+        str(corpus.folder),
+        "--out",
+        str(tmp_path / "run"),
+        "--recipe",
+        recipe,
+        "--variants",
+        "SA-2",
+        *TINY,
+    ]
+    assert cli.main([*words, "--folds", "3"]) == 0
+    assert (tmp_path / "run" / "fold0" / "SA-2" / "model.json").is_file()
