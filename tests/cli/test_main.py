@@ -94,28 +94,11 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     assert "the same command goes on" in capsys.readouterr().err
 
 
-TINY = [
-    "--threads",
-    "1",
-    "--config.stage1.steps",
-    "4",
-    "--config.stage1.batch",
-    "8",
-    "--config.stage1.evaluate-every",
-    "2",
-    "--config.stage1.checkpoint-every",
-    "2",
-    "--config.stage2.first-epochs",
-    "1",
-    "--config.stage2.epochs",
-    "1",
-    "--config.stage2.frames",
-    "32",
-    "--config.stage2.views",
-    "1",
-    "--config.bootstrap",
-    "20",
-]
+TINY = shlex.split(
+    "--threads 1 --config.stage1.steps 4 --config.stage1.batch 8 --config.stage1.evaluate-every 2 "
+    "--config.stage1.checkpoint-every 2 --config.stage2.first-epochs 1 --config.stage2.epochs 1 "
+    "--config.stage2.frames 32 --config.stage2.views 1 --config.bootstrap 20"
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from anclaf.models.combiner import Combiner, condition
 from anclaf.models.discriminator import Discriminator
 from anclaf.models.generator import Generator
 from anclaf.models.network import AffectNetwork, to_input
-from anclaf.models.recurrent import RecurrentCombiner, Score
+from anclaf.models.recurrent import CHANGE_GAIN, RecurrentCombiner, Score
 from anclaf.models.spec import Sizes, Variant
 
 TINY = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
@@ -59,7 +59,7 @@ def test_condition_spreads_the_quadrant_over_the_plane():
 
 def test_s_is_an_lstm():
     torch.manual_seed(0)
-    model = RecurrentCombiner(5, 7)
+    model = RecurrentCombiner(5, 7, motion=False)
     reference = torch.nn.LSTM(5, 7, batch_first=True)
     with torch.no_grad():
         weights = {
@@ -89,6 +89,7 @@ def test_sa_equals_s_at_its_first_step(score, divide: bool):
 def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Eq. 5-8 for one window, written as the paper does: a loop over frames and over previous states."""
     h, c, states, out = torch.zeros(model.hidden), torch.zeros(model.hidden), [], []
+    before = x[0]
     attention = torch.zeros(len(x), len(x))
     for t, frame in enumerate(x):
         context = torch.zeros(2 * model.hidden)
@@ -106,7 +107,9 @@ def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor
                 context = context + weight * state
             if model.divide:
                 context = context / len(states)
-        i, f, g, o = (model.from_input(frame) + model.from_hidden(h) + model.from_context(context)).chunk(4)
+        gates = model.from_input(frame) + model.from_hidden(h) + model.from_context(context)
+        i, f, g, o = (gates + model.from_change(CHANGE_GAIN * (frame - before))).chunk(4)
+        before = frame
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
         states.append(torch.cat([h, c]))

@@ -46,7 +46,7 @@ class Demo:
         from anclaf.corpora.puppet import write_puppet_video
 
         if not video.is_file():
-            write_puppet_video(video, subject=UNSEEN, frames=150, seed=self.seed)
+            write_puppet_video(video, subject=UNSEEN, frames=150, seed=self.seed, size=(480, 360))
         folder = self.out / "prediction"
         longest = max(config.lengths)
         Predict((video,), model=run / "fold0" / f"SA-{longest}", out=folder, overwrite=True).run()

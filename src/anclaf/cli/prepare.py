@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from anclaf.cli.screen import progress_bar, say
+from anclaf.core.files import fingerprint
 from anclaf.corpora.base import CorpusListing
 
 
@@ -102,7 +103,7 @@ class Puppet(_Reader):
     """The embedded corpus: people drawn by this program, for a first look without a database. Not real faces."""
 
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = field(kw_only=True)
-    """Folder to make. The drawn frames stay in OUT-source, in AFEW-VA's layout."""
+    """Folder to make. The drawn frames stay in OUT-source-…, in AFEW-VA's layout."""
     clips: int = 80
     subjects: int = 40
     frames: tuple[int, int] = (32, 48)
@@ -113,12 +114,15 @@ class Puppet(_Reader):
         from anclaf.corpora.afew_va import list_afew_va
         from anclaf.corpora.puppet import write_puppet
 
-        source = self.out.with_name(self.out.name + "-source")
-        with progress_bar() as progress:
-            write_puppet(
-                source, clips=self.clips, subjects=self.subjects, frames=self.frames, seed=self.seed,
-                workers=self.workers, progress=progress,
-            )  # fmt: skip
+        settings = {"clips": self.clips, "subjects": self.subjects, "frames": self.frames, "seed": self.seed}
+        # a folder of drawn frames is whole or not there, and its name says what was asked for
+        source = self.out.with_name(f"{self.out.name}-source-{fingerprint(settings)[:8]}")
+        if not source.exists():
+            with progress_bar() as progress:
+                write_puppet(
+                    source, clips=self.clips, subjects=self.subjects, frames=self.frames, seed=self.seed,
+                    workers=self.workers, progress=progress,
+                )  # fmt: skip
         return list_afew_va(source, source_name="puppet")
 
 

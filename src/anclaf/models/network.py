@@ -42,6 +42,7 @@ class AffectNetwork(nn.Module):
                 variant.kind == "SA",
                 sizes.attention_score,
                 sizes.attention_divide,
+                sizes.motion,
             )
 
     def latents(self, image: Tensor) -> Latent:

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 Score = Literal["additive", "location"]
 
+CHANGE_GAIN = 3.0
+"""x changes little from frame to frame beside what it is; so much more are changes weighed at the start."""
+
 
 class Recurrence(NamedTuple):
     """affect: (B, T, 2) valence and arousal in [-1, 1] units; attention: (B, T, T) or None.
@@ -33,19 +36,24 @@ class RecurrentCombiner(nn.Module):
         score: how previous states are scored. `location`: softmax(W_a S_i) (Eq. 6). `additive`:
             softmax(v tanh(W_a [S_t; S_i])), the concat score of Luong et al. 2015, which the paper builds on.
             Deviation: Eq. 5 has no tanh; without one the term of S_t is the same for every i and cancels in the
-            softmax, so that Eq. 5 would be Eq. 6. The default, `additive`, is the smallest change in which S_t matters.
+            softmax, so that Eq. 5 would be Eq. 6. The default is the smallest change in which S_t matters.
         divide: divide the context by the number of states, as printed in Eq. 7.
             Deviation: off by default, because the softmax has already averaged, and dividing would make the size of the
             context depend on the window, while one set of weights serves any window.
+        motion: the LSTM also sees x_t - x_{t-1}, zero at a window's start. Deviation: Eq. 4 gives it x_t alone, and it
+            has to remember the last one to see a change; with few people it learns who they are before it learns that.
     """
 
     def __init__(
-        self, features: int, hidden: int = 512, attention: bool = False, score: Score = "additive", divide: bool = False
-    ):
+        self, features: int, hidden: int = 512, attention: bool = False, score: Score = "additive", divide: bool = False,
+        motion: bool = True,
+    ):  # fmt: skip
         super().__init__()
-        self.hidden, self.score, self.divide = hidden, score, divide
+        self.hidden, self.score, self.divide, self.motion = hidden, score, divide, motion
         self.from_input = nn.Linear(features, 4 * hidden)
         self.from_hidden = nn.Linear(hidden, 4 * hidden, bias=False)
+        if motion:
+            self.from_change = nn.Linear(features, 4 * hidden, bias=False)
         self.affect = nn.Linear(hidden, 2)
         self.attends = attention
         if attention:
@@ -62,6 +70,9 @@ class RecurrentCombiner(nn.Module):
     def forward(self, x: Tensor) -> Recurrence:
         batch, length, _ = x.shape
         driven = self.from_input(x)
+        if self.motion:
+            change = torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:] - x[:, :-1]], 1)
+            driven = driven + self.from_change(CHANGE_GAIN * change)
         h = c = x.new_zeros(batch, self.hidden)
         outputs: list[Tensor] = []
         states: list[Tensor] = []
@@ -98,7 +109,7 @@ class RecurrentCombiner(nn.Module):
         cls, plain: "RecurrentCombiner", score: Score = "additive", divide: bool = False
     ) -> "RecurrentCombiner":
         """ANCLaF-SA from ANCLaF-S: the same function at its first step, because the context's weights start at zero."""
-        model = cls(plain.from_input.in_features, plain.hidden, True, score, divide)
+        model = cls(plain.from_input.in_features, plain.hidden, True, score, divide, plain.motion)
         missing = model.load_state_dict(plain.state_dict(), strict=False)
         assert not missing.unexpected_keys
         return model

@@ -49,7 +49,7 @@ class Sizes:
     """Sizes of the networks; the defaults are the paper's.
 
     image_size: side of the face crop, a power of two from 32. generator, discriminator, combiner: first widths.
-    hidden: of the LSTM. attention_score, attention_divide: see `RecurrentCombiner`.
+    hidden: of the LSTM. attention_score, attention_divide, motion: see `RecurrentCombiner`.
     """
 
     image_size: int = 128
@@ -59,6 +59,7 @@ class Sizes:
     hidden: int = 512
     attention_score: Literal["additive", "location"] = "additive"
     attention_divide: bool = False
+    motion: bool = True
 
     def __post_init__(self) -> None:
         if self.image_size < 32 or self.image_size & (self.image_size - 1):

@@ -69,7 +69,7 @@ def small(seed: int = 0) -> RunConfig:
     return RunConfig(
         "small",
         Sizes(image_size=64, generator=8, discriminator=16, combiner=64, hidden=256),
-        Stage1Config(steps=3000, interval=4, seed=seed),
+        Stage1Config(steps=2500, interval=4, seed=seed),
         Stage2Config(seed=seed),
     )
 

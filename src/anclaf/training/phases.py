@@ -73,11 +73,11 @@ def _average(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
         gradient.copy_(piece.view_as(gradient))
 
 
-def set_rate(phases: Sequence[Phase[Any]], rates: Sequence[float], factor: float) -> None:
-    """Learning rate of each phase: its own rate times the schedule's factor."""
-    for phase, rate in zip(phases, rates, strict=True):
+def set_rate(phases: Sequence[Phase[Any]], factor: float) -> None:
+    """Learning rate of every parameter group: the one its optimiser was made with, times the schedule's factor."""
+    for phase in phases:
         for group in phase.optimizer.param_groups:
-            group["lr"] = rate * factor
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
 def cosine(step: int, steps: int, warmup: int) -> float:

@@ -240,7 +240,6 @@ def train_base(
     for module in (network, averaged, best, *([pointer] if pointer else [])):
         module.to(fabric.device)
     phases = _phases(network, pointer, config, fabric)
-    rates = [config.adversarial_rate, config.adversarial_rate, config.rate]
     modules: dict[str, nn.Module] = {"network": network, "averaged": averaged, "best": best}
     if pointer is not None:
         modules["pointer"] = pointer
@@ -261,7 +260,7 @@ def train_base(
     began = time.monotonic() - state["seconds"]
     for step in range(state["step"], config.steps):
         torch.manual_seed(seed_of(config.seed, 9, step))  # dropout
-        set_rate(phases, rates, cosine(step, config.steps, config.warmup))
+        set_rate(phases, cosine(step, config.steps, config.warmup))
         losses = run_phases(fabric, phases, batches(step, network.generator), step)
         follow(averaged, network, min(config.average, (1 + step) / (10 + step)))
         history.record_losses(step, losses)

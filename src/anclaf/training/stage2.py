@@ -37,17 +37,19 @@ class Stage2Config:
     first_epochs: of the first window length, whose LSTM starts from nothing; epochs: of every later model. An epoch
     reads every window once, in one view each. frames: frames a step, of all processes together (windows = frames / n).
     views: augmented views of each clip in the latent cache, beside the plain one. rate, decay, warmup, average,
-    class_limit: as in stage 1. dropout: of x.
+    class_limit: as in stage 1. combiner: of C's convolutions, their learning rate as a part of `rate`; they
+    come trained from the base model. dropout: of x.
     """
 
     first_epochs: int = 12
-    epochs: int = 6
+    epochs: int = 10
     frames: int = 512
     views: int = 5
-    rate: float = 5e-4
+    rate: float = 1e-3
+    combiner: float = 0.1
     decay: float = 0.01
     warmup: int = 10
-    dropout: float = 0.2
+    dropout: float = 0.3
     class_limit: float = 3.0
     average: float = 0.95
     checkpoint_every: int = 50
@@ -131,7 +133,11 @@ def train_recurrent(
     size = max(2, config.frames // n)
     plan = [(e, i) for e in range(epochs) for i in range(_steps(runs, n, size, config, e))]
     trained = [*network.combiner.parameters(), *_recurrent(network).parameters()]
-    optimizer = torch.optim.AdamW(trained, config.rate, weight_decay=config.decay)
+    groups = [
+        {"params": list(network.combiner.parameters()), "lr": config.rate * config.combiner},
+        {"params": list(_recurrent(network).parameters()), "lr": config.rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, config.rate, weight_decay=config.decay)
     phase = Phase("train", _Loss(fabric, network, config), trained, optimizer, clip_norm=1.0)
     modules = {"network": network, "averaged": averaged, "best": best}
     mark = fingerprint({"config": asdict(config), "variant": str(variant), "parent": parent_mark, "windows": windows})
@@ -155,7 +161,7 @@ def train_recurrent(
         rng = np.random.default_rng((config.seed, 4, n, step))
         torch.manual_seed(seed_of(config.seed, 5, n, step))  # dropout
         batch = _read(fabric, train, positions, rng.integers(0, train.views, len(positions)), targets, weights.of)
-        set_rate([phase], [config.rate], cosine(step, len(plan), config.warmup))
+        set_rate([phase], cosine(step, len(plan), config.warmup))
         history.record_losses(step, run_phases(fabric, [phase], batch, step))
         follow(averaged, network, min(config.average, (1 + step) / (10 + step)))
         done = step + 1
