@@ -6,6 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.faces import align
+
+_SIDE = 64
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -16,24 +20,23 @@ class Quality:
     frontalness: float
 
 
-def quality(crop: NDArray[np.uint8], matrix: NDArray[np.float64], points: NDArray[np.float64]) -> Quality:
+def quality(frame: NDArray[np.uint8], points: NDArray[np.float64]) -> Quality:
     """Quality of one face.
 
-    Sharpness is the variance of the Laplacian over the variance of the grey crop, both at 64 pixels, so that neither
-    light nor the camera's resolution counts. Real talking faces, compressed, have 0.15 to 0.9; a Gaussian blur of
-    3 % of the crop's side brings them below 0.02.
+    Sharpness is the variance of the Laplacian over the variance of the grey five-point crop at 64 pixels, so that
+    neither light nor the camera's resolution counts. Real talking faces, compressed, have 0.15 to 0.9; a Gaussian blur
+    of 3 % of the crop's side brings them below 0.02.
 
     Args:
-        crop: (S, S, 3) uint8 RGB.
-        matrix: (2, 3) from the frame's pixels to the crop's.
-        points: (5, 2) pixels of the frame.
+        frame: (H, W, 3) uint8 RGB.
+        points: (5, 2) pixels of the frame, not all the same.
     """
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    grey = cv2.cvtColor(cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    matrix = align.crop_matrix(points, _SIDE)
+    grey = cv2.cvtColor(align.warp(frame, matrix, _SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
     sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var() / max(float(grey.var()), 1.0))
     eyes, mouth = points[:2].mean(0), points[3:].mean(0)
     across = points[1] - points[0]
-    distance = float(np.hypot(*across))
     # how far the nose lies beside the face's middle line, in distances between the eyes
-    aside = abs(float((points[2] - (eyes + mouth) / 2) @ across)) / max(distance, 1e-6) ** 2
-    return Quality(len(crop) / scale, sharpness, float(np.clip(1 - 2 * aside, 0, 1)))
+    aside = abs(float((points[2] - (eyes + mouth) / 2) @ across)) / max(float(across @ across), 1e-12)
+    size = _SIDE / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    return Quality(size, sharpness, float(np.clip(1 - 2 * aside, 0, 1)))

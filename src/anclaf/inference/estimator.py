@@ -208,7 +208,7 @@ class AffectStream:
         if not np.isfinite(matrix).all():  # the five points are one: not a face
             return None
         crop = align.warp(frame, matrix, size)
-        return _Seen(face, crop, quality(crop, matrix, face.points), Sighting(face.box, look(crop)))
+        return _Seen(face, crop, quality(frame, face.points), Sighting(face.box, look(crop)))
 
     def _only_largest(self, tracks: list[Track]) -> list[Track]:
         present = [track for track in tracks if track.seen is not None]

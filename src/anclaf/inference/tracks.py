@@ -13,7 +13,7 @@ from anclaf.core.errors import ConfigError
 _REACH = 1.0
 """A face is not looked for further from where it is expected than this many of its sides, twice that after a gap."""
 _RESIZE = 2.0
-_LIKENESS = (0.5, 0.25)
+_LIKENESS = (0.35, 0.2)
 """The least likeness of one person from frame to frame, and across the longest gap. Measured on 14 real videos: from
 frame to frame 0.88 or more, across one second 0.56 or more, between people 0.43 in the median and 0.86 at the 99th
 percentile."""

@@ -10,31 +10,32 @@ from anclaf.core.windows import MAX_GAP
 
 Windows = Literal["sliding", "tumbling"]
 
-_EARLY = 0.05
-"""Of two features equally near, the later one counts: times are read this part of a period late. It also keeps the
-choice the same whether times come from a container (rounded) or from a frame count."""
+_SNAP = 0.15
+"""Containers round times. A time that is off the frame rate's own grid by less than this part of a frame is put on it,
+so that the choice of frames is the same whether times come from a container or from a frame count."""
+_LATER = 1e-3
+"""Of two frames equally near, the later one counts: instants are read this part of a frame late."""
 
 
 class FeatureWindow:
     """Keeps the features of one track and gives the window that ends at the newest.
 
     The window has n features one period of the model's frame rate apart; each is the one of the frame nearest in time,
-    so that a faster video is thinned out and in a slower one frames stand for their neighbours. After a gap of more
-    than `core.windows.MAX_GAP` periods the window starts anew, as it does in training.
+    so that a faster video is thinned out, and in a slower one, or where frames are missing, frames stand for their
+    neighbours. After a gap of more than `core.windows.MAX_GAP` periods the window starts anew, as it does in training.
 
     Args:
         n: frames in a full window.
         model_fps: frame rate the model was trained at; 0 takes frames as they come.
-        video_fps: frame rate of what is added.
+        video_fps: frame rate of what is added, above 0.
         windows: `sliding`: every frame ends a window. `tumbling`: a full window is followed by an empty one, as in the
             paper's evaluation, so that a window's frames have seen 1 to n frames.
     """
 
     def __init__(self, n: int, model_fps: float, video_fps: float, windows: Windows = "sliding"):
-        self._n, self._windows = n, windows
+        self._n, self._windows, self._fps = n, windows, video_fps
         self._period = 1 / model_fps if model_fps > 0 else 0.0
-        slowest = min(fps for fps in (model_fps, video_fps) if fps > 0)
-        self._gap = MAX_GAP / slowest
+        self._gap = MAX_GAP / (min(model_fps, video_fps) if model_fps > 0 else video_fps)
         self._items: deque[tuple[float, Tensor]] = deque()
         self._full = False
 
@@ -46,6 +47,9 @@ class FeatureWindow:
     def add(self, time_s: float, feature: Tensor) -> list[Tensor]:
         """Keep a feature (F,) and give the window that ends at it, oldest first: 1 to n features."""
         items = self._items
+        grid = round(time_s * self._fps)
+        if abs(time_s * self._fps - grid) < _SNAP:
+            time_s = grid / self._fps
         if items and (time_s - items[-1][0] > self._gap or (self._windows == "tumbling" and self._full)):
             items.clear()
         items.append((time_s, feature))
@@ -62,7 +66,7 @@ class FeatureWindow:
         while len(items) > 1 and items[1][0] < now - n * period:
             items.popleft()
         times = np.array([time for time, _ in items])
-        wanted = now - period * np.arange(n - 1, -1, -1) + _EARLY * period
+        wanted = now - period * np.arange(n - 1, -1, -1) + _LATER / self._fps
         wanted = wanted[wanted >= times[0] - period / 2]
         nearest = np.abs(times[None] - wanted[:, None]).argmin(1)
         return [items[i][1] for i in nearest.tolist()]

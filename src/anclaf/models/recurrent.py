@@ -41,13 +41,18 @@ class RecurrentCombiner(nn.Module):
             Deviation: off by default, because the softmax has already averaged, and dividing would make the size of the
             context depend on the window, while one set of weights serves any window.
         motion: the LSTM also sees x_t - x_{t-1}, zero at a window's start. Deviation: Eq. 4 gives it x_t alone, and it
-            has to remember the last one to see a change; with few people it learns who they are before it learns that.
+            must remember the last one to see a change; with few people it learns who they are before it learns that.
     """
 
     def __init__(
-        self, features: int, hidden: int = 512, attention: bool = False, score: Score = "additive", divide: bool = False,
+        self,
+        features: int,
+        hidden: int = 512,
+        attention: bool = False,
+        score: Score = "additive",
+        divide: bool = False,
         motion: bool = True,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.hidden, self.score, self.divide, self.motion = hidden, score, divide, motion
         self.from_input = nn.Linear(features, 4 * hidden)

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from anclaf.inference.window import FeatureWindow
+
+
+def feed(window: FeatureWindow, times: np.ndarray) -> list[list[int]]:
+    """The windows after each feature; feature k holds k."""
+    return [[int(x) for x in window.add(float(t), torch.tensor([k]))] for k, t in enumerate(times)]
+
+
+def test_a_window_slides_and_grows_from_the_start():
+    window = FeatureWindow(3, 25, 25)
+    assert feed(window, np.arange(5) / 25) == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+
+
+def test_full_says_when_it_is():
+    window = FeatureWindow(3, 25, 25)
+    full = []
+    for k in range(4):
+        window.add(k / 25, torch.zeros(1))
+        full.append(window.full)
+    assert full == [False, False, True, True]
+
+
+def test_tumbling_windows_do_not_overlap():
+    window = FeatureWindow(3, 25, 25, "tumbling")
+    assert feed(window, np.arange(7) / 25) == [[0], [0, 1], [0, 1, 2], [3], [3, 4], [3, 4, 5], [6]]
+
+
+@pytest.mark.parametrize(("missing", "window"), [(1, [1, 2, 3, 3, 4]), (2, [2, 2, 3, 3, 4]), (3, [3, 4]), (9, [3, 4])])
+def test_a_gap_of_more_than_three_and_a_half_periods_starts_anew(missing: int, window: list[int]):
+    """A shorter one is filled with the nearest frames, the later where two are equally near."""
+    times = np.array([0, 1, 2, 3 + missing, 4 + missing]) / 25
+    assert feed(FeatureWindow(5, 25, 25), times)[-1] == window
+
+
+def test_a_faster_video_is_thinned_out_to_the_models_instants():
+    assert feed(FeatureWindow(4, 25, 50), np.arange(9) / 50)[-1] == [2, 4, 6, 8]
+    assert feed(FeatureWindow(3, 25, 100), np.arange(12) / 100)[-1] == [3, 7, 11]
+    thirty = feed(FeatureWindow(8, 25, 30), np.arange(30) / 30)[-1]
+    np.testing.assert_allclose(np.array(thirty) / 30, 29 / 30 - np.arange(7, -1, -1) / 25, atol=0.5 / 30 + 1e-9)
+
+
+def test_in_a_slower_video_frames_stand_for_their_neighbours():
+    window = FeatureWindow(6, 25, 10)
+    last = feed(window, np.arange(9) / 10)[-1]
+    assert len(last) == 6
+    assert window.full
+    assert last == sorted(last)
+    assert last[-1] == 8
+    assert set(last) == {6, 7, 8}
+
+
+@pytest.mark.parametrize("fps", [10, 12.5, 15, 23.976, 24, 25, 29.97, 30, 50, 59.94, 60, 120, 240])
+def test_rounded_times_choose_the_same_frames(fps: float):
+    exact = np.arange(200) / fps
+    for rounded in (np.round(exact, 3), np.round(exact * 90000) / 90000):
+        assert feed(FeatureWindow(8, 25, fps), exact) == feed(FeatureWindow(8, 25, fps), rounded)
+
+
+def test_close_frame_rates_take_every_frame():
+    for fps in (24, 25.0, 25.2):
+        assert feed(FeatureWindow(8, 25, fps), np.arange(40) / fps)[-1] == list(range(32, 40))
+
+
+def test_a_slow_video_is_no_gap():
+    assert len(feed(FeatureWindow(4, 25, 5), np.arange(6) / 5)[-1]) == 4
+
+
+def test_without_a_model_frame_rate_frames_are_taken_as_they_come():
+    assert feed(FeatureWindow(3, 0, 7), np.arange(5) / 7)[-1] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("fps", [10, 25, 240])
+def test_what_is_kept_does_not_grow(fps: float):
+    window = FeatureWindow(8, 25, fps)
+    feed(window, np.arange(3000) / fps)
+    assert len(window._items) <= 8 * fps / 25 + 2
