@@ -108,7 +108,7 @@ def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor
             if model.divide:
                 context = context / len(states)
         gates = model.from_input(frame) + model.from_hidden(h) + model.from_context(context)
-        i, f, g, o = (gates + model.from_change(CHANGE_GAIN * (frame - before))).chunk(4)
+        i, f, g, o = (gates + model.from_change(CHANGE_GAIN * (frame - before).abs())).chunk(4)
         before = frame
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)

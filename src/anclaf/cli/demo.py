@@ -38,7 +38,8 @@ class Demo:
         Prepare(puppet).run()
         say("2/4  training, then testing on people who were not in training")
         config = make_run("demo", self.seed)
-        Train(corpus, run, recipe="demo", seed=self.seed, config=config).run()
+        longest = max(config.lengths)
+        Train(corpus, run, recipe="demo", variants=f"S-{longest},SA-{longest}", seed=self.seed, config=config).run()
         say("3/4  report")
         with progress_bar(quiet=True):
             Report(run).run()
@@ -48,7 +49,6 @@ class Demo:
         if not video.is_file():
             write_puppet_video(video, subject=UNSEEN, frames=150, seed=self.seed, size=(480, 360))
         folder = self.out / "prediction"
-        longest = max(config.lengths)
         Predict((video,), model=run / "fold0" / f"SA-{longest}", out=folder, overwrite=True).run()
         say("")
         say(f"report          {run / 'report' / 'index.html'}")

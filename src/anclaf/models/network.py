@@ -60,10 +60,10 @@ class AffectNetwork(nn.Module):
         assert self.affect is not None, "only the base model estimates from one frame"
         return self.affect(x)
 
-    def recur(self, x: Tensor) -> Recurrence:
-        """S, SA: x (B, T, F) -> valence and arousal of every frame of the window."""
+    def recur(self, x: Tensor, dropout: float = 0.0) -> Recurrence:
+        """S, SA: x (B, T, F) -> valence and arousal of every frame of the window. dropout: for training."""
         assert self.recurrent is not None, "the base model has no recurrent part"
-        return self.recurrent(x)
+        return self.recurrent(x, dropout)
 
 
 def to_input(images: Tensor) -> Tensor:

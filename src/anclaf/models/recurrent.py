@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Score = Literal["additive", "location"]
 
@@ -40,8 +41,8 @@ class RecurrentCombiner(nn.Module):
         divide: divide the context by the number of states, as printed in Eq. 7.
             Deviation: off by default, because the softmax has already averaged, and dividing would make the size of the
             context depend on the window, while one set of weights serves any window.
-        motion: the LSTM also sees x_t - x_{t-1}, zero at a window's start. Deviation: Eq. 4 gives it x_t alone, and it
-            must remember the last one to see a change; with few people it learns who they are before it learns that.
+        motion: the LSTM also sees |x_t - x_{t-1}|, zero at a window's start. Deviation: Eq. 4 gives it x_t alone, and
+            it must remember the last one to see a change; with few people it learns who they are before it learns that.
     """
 
     def __init__(
@@ -72,12 +73,13 @@ class RecurrentCombiner(nn.Module):
         with torch.no_grad():
             self.from_input.bias[hidden : 2 * hidden] += 1.0  # the forget gate starts open
 
-    def forward(self, x: Tensor) -> Recurrence:
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Recurrence:
+        """x (B, T, F). dropout: part of x, and of its changes, that is left out; for training."""
         batch, length, _ = x.shape
-        driven = self.from_input(x)
+        driven = self.from_input(functional.dropout(x, dropout))
         if self.motion:
-            change = torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:] - x[:, :-1]], 1)
-            driven = driven + self.from_change(CHANGE_GAIN * change)
+            change = functional.pad((x[:, 1:] - x[:, :-1]).abs(), (0, 0, 1, 0))
+            driven = driven + self.from_change(functional.dropout(CHANGE_GAIN * change, dropout))
         h = c = x.new_zeros(batch, self.hidden)
         outputs: list[Tensor] = []
         states: list[Tensor] = []
@@ -93,7 +95,7 @@ class RecurrentCombiner(nn.Module):
                     if self.divide:
                         context = context / len(states)
                     gates = gates + self.from_context(context)
-                rows.append(nn.functional.pad(weights, (0, length - weights.shape[1])))
+                rows.append(functional.pad(weights, (0, length - weights.shape[1])))
             i, f, g, o = gates.chunk(4, 1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
             h = torch.sigmoid(o) * torch.tanh(c)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.files import fingerprint
@@ -188,13 +188,13 @@ class _Loss:
     """L_afc (Eq. 10) over all frames of all windows."""
 
     def __init__(self, fabric: Fabric, network: AffectNetwork, config: Stage2Config):
-        self.fabric, self.network, self.dropout = fabric, network, nn.Dropout(config.dropout)
+        self.fabric, self.network, self.dropout = fabric, network, config.dropout
 
     def __call__(self, batch: _Batch) -> dict[str, Tensor]:
         count, length = batch.target.shape[:2]
         network = self.network
         x = network.features(Latent(batch.z.flatten(0, 1).float(), batch.q.flatten(0, 1).float()))
-        got = network.recur(self.dropout(x).view(count, length, -1)).affect
+        got = network.recur(x.view(count, length, -1), self.dropout).affect
         estimate, target, weight = (gather(self.fabric, v.flatten(0, 1)) for v in (got, batch.target, batch.weight))
         terms = affect_loss(estimate, target, weight)
         return {"loss": terms.total, "rmse": terms.rmse, "cor": terms.cor, "ccc": terms.ccc, "icc": terms.icc}
