@@ -64,7 +64,7 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     corpus = scores["corpus"]
     title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in ("CCC valence", "95 % interval", "CCC arousal", "95 % interval", "RMSE valence", "RMSE arousal"):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in ("variants", "baselines"):
@@ -76,4 +76,4 @@ def print_scores(scores: Mapping[str, Any]) -> None:
             cells += [number_text(number(entry[dimension]["rmse"])) for dimension in ("valence", "arousal")]
             table.add_row(BASELINE_LABELS.get(name, name), *cells)
         table.add_section()
-    Console(width=max(110, console.width)).print(table)
+    Console(width=max(120, console.width)).print(table)

@@ -54,8 +54,8 @@ def demo(seed: int = 0) -> RunConfig:
     return RunConfig(
         "demo",
         Sizes(image_size=64, generator=8, discriminator=8, combiner=32, hidden=128),
-        Stage1Config(steps=600, interval=6, evaluate_every=150, checkpoint_every=150, seed=seed),
-        Stage2Config(first_epochs=8, epochs=5, views=3, seed=seed),
+        Stage1Config(steps=1000, interval=6, evaluate_every=200, checkpoint_every=200, seed=seed),
+        Stage2Config(first_epochs=20, epochs=15, views=3, seed=seed),
         lengths=(2, 4, 8),
     )
 

@@ -41,15 +41,15 @@ class Stage2Config:
     come trained from the base model. dropout: of x.
     """
 
-    first_epochs: int = 20
-    epochs: int = 25
+    first_epochs: int = 12
+    epochs: int = 10
     frames: int = 512
     views: int = 5
-    rate: float = 2e-3
+    rate: float = 1e-3
     combiner: float = 0.1
-    decay: float = 0.1
+    decay: float = 0.01
     warmup: int = 10
-    dropout: float = 0.5
+    dropout: float = 0.3
     class_limit: float = 3.0
     average: float = 0.95
     checkpoint_every: int = 50
