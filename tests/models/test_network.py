@@ -51,6 +51,13 @@ def test_the_third_residual_block_has_no_skip():
     assert skips == [True, True, False]
 
 
+@pytest.mark.parametrize("plane", [8, 32])
+def test_the_combiner_is_its_stack_of_convolutions(plane: int):
+    combiner = Combiner(6, plane, 4)
+    zq = torch.randn(3, 6, plane, plane)
+    torch.testing.assert_close(combiner(zq), combiner.body(zq).flatten(1), atol=1e-6, rtol=1e-5)
+
+
 def test_condition_spreads_the_quadrant_over_the_plane():
     quadrant = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
     zq = condition(torch.zeros(1, 2, 3, 3), quadrant)

@@ -65,7 +65,7 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     table.add_column("", no_wrap=True)
-    for heading in ("CCC valence", "95 % interval", "CCC arousal", "95 % interval", "RMSE valence", "RMSE arousal"):
+    for heading in ("CCC V", "95 % interval", "CCC A", "95 % interval", "RMSE V", "RMSE A"):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in ("variants", "baselines"):
         for name, entry in scores[group].items():

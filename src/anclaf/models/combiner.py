@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def condition(latent: Tensor, quadrant: Tensor) -> Tensor:
@@ -29,4 +30,9 @@ class Combiner(nn.Module):
         self.features = sizes[-1]
 
     def forward(self, zq: Tensor) -> Tensor:
-        return self.body(zq).flatten(1)
+        last = self.body[-2]
+        assert isinstance(last, nn.Conv2d)
+        plane = self.body[:-2](zq)
+        # from 2x2 to 1x1 only the middle of the 4x4 kernel meets the plane, the rest meets padding
+        middle = last.weight[:, :, 1:3, 1:3].flatten(1)
+        return self.body[-1](functional.linear(plane.flatten(1), middle, last.bias))
