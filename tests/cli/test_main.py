@@ -143,7 +143,7 @@ def test_prepare_puppet_again_does_nothing(puppet: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_every_recipe_runs(recipe: str, make_corpus, tmp_path: Path):
-    corpus = make_corpus(subjects=6, clips=1, frames=4, size=make_run(recipe).sizes.image_size)
+    corpus = make_corpus(subjects=12, clips=1, frames=4, size=make_run(recipe).sizes.image_size)
     words = [
         "train",
         str(corpus.folder),

@@ -147,7 +147,9 @@ from safetensors.torch import save_file
 torch.set_num_threads(1)
 corpus = PreparedCorpus.open(sys.argv[1]); fold = split(corpus, "strict", 0)
 fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
-config = Stage1Config(steps=5, batch=16, evaluate_every=5, checkpoint_every=5, warmup=2, interval=1, average=0.0)
+# each process draws its own dropout, so it is off here
+config = Stage1Config(
+    steps=5, batch=16, evaluate_every=5, checkpoint_every=5, warmup=2, interval=1, average=0.0, dropout=0.0)
 network, *_ = train_base(fabric, corpus, fold.train, fold.validation, Sizes(32, 4, 4, 8, 12), config, Path(sys.argv[2]))
 if fabric.is_global_zero:
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, sys.argv[2] + "/end.safetensors")
