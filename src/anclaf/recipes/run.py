@@ -49,7 +49,8 @@ def make_run(name: str, seed: int = 0) -> RunConfig:
 def demo(seed: int = 0) -> RunConfig:
     """The embedded corpus in minutes: 64x64 faces, narrow networks, S-2 to S-8 and SA-8.
 
-    Command: `make demo`.
+    Command: `make demo`, 6 minutes on 2 cores with installation. On drawn people not seen in training: base CCC 0.45
+    valence, 0.39 arousal; SA-8 0.53, 0.56 (docs/results.md).
     """
     return RunConfig(
         "demo",
@@ -65,6 +66,8 @@ def small(seed: int = 0) -> RunConfig:
     """64x64 faces for CPUs.
 
     Command: `anclaf train CORPUS --out RUN --recipe small --fold 0`, the corpus prepared with `--image-size 64`.
+    On 2 cores, 10,500 frames and all variants: half an hour. On rendered people who were not in training: base CCC 0.63
+    valence, 0.62 arousal; S-8 0.63, 0.74 (docs/results.md).
     """
     return RunConfig(
         "small",
