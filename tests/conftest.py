@@ -14,7 +14,16 @@ from anclaf.faces import align
 
 torch.set_num_threads(1)
 
+SHARED = Path(__file__).parents[1].parent / "shared"
 MakeCorpus = Callable[..., PreparedCorpus]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real pictures and videos; the test is skipped where it is absent."""
+    if not (SHARED / "realdata").is_dir():
+        pytest.skip("no real data beside the checkout")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

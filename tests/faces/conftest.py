@@ -9,16 +9,6 @@ import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of real pictures and videos; the test is skipped where it is absent."""
-    if not (SHARED / "realdata").is_dir():
-        pytest.skip("no real data beside the checkout")
-    return SHARED
-
 
 @pytest.fixture(scope="session")
 def yunet(shared: Path) -> Path:

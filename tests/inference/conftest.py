@@ -18,16 +18,7 @@ from anclaf.models.folder import save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Sizes, Variant
 
-SHARED = Path(__file__).parents[2].parent / "shared"
 SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=8)
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of real pictures and videos; the test is skipped where it is absent."""
-    if not (SHARED / "realdata").is_dir():
-        pytest.skip("no real data beside the checkout")
-    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -168,6 +168,10 @@ class PreparedCorpus:
         pieces = windows.runs(self.clips[rows], self.time_s[rows], self.card.fps)
         return [rows[start:stop] for start, stop in pieces]
 
+    def run_positions(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The runs among these rows, which must be sorted, as places in `rows`."""
+        return [np.searchsorted(rows, run) for run in self.runs(rows)]
+
 
 def card_json(card: CorpusCard) -> dict[str, Any]:
     """What `corpus.json` holds."""

@@ -225,7 +225,7 @@ def _predict(
 ) -> pd.DataFrame:
     """Estimates of every model and of the baselines on the test rows, in the corpus's own units."""
     corpus, rows, scale = fold.corpus, fold.split.test, fold.corpus.card.scale
-    runs = [np.searchsorted(rows, run) for run in corpus.runs(rows)]
+    runs = corpus.run_positions(rows)
     labels = corpus.index.iloc[rows][["clip", "subject", "frame", "time_s", "valence", "arousal"]].reset_index(
         drop=True
     )

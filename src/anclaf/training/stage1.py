@@ -228,7 +228,8 @@ def train_base(
         )
     if len(train) < config.batch:
         raise TrainingError(
-            f"{len(train)} training frames; a batch takes {config.batch}. Use a larger corpus or --batch"
+            f"{len(train)} training frames; a batch takes {config.batch}. "
+            "Use a larger corpus, or a smaller --config.stage1.batch"
         )
     torch.manual_seed(seed_of(config.seed, 0))
     batches = _Batches(corpus, train, config, fabric)

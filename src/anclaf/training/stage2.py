@@ -116,7 +116,7 @@ def train_recurrent(
         StaleError: `folder` holds a checkpoint of other settings, data or parent.
     """
     n = variant.n
-    runs = _positions(corpus, train.rows)
+    runs = corpus.run_positions(train.rows)
     if not any(len(run) >= n for run in runs):
         longest = max(len(run) for run in runs)
         raise TrainingError(
@@ -128,10 +128,9 @@ def train_recurrent(
     averaged.load_state_dict(network.state_dict())
     targets, valid_targets = corpus.targets[train.rows], corpus.targets[validation.rows]
     weights = class_weights(targets, limit=config.class_limit)
-    valid_runs = _positions(corpus, validation.rows)
+    valid_runs = corpus.run_positions(validation.rows)
     epochs = config.first_epochs if parent.variant.kind == "base" else config.epochs
-    size = max(2, config.frames // n)
-    plan = [(e, i) for e in range(epochs) for i in range(_steps(runs, n, size, config, e))]
+    plan = [(epoch, positions) for epoch in range(epochs) for positions in _batches(runs, n, config, epoch)]
     trained = [*network.combiner.parameters(), *_recurrent(network).parameters()]
     groups = [
         {"params": list(network.combiner.parameters()), "lr": config.rate * config.combiner},
@@ -152,12 +151,8 @@ def train_recurrent(
     }
     history = History(state["history"])
     began = time.monotonic() - state["seconds"]
-    epoch_plan: tuple[int, NDArray[np.int64]] = (-1, np.empty((0, n), np.int64))
     for step in range(state["step"], len(plan)):
-        epoch, place = plan[step]
-        if epoch_plan[0] != epoch:
-            epoch_plan = (epoch, _epoch(runs, n, config, epoch))
-        positions = epoch_plan[1][place * size : (place + 1) * size]
+        epoch, positions = plan[step]
         rng = np.random.default_rng((config.seed, 4, n, step))
         torch.manual_seed(seed_of(config.seed, 5, n, step))  # dropout
         batch = _read(fabric, train, positions, rng.integers(0, train.views, len(positions)), targets, weights.of)
@@ -227,18 +222,13 @@ def _recurrent(network: AffectNetwork) -> RecurrentCombiner:
     return network.recurrent
 
 
-def _positions(corpus: PreparedCorpus, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """The runs among these rows, as positions in `rows` (sorted)."""
-    return [np.searchsorted(rows, run) for run in corpus.runs(rows)]
-
-
-def _epoch(runs: Sequence[NDArray[np.int64]], n: int, config: Stage2Config, epoch: int) -> NDArray[np.int64]:
-    return epoch_windows(runs, n, np.random.default_rng((config.seed, 6, n, epoch)))
-
-
-def _steps(runs: Sequence[NDArray[np.int64]], n: int, size: int, config: Stage2Config, epoch: int) -> int:
+def _batches(runs: Sequence[NDArray[np.int64]], n: int, config: Stage2Config, epoch: int) -> list[NDArray[np.int64]]:
+    """(B, n) positions of each step of an epoch."""
+    windows = epoch_windows(runs, n, np.random.default_rng((config.seed, 6, n, epoch)))
+    size = max(2, config.frames // n)
     # the last batch is left out when it is small, for its correlations would be noise
-    return max(1, round(len(_epoch(runs, n, config, epoch)) / size))
+    count = max(1, round(len(windows) / size))
+    return [windows[i * size : (i + 1) * size] for i in range(count)]
 
 
 def _read(
