@@ -1,6 +1,5 @@
 """Stage 1: G, D and C together, adversarially (Eq. 9). The result is the base model, ANCLaF."""
 
-import time
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,10 +26,10 @@ from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_weights import ClassWeights, class_weights
 from anclaf.models.network import AffectNetwork, Latent, to_input
 from anclaf.models.spec import Sizes, Variant
-from anclaf.training.checkpoint import load_checkpoint, save_checkpoint
+from anclaf.training.course import Course
 from anclaf.training.distributed import gather, local
-from anclaf.training.history import History, improves
-from anclaf.training.phases import Phase, cosine, follow, run_phases, set_rate
+from anclaf.training.history import History
+from anclaf.training.phases import Phase, cosine, run_phases, set_rate
 from anclaf.training.seeds import seed_of
 
 
@@ -236,60 +235,31 @@ def train_base(
     network = AffectNetwork(sizes, Variant("base"))
     pointer = nn.Linear(network.combiner.features, 2 * batches.points) if batches.points else None
     averaged = AffectNetwork(sizes, Variant("base"))
-    averaged.load_state_dict(network.state_dict())
     best = AffectNetwork(sizes, Variant("base"))
     for module in (network, averaged, best, *([pointer] if pointer else [])):
         module.to(fabric.device)
     phases = _phases(network, pointer, config, fabric)
-    modules: dict[str, nn.Module] = {"network": network, "averaged": averaged, "best": best}
-    if pointer is not None:
-        modules["pointer"] = pointer
+    others: dict[str, nn.Module] = {"pointer": pointer} if pointer is not None else {}
     optimizers = {phase.name: phase.optimizer for phase in phases}
     mark = fingerprint(
         {"config": asdict(config), "sizes": asdict(sizes), "corpus": corpus.card.fingerprint, "train": train.tolist()}
     )
-    path = folder / "checkpoint.safetensors"
-    state = load_checkpoint(path, modules, optimizers, mark) or {
-        "step": 0,
-        "best_score": None,
-        "best_step": -1,
-        "history": None,
-        "seconds": 0.0,
-        "fingerprint": mark,
-    }
-    history = History(state["history"])
-    began = time.monotonic() - state["seconds"]
-    for step in range(state["step"], config.steps):
+    course = Course(fabric, folder, mark, network, averaged, best, others, optimizers, config.average)
+    for step in range(course.step, config.steps):
         torch.manual_seed(seed_of(config.seed, 9, step))  # dropout
         set_rate(phases, cosine(step, config.steps, config.warmup))
         losses = run_phases(fabric, phases, batches(step, network.generator), step)
-        follow(averaged, network, min(config.average, (1 + step) / (10 + step)))
-        history.record_losses(step, losses)
+        course.follow(step, losses)
         done = step + 1
         if done % config.evaluate_every == 0 or done == config.steps:
             estimate = estimate_frames(averaged, corpus, validation, fabric.device)
-            score = agreement_score(estimate, corpus.targets[validation])
-            history.record(done, "validation", score)
-            if improves(score["ccc"], state["best_score"]):
-                state |= {"best_score": score["ccc"], "best_step": done}
-                best.load_state_dict(averaged.state_dict())
+            course.score(done, agreement_score(estimate, corpus.targets[validation]))
         if done % config.checkpoint_every == 0 or done == config.steps:
-            state |= {"step": done, "history": history.state(), "seconds": time.monotonic() - began}
-            if fabric.is_global_zero:
-                save_checkpoint(path, modules, optimizers, state)
-            fabric.barrier()
-        progress(done, config.steps, history.line("base"))
-    if state["best_step"] < 0:
-        raise TrainingError(
-            "the validation CCC was never a number: the validation people's labels, or the estimates, do not vary. "
-            "Use more people, or more steps"
-        )
-    known = {"best_step": state["best_step"], "best_score": state["best_score"], "seconds": round(state["seconds"], 1)}
-    return (
-        best.eval(),
-        history,
-        known | {"frames_per_second": round(config.steps * config.batch / max(state["seconds"], 1e-9), 1)},
-    )
+            course.save(done)
+        progress(done, config.steps, course.history.line("base"))
+    known = course.end()
+    speed = round(config.steps * config.batch / max(known["seconds"], 1e-9), 1)
+    return best.eval(), course.history, known | {"frames_per_second": speed}
 
 
 def _phases(

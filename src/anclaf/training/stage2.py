@@ -1,6 +1,5 @@
 """Stage 2: the recurrent part of C on latents of frozen G and D (Eq. 4, 8), a window length at a time."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,10 +22,10 @@ from anclaf.losses.class_weights import class_weights
 from anclaf.models.network import AffectNetwork, Latent
 from anclaf.models.recurrent import RecurrentCombiner
 from anclaf.models.spec import Variant
-from anclaf.training.checkpoint import load_checkpoint, save_checkpoint
+from anclaf.training.course import Course
 from anclaf.training.distributed import gather
-from anclaf.training.history import History, improves
-from anclaf.training.phases import Phase, cosine, follow, run_phases, set_rate
+from anclaf.training.history import History
+from anclaf.training.phases import Phase, cosine, run_phases, set_rate
 from anclaf.training.seeds import seed_of
 
 
@@ -125,7 +124,6 @@ def train_recurrent(
     torch.manual_seed(seed_of(config.seed, 3, n, variant.kind == "SA"))
     network = _child(parent, variant).to(fabric.device)
     averaged, best = (_child(parent, variant).to(fabric.device) for _ in range(2))
-    averaged.load_state_dict(network.state_dict())
     targets, valid_targets = corpus.targets[train.rows], corpus.targets[validation.rows]
     weights = class_weights(targets, limit=config.class_limit)
     valid_runs = corpus.run_positions(validation.rows)
@@ -138,45 +136,24 @@ def train_recurrent(
     ]
     optimizer = torch.optim.AdamW(groups, config.rate, weight_decay=config.decay)
     phase = Phase("train", _Loss(fabric, network, config), trained, optimizer, clip_norm=1.0)
-    modules = {"network": network, "averaged": averaged, "best": best}
     mark = fingerprint({"config": asdict(config), "variant": str(variant), "parent": parent_mark, "windows": windows})
-    path = folder / "checkpoint.safetensors"
-    state = load_checkpoint(path, modules, {"train": optimizer}, mark) or {
-        "step": 0,
-        "best_score": None,
-        "best_step": -1,
-        "history": None,
-        "seconds": 0.0,
-        "fingerprint": mark,
-    }
-    history = History(state["history"])
-    began = time.monotonic() - state["seconds"]
-    for step in range(state["step"], len(plan)):
+    course = Course(fabric, folder, mark, network, averaged, best, {}, {"train": optimizer}, config.average)
+    for step in range(course.step, len(plan)):
         epoch, positions = plan[step]
         rng = np.random.default_rng((config.seed, 4, n, step))
         torch.manual_seed(seed_of(config.seed, 5, n, step))  # dropout
         batch = _read(fabric, train, positions, rng.integers(0, train.views, len(positions)), targets, weights.of)
         set_rate([phase], cosine(step, len(plan), config.warmup))
-        history.record_losses(step, run_phases(fabric, [phase], batch, step))
-        follow(averaged, network, min(config.average, (1 + step) / (10 + step)))
+        course.follow(step, run_phases(fabric, [phase], batch, step))
         done = step + 1
         if done == len(plan) or plan[done][0] != epoch:
             x = features_from(averaged, validation, fabric.device)
-            score = agreement_score(estimate_windows(averaged, x, valid_runs, n, windows)[0], valid_targets)
-            history.record(done, "validation", score)
-            if improves(score["ccc"], state["best_score"]):
-                state |= {"best_score": score["ccc"], "best_step": done}
-                best.load_state_dict(averaged.state_dict())
+            estimate, _ = estimate_windows(averaged, x, valid_runs, n, windows)
+            course.score(done, agreement_score(estimate, valid_targets))
         if done % config.checkpoint_every == 0 or done == len(plan):
-            state |= {"step": done, "history": history.state(), "seconds": time.monotonic() - began}
-            if fabric.is_global_zero:
-                save_checkpoint(path, modules, {"train": optimizer}, state)
-            fabric.barrier()
-        progress(done, len(plan), history.line(str(variant)))
-    if not state["best_step"] > 0:
-        raise TrainingError(f"{variant}: the validation CCC was never a number; use more people, or longer clips")
-    known = {"best_step": state["best_step"], "best_score": state["best_score"], "seconds": round(state["seconds"], 1)}
-    return best.eval(), history, known | {"epochs": epochs, "steps": len(plan)}
+            course.save(done)
+        progress(done, len(plan), course.history.line(str(variant)))
+    return best.eval(), course.history, course.end() | {"epochs": epochs, "steps": len(plan)}
 
 
 class _Loss:
