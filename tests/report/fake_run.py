@@ -31,9 +31,11 @@ class FakeRun:
     frames: int = 30
     notes: Sequence[str] = ()
     faces: NDArray[np.uint8] | None = None
+    recipe: str = "small"
+    seed: int = 0
 
     def write(self, folder: Path) -> Path:
-        """Write FOLDER/corpus and FOLDER/run; returns the latter."""
+        """Write FOLDER/corpus and FOLDER/run; returns the latter. Labels and faces do not depend on the seed."""
         rng = np.random.default_rng(0)
         index = self._index(rng)
         corpus = folder / self.name
@@ -42,20 +44,22 @@ class FakeRun:
         write_json(
             run / "run.json",
             {
-                "recipe": "small", "protocol": "strict", "seed": 0, "versions": card.versions,
+                "recipe": self.recipe, "protocol": "strict", "seed": self.seed, "versions": card.versions,
                 "corpus": asdict(card), "corpus_folder": str(corpus),
             },
         )  # fmt: skip
+        rng = np.random.default_rng(1 + self.seed)
         tables = [self._estimates(index, variant, rng) for variant in (*self.variants, *self.baselines)]
         fold = run / "fold0"
-        (fold / "attention").mkdir(parents=True)
-        pd.concat(tables, ignore_index=True).to_parquet(fold / "predictions.parquet")
+        for name, table in zip((*self.variants, *self.baselines), tables, strict=True):
+            (fold / name).mkdir(parents=True)
+            table.to_parquet(fold / name / "predictions.parquet")
         write_json(fold / "split.json", {"protocol": "strict", "fold": 0, "test": sorted(set(index["clip"]))})
         for variant in self.variants:
             self._history(fold / variant, variant, rng)
             if variant.startswith("SA"):
                 weights = attention(index, Variant.parse(variant).n, rng)
-                np.savez(fold / "attention" / f"{variant}.npz", weights=weights, row=np.arange(len(index)))
+                np.savez(fold / variant / "attention.npz", weights=weights, row=np.arange(len(index)))
         metrics = {name: _entry(table) for name, table in zip((*self.variants, *self.baselines), tables, strict=True)}
         write_json(
             run / "metrics.json",
@@ -104,7 +108,8 @@ class FakeRun:
         columns: dict[str, Any] = {"clip": ["001"], "frame": [7], "reason": ["corrupt image"], "detail": [""]}
         pd.DataFrame(columns).to_parquet(folder / "skipped.parquet")
         eye = np.tile(np.eye(2, 3), (len(index), 1, 1))
-        np.savez(folder / "geometry.npz", landmarks=np.zeros((len(index), 5, 2)), matrix=eye)
+        points = np.random.default_rng(2).normal(16, 4, (len(index), 5, 2))
+        np.savez(folder / "geometry.npz", landmarks=points, matrix=eye)
         write_json(folder / "corpus.json", asdict(card))
         return card
 
@@ -128,7 +133,6 @@ class FakeRun:
             if step % 100 == 0:
                 scores = {"loss": 3 * fall + 1.5, "valence_ccc": 0.7 * (1 - fall), "arousal_ccc": 0.6 * (1 - fall)}
                 rows += [(step, "validation", name, value) for name, value in scores.items()]
-        folder.mkdir(parents=True)
         pd.DataFrame(rows, columns=pd.Index(["step", "phase", "name", "value"])).to_csv(
             folder / "history.csv", index=False
         )

@@ -29,8 +29,9 @@ def of_source(metrics: dict[str, Any], source: str, **card: Any) -> dict[str, An
 
 def test_frame_holds_every_number(metrics: dict[str, Any]) -> None:
     frame = results_table(metrics, "people_1").frame()
-    assert list(frame.index) == [*(("measured", v) for v in VARIANTS), *(("baseline", b) for b in BASELINES)]
-    assert frame.shape == (8, 45)
+    rows = ("base", "S-2", "S-4", "S-AVG", "SA-2", "SA-4", "SA-AVG")
+    assert list(frame.index) == [*(("measured", v) for v in rows), *(("baseline", b) for b in BASELINES)]
+    assert frame.shape == (10, 45)
     for group, entries in (("measured", metrics["variants"]), ("baseline", metrics["baselines"])):
         for name, entry in entries.items():
             for dimension in DIMENSIONS:
@@ -47,7 +48,8 @@ def test_variants_are_ordered_by_kind_and_length(metrics: dict[str, Any]) -> Non
         "variants": dict.fromkeys(("SA-16", "S-32", "SA-2", "S-4", "base"), metrics["variants"]["base"])
     }
     rows = results_table(shuffled, "x").rows
-    assert [row.name for row in rows if row.group == "measured"] == ["base", "S-4", "S-32", "SA-2", "SA-16"]
+    names = [row.name for row in rows if row.group == "measured"]
+    assert names == ["base", "S-4", "S-32", "S-AVG", "SA-2", "SA-16", "SA-AVG"]
 
 
 def test_best_is_bold_among_all_rows_measured_here(metrics: dict[str, Any]) -> None:
@@ -84,10 +86,11 @@ def test_published_rows_stand_apart(metrics: dict[str, Any], source: str, publis
     assert [row.name for row in groups["published"]] == [row.name for row in published.rows]
     row = groups["published"][12]
     assert row.name == "ANCLaF-SA-8"
+    assert table.metrics == published.metrics, "the columns are the paper's"
+    assert set(row.cells) == set(published.rows[12].values)
     for key, value in published.rows[12].values.items():
         assert row.cells[key].value == value
         assert row.cells[key].best == (key in published.rows[12].bold)
-    assert math.isnan(row.cells["sagr", "mean"].value), "the paper has no SAGR"
     words = " ".join(table.statements)
     assert f"table {published.number} of Aspandi et al. 2021" in words
     assert "another protocol" in words
@@ -97,7 +100,7 @@ def test_published_rows_stand_apart(metrics: dict[str, Any], source: str, publis
 def test_published_rows_do_not_take_the_bold_from_ours(metrics: dict[str, Any]) -> None:
     """SEWA's published RMSE are far below those of labels in -10..10."""
     without = results_table(metrics, "x")
-    beside = results_table(of_source(metrics, "sewa"), "x")
+    beside = results_table(of_source(metrics, "sewa"), "x", columns=METRICS)
     for name in (*VARIANTS, *BASELINES):
         assert without.row(name).cells == beside.row(name).cells
 
@@ -111,7 +114,7 @@ def test_whole_database_is_not_called_another(metrics: dict[str, Any]) -> None:
 @pytest.mark.parametrize("source", ["puppet", "table"])
 def test_no_published_rows_for_other_corpora(metrics: dict[str, Any], source: str) -> None:
     table = results_table(of_source(metrics, source), "people_1")
-    assert table.published is None
+    assert table.metrics == METRICS
     assert "published" not in dict(table.groups())
     assert "Aspandi" not in table.markdown() + table.latex()
 
@@ -152,21 +155,26 @@ def test_what_is_not_defined_is_a_dash(metrics: dict[str, Any]) -> None:
     assert not re.search(r"\b(nan|none|null)\b", table.markdown() + table.latex(), re.IGNORECASE)
 
 
-def test_latex_is_sound(metrics: dict[str, Any]) -> None:
-    changed = of_source(metrics, "afew-va", fingerprint="50%_of{it}\\#$&~^<>|")
-    changed["variants"]["S-2"]["arousal"]["ccc"] = -0.25
-    text = results_table(changed, "people_1 & co").latex()
+def assert_sound(text: str) -> None:
+    """Braces and environments are closed in order, and nothing is left that stops LaTeX."""
     bare = re.sub(r"\\[\\{}&%$#_]", "", text)
     depth = 0
     for char in re.sub(r"(?m)^%.*$", "", bare):
         depth += (char == "{") - (char == "}")
         assert depth >= 0
     assert depth == 0
-    assert r"people\_1 \& co" in text
     assert not re.search(r"(?<!\\)_", text), "an underscore outside mathematics stops LaTeX"
-    assert "$-$0.250" in text
     begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", text) for word in ("begin", "end"))
     assert begun == ended[::-1] == ["table*", "tabular"]
+
+
+def test_latex_is_sound(metrics: dict[str, Any]) -> None:
+    changed = of_source(metrics, "afew-va", fingerprint="50%_of{it}\\#$&~^<>|")
+    changed["variants"]["S-2"]["arousal"]["ccc"] = -0.25
+    text = results_table(changed, "people_1 & co", columns=METRICS).latex()
+    assert_sound(text)
+    assert r"people\_1 \& co" in text
+    assert "$-$0.250" in text
     width = len(METRICS) * len(DIMENSIONS)
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     for line in body.splitlines():
@@ -208,3 +216,46 @@ def test_numbers_as_text() -> None:
     assert tables.number_text(math.nan) == tables.number_text(math.inf) == "–"
     assert tables.interval_text(math.nan, 1.0) == ""
     assert tables.fold_words([0, 1]) == "folds 0, 1"
+
+
+def test_average_rows_are_the_mean_over_the_lengths(metrics: dict[str, Any]) -> None:
+    table = results_table(metrics, "x")
+    for key, cell in table.row("SA-AVG").cells.items():
+        values = [metrics["variants"][name][key[1]][key[0]] for name in ("SA-2", "SA-4")]
+        assert cell.value == pytest.approx(sum(values) / 2)
+        assert math.isnan(cell.low), "no interval was measured"
+
+
+@pytest.mark.parametrize(("source", "number"), [("afew-va", 1), ("sewa", 2)])
+def test_a_drawn_corpus_keeps_the_papers_form_and_says_what_it_is(
+    metrics: dict[str, Any], source: str, number: int
+) -> None:
+    card = of_source(metrics, source)["corpus"] | {"notes": ["rendered people"]}
+    table = results_table(metrics, "people_1", card)
+    assert table.metrics == (AFEW_VA, SEWA)[number - 1].metrics
+    words = " ".join(table.statements)
+    assert "The people of this corpus are drawn" in words
+    assert f"those of table {number} of Aspandi" in words
+    assert "published" not in dict(table.groups())
+
+
+def test_comparators_have_readable_labels(metrics: dict[str, Any]) -> None:
+    changed = copy.deepcopy(metrics)
+    changed["baselines"] = dict.fromkeys(tables.BASELINE_LABELS, metrics["baselines"]["ridge-1"])
+    groups = dict(results_table(changed, "x").groups())
+    assert [row.label for row in groups["baseline"]] == list(tables.BASELINE_LABELS.values())
+    assert not any(re.fullmatch(r"[a-z-]+", row.label) for row in groups["baseline"]), "words, not names"
+
+
+def test_plain_table() -> None:
+    table = tables.PlainTable("50 % of people_1", ["a", "CCC ↑"], [["+no_q", "-0.010 [-0.020, 0.001]"], ["x|y", "–"]])
+    text = table.latex()
+    assert_sound(text)
+    assert r"+no\_q & $-$0.010 [$-$0.020, 0.001] \\" in text
+    assert r"CCC $\uparrow$" in text
+    assert table.markdown().splitlines()[2:] == [
+        "| a | CCC ↑ |",
+        "|---|---|",
+        r"| +no\_q | -0.010 \[-0.020, 0.001\] |",
+        r"| x\|y | – |",
+    ]

@@ -19,7 +19,7 @@ class Report:
     """Folder of the report; RUN/report if not stated."""
 
     def run(self) -> int:
-        from anclaf.report.html import write_report
+        from anclaf.report.run_report import write_report
 
         with progress_bar() as progress:
             print(write_report(self.run_folder, self.out, progress))

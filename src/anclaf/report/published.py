@@ -100,7 +100,8 @@ SEWA = PublishedTable(
     _rows(("rmse", "cor", "ccc"), _TABLE_2),
 )
 
-_BY_SOURCE = {"afew-va": AFEW_VA, "sewa": SEWA}
+PAPER_TABLES = {"afew-va": AFEW_VA, "sewa": SEWA}
+"""By a corpus card's source, which says how the corpus is laid out and not whose it is."""
 
 
 def rendered(corpus: Mapping[str, Any]) -> bool:
@@ -115,4 +116,4 @@ def published_for(corpus: Mapping[str, Any]) -> PublishedTable | None:
     A card can only repeat what the reader saw: a corpus that others drew in AFEW-VA's layout has `afew-va` as its
     source. So whoever shows the table shows the corpus's name, size and fingerprint too.
     """
-    return None if rendered(corpus) else _BY_SOURCE.get(str(corpus.get("source")))
+    return None if rendered(corpus) else PAPER_TABLES.get(str(corpus.get("source")))

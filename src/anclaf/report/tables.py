@@ -1,8 +1,12 @@
-"""What a run measured as one table: pandas, Markdown and LaTeX. The paper's published rows stand apart from ours."""
+"""What a run measured as one table: pandas, Markdown and LaTeX. The paper's published rows stand apart from ours.
+
+A corpus read as AFEW-VA or as SEWA gets the paper's table 1 or 2 (RMSE, COR and ICC, or RMSE, COR and CCC); any other
+gets every metric.
+"""
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +14,7 @@ import pandas as pd
 
 from anclaf.metrics.regression import METRICS
 from anclaf.models.spec import Variant
-from anclaf.report.published import DIMENSIONS, PublishedTable, published_for
+from anclaf.report.published import DIMENSIONS, PAPER_TABLES, PublishedTable, published_for, rendered
 
 Group = Literal["measured", "baseline", "published"]
 Key = tuple[str, str]
@@ -21,13 +25,19 @@ DIGITS = 3
 DASH = "–"
 GROUP_TITLES: dict[Group, str] = {
     "measured": "Measured here",
-    "baseline": "Baselines, measured here on the same folds",
+    "baseline": "Comparators, measured here on the same folds",
     "published": "Published by the authors, under another protocol",
 }
 BASELINE_LABELS: dict[str, str] = {
     "mean": "training mean",
     "ridge-1": "ridge on landmarks, 1 frame",
     "ridge-8": "ridge on landmarks, 8 frames",
+    "svr": "SVR on landmarks and appearance",
+    "cnn": "CNN, frame by frame",
+    "cnn-ma": "CNN with a moving average",
+    "aeg-cd": "AEG-CD",
+    "coherence": "CNN with temporal coherence",
+    "tucker": "Tucker tensor regression",
 }
 
 
@@ -53,11 +63,16 @@ class Row:
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """statements: what must stand above the table, a sentence each."""
+    """statements: what must stand above the table, a sentence each. metrics: its columns."""
 
     statements: tuple[str, ...]
     rows: tuple[Row, ...]
-    published: PublishedTable | None
+    metrics: tuple[str, ...]
+
+    @property
+    def keys(self) -> list[Key]:
+        """The columns."""
+        return [(metric, dimension) for metric in self.metrics for dimension in DIMENSIONS]
 
     def groups(self) -> list[tuple[Group, list[Row]]]:
         """The groups that have rows, each with its rows, in the order of `GROUP_TITLES`."""
@@ -75,7 +90,7 @@ class ResultsTable:
 
     def frame(self) -> pd.DataFrame:
         """Index (group, name), columns (metric, dimension, value | low | high), NaN where nothing was measured."""
-        columns = [(*key, part) for key in _keys() for part in ("value", "low", "high")]
+        columns = [(*key, part) for key in self.keys for part in ("value", "low", "high")]
         content = [[getattr(row.cells[metric, dim], part) for metric, dim, part in columns] for row in self.rows]
         return pd.DataFrame(
             content,
@@ -88,12 +103,12 @@ class ResultsTable:
         lines = [f"{markdown_escape(statement)}\n" for statement in self.statements]
         for dimension in DIMENSIONS:
             lines.append(f"**{dimension_title(dimension)}**\n")
-            lines.append("| | " + " | ".join(heading(metric) for metric in METRICS) + " |")
-            lines.append("|---|" + "---|" * len(METRICS))
+            lines.append("| | " + " | ".join(heading(metric) for metric in self.metrics) + " |")
+            lines.append("|---|" + "---|" * len(self.metrics))
             for group, rows in self.groups():
-                lines.append(f"| *{GROUP_TITLES[group]}* |" + " |" * len(METRICS))
+                lines.append(f"| *{GROUP_TITLES[group]}* |" + " |" * len(self.metrics))
                 for row in rows:
-                    cells = [_markdown_cell(row.cells[metric, dimension]) for metric in METRICS]
+                    cells = [_markdown_cell(row.cells[metric, dimension]) for metric in self.metrics]
                     lines.append(f"| {markdown_escape(row.label)} | " + " | ".join(cells) + " |")
             lines.append("")
         return "\n".join(lines)
@@ -101,57 +116,103 @@ class ResultsTable:
     def latex(self) -> str:
         r"""A `table*` in the paper's layout, intervals in a second line. Needs booktabs and graphicx."""
         span = len(DIMENSIONS)
-        heads = " & ".join(rf"\multicolumn{{{span}}}{{c}}{{{_latex_heading(metric)}}}" for metric in METRICS)
-        rules = " ".join(rf"\cmidrule(lr){{{2 + i * span}-{1 + (i + 1) * span}}}" for i in range(len(METRICS)))
-        lines = [
-            r"% needs \usepackage{booktabs,graphicx}",
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{' '.join(latex_escape(statement) for statement in self.statements)}}}",
-            r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * len(_keys())}}}",
-            r"\toprule",
-            rf" & {heads} \\",
-            rules,
-            " & " + " & ".join(["VAL", "ARO", "AVG"] * len(METRICS)) + r" \\",
-        ]
+        heads = " & ".join(rf"\multicolumn{{{span}}}{{c}}{{{_latex_heading(metric)}}}" for metric in self.metrics)
+        rules = " ".join(rf"\cmidrule(lr){{{2 + i * span}-{1 + (i + 1) * span}}}" for i in range(len(self.metrics)))
+        lines = [rf" & {heads} \\", rules, " & " + " & ".join(["VAL", "ARO", "AVG"] * len(self.metrics)) + r" \\"]
         for group, rows in self.groups():
             lines.append(r"\midrule")
-            lines.append(rf"\multicolumn{{{1 + len(_keys())}}}{{l}}{{\emph{{{latex_escape(GROUP_TITLES[group])}}}}} \\")
+            lines.append(
+                rf"\multicolumn{{{1 + len(self.keys)}}}{{l}}{{\emph{{{latex_escape(GROUP_TITLES[group])}}}}} \\"
+            )
             for row in rows:
-                cells = [row.cells[key] for key in _keys()]
+                cells = [row.cells[key] for key in self.keys]
                 lines.append(" & ".join([latex_escape(row.label), *map(_latex_value, cells)]) + r" \\")
                 if any(has_interval(cell) for cell in cells):
                     lines.append(" & ".join(["", *map(_latex_interval, cells)]) + r" \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table*}", ""])
+        return _latex_table(" ".join(self.statements), "l" + "r" * len(self.keys), lines)
 
 
-def _keys() -> list[Key]:
-    return [(metric, dimension) for metric in METRICS for dimension in DIMENSIONS]
+@dataclass(frozen=True)
+class PlainTable:
+    """A table of text; the first column heads the rows. caption: what the numbers are of."""
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        lines = [f"{markdown_escape(self.caption)}\n", _markdown_line(self.heads), "|" + "---|" * len(self.heads)]
+        return "\n".join([*lines, *map(_markdown_line, self.rows), ""])
+
+    def latex(self) -> str:
+        r"""A `table*`. Needs booktabs and graphicx."""
+        lines = [" & ".join(_MINUS.sub("$-$", latex_escape(cell)) for cell in row) + r" \\" for row in self.rows]
+        heads = " & ".join(map(latex_escape, self.heads)) + r" \\"
+        return _latex_table(self.caption, "l" + "r" * (len(self.heads) - 1), [heads, r"\midrule", *lines])
 
 
-def results_table(metrics: Mapping[str, Any], name: str) -> ResultsTable:
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(markdown_escape(cell) for cell in cells)} |"
+
+
+def _latex_table(caption: str, columns: str, lines: Sequence[str]) -> str:
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs,graphicx}",
+            r"\begin{table*}",
+            r"\centering",
+            rf"\caption{{{latex_escape(caption)}}}",
+            r"\resizebox{\textwidth}{!}{%",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def results_table(
+    metrics: Mapping[str, Any], name: str, card: Mapping[str, Any] | None = None, columns: Sequence[str] = ()
+) -> ResultsTable:
     """The table of a run.
 
     Args:
         metrics: what `metrics.json` holds.
         name: of the corpus, for people.
+        card: all that is known of the corpus; what metrics.json says of it by default.
+        columns: the metrics shown; those of the paper's table for this corpus by default.
 
-    The best of each column among all rows measured here, baselines included, is in bold, at the printed precision, ties
-    together. Published rows keep the paper's own bold type.
+    The best of each column among all rows measured here, comparators included, is in bold, at the printed precision,
+    ties together. Published rows keep the paper's own bold type.
     """
-    variants = sorted(metrics["variants"], key=variant_order)
-    rows = [_measured("measured", variant, variant, metrics["variants"][variant]) for variant in variants]
+    known: Mapping[str, Any] = metrics["corpus"] if card is None else card
+    chosen = tuple(columns) or paper_metrics(known)
+    keys = [(metric, dimension) for metric in chosen for dimension in DIMENSIONS]
+    rows: list[Row] = []
+    for kind in ("base", "S", "SA"):
+        own = [v for v in sorted(metrics["variants"], key=variant_order) if Variant.parse(v).kind == kind]
+        rows += [_measured("measured", v, v, metrics["variants"][v], keys) for v in own]
+        if len(own) > 1:
+            rows.append(_average(f"{kind}-AVG", rows[-len(own) :], keys))
     rows += [
-        _measured("baseline", str(baseline), BASELINE_LABELS.get(str(baseline), str(baseline)), entry)
+        _measured("baseline", str(baseline), BASELINE_LABELS.get(str(baseline), str(baseline)), entry, keys)
         for baseline, entry in (metrics.get("baselines") or {}).items()
     ]
-    rows = _with_best(rows)
-    published = published_for(metrics["corpus"])
+    rows = _with_best(rows, keys)
+    published = published_for(known)
     for line in published.rows if published else ():
-        cells = {key: Cell(line.values.get(key, math.nan), best=key in line.bold) for key in _keys()}
+        cells = {key: Cell(line.values.get(key, math.nan), best=key in line.bold) for key in keys}
         rows.append(Row("published", line.name, line.name, cells))
-    return ResultsTable(statements(metrics, name, published), tuple(rows), published)
+    return ResultsTable(statements(metrics, name, known, published), tuple(rows), chosen)
+
+
+def paper_metrics(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of the paper's table for a corpus read in this way, or all metrics."""
+    form = PAPER_TABLES.get(str(card.get("source")))
+    return tuple(METRICS) if form is None else form.metrics
 
 
 def variant_order(name: str) -> tuple[int, int]:
@@ -160,13 +221,19 @@ def variant_order(name: str) -> tuple[int, int]:
     return ("base", "S", "SA").index(variant.kind), variant.n
 
 
-def _measured(group: Group, name: str, label: str, entry: Mapping[str, Any]) -> Row:
+def _measured(group: Group, name: str, label: str, entry: Mapping[str, Any], keys: Sequence[Key]) -> Row:
     cells: dict[Key, Cell] = {}
-    for metric, dimension in _keys():
+    for metric, dimension in keys:
         numbers = entry.get(dimension) or {}
         interval = (numbers.get("ci95") or {}).get(metric) or (None, None)
         cells[metric, dimension] = Cell(number(numbers.get(metric)), number(interval[0]), number(interval[1]))
     return Row(group, name, label, cells)
+
+
+def _average(name: str, rows: Sequence[Row], keys: Sequence[Key]) -> Row:
+    """The paper's AVG row: the mean over the lengths, without an interval."""
+    cells = {key: Cell(sum(row.cells[key].value for row in rows) / len(rows)) for key in keys}
+    return Row("measured", name, name, cells)
 
 
 def number(value: Any) -> float:
@@ -174,9 +241,9 @@ def number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _with_best(rows: list[Row]) -> list[Row]:
+def _with_best(rows: list[Row], keys: Sequence[Key]) -> list[Row]:
     winning: dict[Key, float] = {}
-    for key in _keys():
+    for key in keys:
         shown = [round(row.cells[key].value, DIGITS) for row in rows if not math.isnan(row.cells[key].value)]
         if shown:
             winning[key] = min(shown) if key[0] in LOWER_IS_BETTER else max(shown)
@@ -188,24 +255,34 @@ def _with_best(rows: list[Row]) -> list[Row]:
     return [Row(r.group, r.name, r.label, {key: marked(key, cell) for key, cell in r.cells.items()}) for r in rows]
 
 
-def statements(metrics: Mapping[str, Any], name: str, published: PublishedTable | None) -> tuple[str, ...]:
+def statements(
+    metrics: Mapping[str, Any], name: str, card: Mapping[str, Any], published: PublishedTable | None
+) -> tuple[str, ...]:
     """What the numbers are of: the corpus by name, size and fingerprint, the protocol, whose the published rows are."""
-    corpus = metrics["corpus"]
-    folds = metrics.get("folds") or []
     said = [
-        f"Corpus {name}, read as {corpus.get('source', 'unknown')}: {size_words(corpus) or 'size unknown'}; "
-        f"fingerprint {corpus.get('fingerprint', 'unknown')}.",
-        f"Protocol {metrics.get('protocol', 'unknown')}; tested: {fold_words(folds)}; "
-        f"{metrics.get('windows', 'unknown')} windows; "
-        "95 % intervals in brackets. Bold: the best of all rows measured here, baselines included.",
+        f"Corpus {name}, read as {card.get('source', 'unknown')}: {size_words(card) or 'size unknown'}; "
+        f"fingerprint {card.get('fingerprint', 'unknown')}.",
+        f"Protocol {metrics.get('protocol', 'unknown')}; tested: {fold_words(metrics.get('folds') or [])}; "
+        f"{metrics.get('windows', 'unknown')} windows; 95 % intervals in brackets. "
+        "Bold: the best of all rows measured here, comparators included. AVG rows: the mean over the lengths above.",
     ]
+    if rendered(card):
+        said.append(
+            "The people of this corpus are drawn, not filmed: no row measured here is of the paper's databases."
+        )
+    form = PAPER_TABLES.get(str(card.get("source")))
+    if form is not None and published is None:
+        said.append(
+            f"The columns are those of table {form.number} of Aspandi et al. 2021, because the corpus is laid out as "
+            f"{form.database} is; the paper's numbers are not beside them, because it is not {form.database}."
+        )
     if published is not None:
         said.append(
             f"The published rows are table {published.number} of Aspandi et al. 2021, measured by the authors on "
             f"{published.database} under another protocol and printed here as published, bold type included: "
             "they are no measurement of this software."
         )
-        clips = corpus.get("clips")
+        clips = card.get("clips")
         if clips is not None and clips != published.clips:
             said.append(
                 f"This corpus has {counted(clips, 'clip')} where {published.database} has {count(published.clips)}: "
@@ -257,13 +334,19 @@ def interval_text(low: float, high: float) -> str:
     return f"[{low:z.{DIGITS}f}, {high:z.{DIGITS}f}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
+def bounds(pair: Mapping[str, Any]) -> tuple[float, float]:
+    """The 95 % interval of an entry of `paired`."""
+    low, high = pair.get("ci95") or (None, None)
+    return number(low), number(high)
+
+
 def comparison_words(pair: Mapping[str, Any]) -> str:
     """An entry of metrics.json's `paired`, difference = a - b, as a sentence."""
-    difference, (low, high) = number(pair["difference"]), (number(bound) for bound in pair.get("ci95") or (None, None))
+    difference, (low, high) = number(pair["difference"]), bounds(pair)
     what = f"{pair['dimension']} {str(pair['metric']).upper()}"
     if not math.isfinite(difference):
         return f"{pair['a']} and {pair['b']} cannot be compared by {what}: it is not defined for one of them."
-    numbers = f"{difference:+.{DIGITS}f} {interval_text(low, high)}".strip() + p_text(number(pair.get("p")))
+    numbers = f"{difference:+z.{DIGITS}f} {interval_text(low, high)}".strip() + p_text(number(pair.get("p")))
     if not (low > 0 or high < 0):
         return f"Between {pair['a']} and {pair['b']} no difference is shown in {what} ({numbers})."
     better = (difference < 0) == (pair["metric"] in LOWER_IS_BETTER)
@@ -296,7 +379,13 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     DASH: "--",
+    "±": r"$\pm$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
 }
+
+
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
 
 def latex_escape(text: str) -> str:

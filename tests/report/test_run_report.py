@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,55 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_run import VARIANTS, FakeRun
+from page import Page
 
 from anclaf.core.errors import AnclafError, OutputError
 from anclaf.metrics.regression import METRICS
-from anclaf.report.html import ReportError, write_report
 from anclaf.report.published import DIMENSIONS
+from anclaf.report.run import ReportError
+from anclaf.report.run_report import write_report
 
 SMALL = FakeRun(clips=4, frames=26)
 ONE = replace(SMALL, clips=1)
 BARE = replace(ONE, variants=("base",))
 """One clip, and only the base model: few pictures, so that a test is quick."""
-
-
-class Page(HTMLParser):
-    """Tags with attributes, checked for being closed in order; visible text."""
-
-    VOID = frozenset({"meta", "img", "source", "link", "br", "hr"})
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.folder = path.parent
-        self.source = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.sections: dict[str, str] = {}
-        self._open: list[str] = []
-        self.feed(self.source)
-        assert not self._open
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self._open.append(tag)
-        if tag == "section":
-            self.section = str(dict(attrs)["id"])
-            self.sections[self.section] = ""
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self._open:
-            return
-        self.text += data
-        if "section" in self._open:
-            self.sections[self.section] += data
-
-    def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 def change(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
@@ -136,15 +98,15 @@ def test_nothing_undefined_is_printed_as_a_number(page: Page, run: Path) -> None
 
 def test_every_picture_exists_and_says_what_it_is(page: Page) -> None:
     images = page.attributes("img")
-    assert len(images) == 7
+    assert len(images) == 9
     for image in images:
         assert len(image["alt"] or "") > 30
     names = [image["src"] for image in images] + [source["srcset"] for source in page.attributes("source")]
-    assert len(set(names)) == 14, "a light and a dark one each"
+    assert len(set(names)) == 18, "a light and a dark one each"
     for name in names:
         assert name is not None
         assert (page.folder / name).stat().st_size > 1000
-    assert {"attention-strips.png", "attention-clip.png", "losses.svg", "window.svg"} <= {
+    assert {"figure-2.svg", "figure-3.png", "figure-4.png", "motion.svg", "losses.svg", "window.svg"} <= {
         Path(str(n)).name for n in names
     }
 
@@ -192,7 +154,7 @@ def test_corpus_is_named(page: Page) -> None:
 
 
 def test_progress_reaches_its_end(page: Page, steps: list[tuple[int, int, str]]) -> None:
-    assert [(done, total) for done, total, _ in steps] == [(done, 14) for done in range(15)]
+    assert [(done, total) for done, total, _ in steps] == [(done, 18) for done in range(19)]
 
 
 def test_only_the_base_model(bare: Path) -> None:
@@ -219,8 +181,9 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     run = BARE.write(tmp_path)
     change(run / "metrics.json", lambda content: content["corpus"].update(name=evil, notes=[evil], source=evil))
     change(run / "run.json", lambda content: content.update(recipe=evil))
-    table = pd.read_parquet(run / "fold0" / "predictions.parquet")
-    table.assign(clip=evil + table["clip"]).to_parquet(run / "fold0" / "predictions.parquet")
+    path = run / "fold0" / "base" / "predictions.parquet"
+    table = pd.read_parquet(path)
+    table.assign(clip=evil + table["clip"]).to_parquet(path)
     page = Page(write_report(run))
     tags = {tag for tag, _ in page.tags}
     assert "script" not in tags
@@ -245,10 +208,12 @@ def test_without_the_corpus_there_are_no_faces(tmp_path: Path) -> None:
     run = replace(ONE, variants=("SA-4",)).write(tmp_path)
     (tmp_path / "people_1").rename(tmp_path / "moved")
     page = Page(write_report(run))
-    assert "Faces are left out: the prepared corpus is no longer where it was" in page.sections["attention"]
+    assert (
+        "Faces and the motion of the landmarks are left out: the prepared corpus is no longer where it was"
+        in page.sections["attention"]
+    )
     assert {Path(str(image["src"])).name for image in page.attributes("img")} >= {
-        "attention-strips.svg",
-        "attention-clip.svg",
+        "figure-4.svg",
     }
     assert "licence" not in page.sections["attention"]
 
@@ -266,12 +231,13 @@ def test_one_frame_to_look_back_on_is_nothing_to_show(tmp_path: Path) -> None:
 
 def test_parts_that_are_gone(tmp_path: Path) -> None:
     run = replace(ONE, variants=("base", "SA-4")).write(tmp_path)
-    (run / "fold0" / "attention" / "SA-4.npz").unlink()
+    (run / "fold0" / "SA-4" / "attention.npz").unlink()
     (run / "fold0" / "SA-4" / "history.csv").unlink()
     page = Page(write_report(run))
     assert "weights of SA-4 are not in the run's folder" in page.sections["attention"]
     assert "Without a history.csv, and so left out: SA-4" in page.sections["training"]
-    (run / "fold0" / "predictions.parquet").unlink()
+    for path in (run / "fold0").glob("*/predictions.parquet"):
+        path.unlink()
     page = Page(write_report(run))
     assert "No predictions are left" in page.sections["curves"]
     assert [Path(str(image["src"])).stem for image in page.attributes("img")] == ["window"]
@@ -321,17 +287,17 @@ def test_damaged_metrics(bare: Path, content: str) -> None:
 
 def test_damaged_results(tmp_path: Path) -> None:
     run = replace(ONE, variants=("base", "SA-4")).write(tmp_path)
-    np.savez(run / "fold0" / "attention" / "SA-4.npz", weights=np.ones((3, 3)), row=np.arange(3))
-    with pytest.raises(ReportError, match=r"SA-4.npz has 3 rows, predictions.parquet 26 of SA-4"):
+    np.savez(run / "fold0" / "SA-4" / "attention.npz", weights=np.ones((3, 3)), row=np.arange(3))
+    with pytest.raises(ReportError, match=r"attention.npz has weights \(3, 3\), predictions.parquet 26 rows of SA-4"):
         write_report(run)
-    (run / "fold0" / "attention" / "SA-4.npz").write_bytes(b"PK")
-    with pytest.raises(ReportError, match=r"SA-4.npz: cannot be read"):
+    (run / "fold0" / "SA-4" / "attention.npz").write_bytes(b"PK")
+    with pytest.raises(ReportError, match=r"attention.npz: cannot be read"):
         write_report(run)
     (run / "fold0" / "base" / "history.csv").write_text("a,b\n1,2\n")
-    (run / "fold0" / "attention" / "SA-4.npz").unlink()
+    (run / "fold0" / "SA-4" / "attention.npz").unlink()
     with pytest.raises(ReportError, match=r"history.csv cannot be read"):
         write_report(run)
-    (run / "fold0" / "predictions.parquet").write_bytes(b"PAR1")
+    (run / "fold0" / "base" / "predictions.parquet").write_bytes(b"PAR1")
     with pytest.raises(ReportError, match=r"predictions.parquet: cannot be read"):
         write_report(run)
 

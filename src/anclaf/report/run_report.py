@@ -1,0 +1,61 @@
+"""The report of a run: one page with its tables and pictures, and the tables in Markdown and LaTeX beside it."""
+
+from pathlib import Path
+
+from anclaf.core.progress import Progress, silent
+from anclaf.metrics.regression import METRICS
+from anclaf.report.page import Page
+from anclaf.report.run import ReportError, Run
+from anclaf.report.sections import (
+    attention,
+    comparisons,
+    corpus,
+    curves,
+    limits,
+    results,
+    summary,
+    training,
+    window,
+)
+from anclaf.report.tables import fold_words, results_table
+
+
+def write_report(run: Path, out: Path | None = None, progress: Progress = silent) -> Path:
+    """Write index.html with its images; table.md and table.tex, and all-metrics.md and .tex where those are more.
+
+    Args:
+        run: a folder that `anclaf train` finished evaluating.
+        out: where to; RUN/report by default. Files of an earlier report are replaced.
+
+    Returns the path of index.html, which is written last.
+
+    Raises:
+        ReportError: not a run, no metrics yet, or damaged results.
+        OutputError: `out` cannot be written.
+    """
+    opened = Run.open(Path(run))
+    try:
+        table = results_table(opened.metrics, opened.name, opened.card)
+        whole = results_table(opened.metrics, opened.name, opened.card, METRICS)
+        page = Page(
+            f"Results on {opened.name}",
+            f"Recipe {opened.recipe}, protocol {opened.metrics.get('protocol', 'unknown')}, tested on "
+            f"{fold_words(opened.metrics.get('folds') or [])}; corpus fingerprint "
+            f"{opened.card.get('fingerprint', 'unknown')}.",
+        )
+        page.add("summary", "Summary", summary.parts(opened, whole))
+        page.add("table", "Results", results.parts(opened, table, whole))
+        page.add("pairs", "Comparisons", comparisons.parts(opened))
+        page.add("window", "Window length", window.parts(opened, page))
+        page.add("curves", "Curves", curves.parts(opened, page))
+        page.add("attention", "Attention", attention.parts(opened, page))
+        page.add("training", "Training", training.parts(opened, page))
+        page.add("corpus", "Corpus and settings", corpus.parts(opened))
+        page.add("limits", "What was not measured", limits.parts(opened))
+        page.add("use", "Responsible use", limits.RESPONSIBLE)
+    except (KeyError, TypeError) as error:
+        raise ReportError(f"{run}: its results lack something ({error!r}); evaluate the run again") from error
+    files = {"table.md": table.markdown(), "table.tex": table.latex()}
+    if table.metrics != whole.metrics:
+        files |= {"all-metrics.md": whole.markdown(), "all-metrics.tex": whole.latex()}
+    return page.write(Path(run) / "report" if out is None else Path(out), files, progress)

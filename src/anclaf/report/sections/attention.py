@@ -1,0 +1,239 @@
+"""What attention looks back on: the paper's figures 3 and 4, and its section 4.4 as a correlation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anclaf.models.spec import Variant
+from anclaf.report.figures.attention import Window, attention_against_plain, attention_by_length
+from anclaf.report.figures.curves import closest
+from anclaf.report.figures.motion import attention_and_motion
+from anclaf.report.markup import bullets, paragraph, plain_table
+from anclaf.report.motion import OFFSETS, Correlation, attended, landmark_motion
+from anclaf.report.page import Page
+from anclaf.report.run import Run
+from anclaf.report.sections.curves import middle_clip
+from anclaf.report.tables import count, interval_text, number_text
+
+_LONGEST = 150
+"""Frames of a clip above which figure 4 shows its liveliest part only."""
+
+
+def parts(run: Run, page: Page) -> Iterable[str]:
+    if not run.of_kind("SA"):
+        yield paragraph("No SA variant was trained, so that there are no attention weights to show.")
+        return
+    if not run.of_kind("SA", shortest=3):
+        yield paragraph("SA-2 looks back on one frame, whose weight is always 1: there is nothing to show.")
+        return
+    stored = {} if run.fold is None else {name: run.attention(run.fold, name) for name in run.of_kind("SA")}
+    there = {name: both for name, both in stored.items() if both is not None}
+    lacking = [name for name in run.of_kind("SA") if name not in there]
+    if lacking:
+        yield paragraph(f"The attention weights of {', '.join(lacking)} are not in the run's folder.")
+    if not any(np.isfinite(weights).all(1).any() for _, (_, weights) in there.items() if weights.shape[1] > 1):
+        yield paragraph("No test frame has a full window of three frames or more, so that there is nothing to choose.")
+        return
+    if run.corpus is not None:
+        yield paragraph("The faces are the corpus's own: its licence may not allow you to pass this page on.")
+    else:
+        yield paragraph(f"Faces and the motion of the landmarks are left out: {run.corpus_trouble}.")
+    yield from _figure_3(run, page, there)
+    yield from _figure_4(run, page, there)
+    yield from _section_4_4(run, page)
+
+
+_Stored = Mapping[str, tuple[pd.DataFrame, NDArray[np.float32]]]
+
+
+def _figure_3(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
+    """S-8 against SA-8, or the longest pair that there is."""
+    full = [n for name, (_, w) in stored.items() if (n := w.shape[1] + 1) > 2 and np.isfinite(w).all(1).any()]
+    pairs = [n for n in full if run.predicted([f"S-{n}"])]
+    if not pairs:
+        yield paragraph("No SA-n has its S-n beside it, so that attention cannot be compared with none (figure 3).")
+        return
+    n = 8 if 8 in pairs else pairs[-1]
+    attending, plain = f"SA-{n}", f"S-{n}"
+    table, weights = stored[attending]
+    clip = middle_clip(table[_has_full(table, weights)], 3 * n)
+    mine = np.flatnonzero((table["clip"] == clip).to_numpy())
+    own, shown = table.iloc[mine], weights[mine]
+    rows, moved = _in_corpus(run, own)
+    windows = [
+        Window(title, end, shown[end], None if rows is None else _faces(run, rows[end] - np.arange(n)))
+        for title, end in _two_windows(shown, moved)
+    ]
+    assert run.fold is not None
+    both = pd.concat([run.predictions(run.fold, [plain]), table])
+    part = both[both["clip"] == clip]
+    yield page.picture(
+        "figure-3",
+        lambda theme: attention_against_plain(
+            part, plain, attending, windows, run.caption, run.scale.middle, theme
+        ),
+        f"Valence and arousal through clip {clip} by {plain} and {attending}, and {len(windows)} windows with the "
+        "attention weight of each frame below its face.",
+        f"{plain} against {attending} through clip {clip}, the middle one of the test clips for {attending} (compare "
+        "figure 3 of the paper). Scores in the legends are of that clip. Below, windows of the shaded parts: each bar "
+        "is the weight of the frame whose face is above it, the oldest on the left; dashed: what it would be if all "
+        "were alike; framed: the frame estimated.",
+        faces=run.corpus is not None,
+    )  # fmt: skip
+
+
+def _in_corpus(run: Run, table: pd.DataFrame) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
+    """Rows of the prepared corpus and their motion; None where there is no corpus."""
+    if run.corpus is None:
+        return None, None
+    rows = run.corpus_rows(table)
+    return rows, landmark_motion(run.corpus)[rows]
+
+
+def _faces(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+    return None if run.corpus is None else run.corpus.images(rows)
+
+
+def _has_full(table: pd.DataFrame, weights: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Rows of the clips with a full window."""
+    clips = table["clip"].to_numpy(str)
+    return np.isin(clips, np.unique(clips[np.isfinite(weights).all(1)]))
+
+
+def _two_windows(weights: NDArray[np.floating], moved: NDArray[np.floating] | None) -> list[tuple[str, int]]:
+    """Ends of the full windows of a clip in which the face moves the most and the least; by weights if unknown."""
+    ends = np.flatnonzero(np.isfinite(weights).all(1))
+    n = weights.shape[1] + 1
+    names, amount = ("the most concentrated weights", "the most even weights"), (weights[ends] ** 2).sum(1)
+    if moved is not None:
+        names = ("where the face moves most", "where the face moves least")
+        amount = np.array([np.nansum(moved[max(0, end - n + 1) : end + 1]) for end in ends])
+    most, least = int(ends[amount.argmax()]), int(ends[amount.argmin()])
+    return [(names[0], most)] if most == least else [(names[0], most), (names[1], least)]
+
+
+def _figure_4(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
+    """All SA-n through a clip and over a stretch as long as the longest window."""
+    names = list(stored)
+    reference, _ = stored[names[0]]
+    longest = max(Variant.parse(name).n for name in names)
+    clip = middle_clip(reference, longest)
+    truth = reference[reference["clip"] == clip]
+    first, last = closest(truth[["valence", "arousal"]].to_numpy(np.float64), _LONGEST)
+    truth = truth.iloc[first:last]
+    frames = truth["frame"]
+    weights: dict[str, NDArray[np.floating]] = {}
+    tables: list[pd.DataFrame] = []
+    for name, (table, own) in stored.items():
+        mine = (table["clip"] == clip).to_numpy() & table["frame"].isin(frames).to_numpy()
+        tables.append(table[mine])
+        weights[name] = pd.DataFrame(own[mine], index=table["frame"][mine]).reindex(frames).to_numpy()
+    rows, moved = _in_corpus(run, truth)
+    lively = truth[["valence", "arousal"]].to_numpy(np.float64)
+    if moved is not None:
+        lively = np.nan_to_num(moved).cumsum()[:, None]
+    start, stop = closest(lively, longest)
+    faces = None if rows is None else _faces(run, rows[start:stop])
+    part = pd.concat(tables)
+    cut = f", its frames {first} to {last - 1}" if len(truth) == _LONGEST else ""
+    motion = (
+        "the motion of the landmarks since the frame before, in sides of the crop, and " if rows is not None else ""
+    )
+    yield page.picture(
+        "figure-4",
+        lambda theme: attention_by_length(
+            part, weights, (start, stop), faces, moved, run.metrics, run.caption, theme
+        ),
+        f"Valence and arousal through clip {clip} by {', '.join(names)}; the attention weights of each over frames "
+        f"{start} to {stop - 1}; their scores.",
+        f"All SA-n through clip {clip}{cut}, the middle one for {names[0]} of the clips long enough (compare figure 4 "
+        f"of the paper). Below, frames {start} to {stop - 1}, where the face moves most: {motion}for each SA-n "
+        "windows side by side, each bar the weight of one frame, a dot the frame that looks back on them, dashed what "
+        "the weights would be if all were alike. The legend has the scores on all test frames.",
+        faces=run.corpus is not None,
+    )  # fmt: skip
+
+
+def _section_4_4(run: Run, page: Page) -> Iterable[str]:
+    corpus = run.corpus
+    if corpus is None:
+        return
+    whole: list[Correlation] = []
+    beyond: list[Correlation] = []
+    by_offset: dict[str, list[Correlation]] = {}
+    by_lag: dict[str, NDArray[np.float64]] = {}
+    for name in run.of_kind("SA", shortest=3):
+        found = [run.attention(fold, name) for fold in run.folds]
+        parts = [(table, weights, run.corpus_rows(table)) for table, weights in filter(None, found)]
+        if not parts:
+            continue
+        windows = attended(corpus, parts)
+        own = windows.correlation()
+        if own.frames == 0:
+            continue
+        whole.append(own)
+        beyond.append(windows.correlation(beyond_place=True))
+        by_offset[name] = [windows.correlation(offset, beyond_place=True) for offset in OFFSETS]
+        by_lag[name] = windows.weights.mean(0)
+    if not whole:
+        yield paragraph(
+            "The motion of the landmarks cannot be set against the weights: no full window has landmarks that move."
+        )
+        return
+    names = list(by_offset)
+    yield "<h3>Do the weights follow the movements of the face?</h3>"
+    yield paragraph(
+        "The paper (section 4.4) finds the weights higher where the face changes, by looking. Measured here: for every "
+        "test frame with a full window, Spearman's correlation within the window between the weight of each state and "
+        "how far the landmarks moved at it since the frame before, on the aligned crop; then the mean over frames. The "
+        "95 % intervals are over subjects. Because a model may weigh by place in the window alone (left panel), the "
+        "second column first takes each lag's mean weight off."
+    )
+    yield bullets([*verdicts(names, whole, beyond), _heaviest(by_lag)])
+    heads = ["", "test frames", "subjects", "as they are", "95 % interval", "less each lag's mean", "95 % interval"]
+    rows = [
+        [name, count(a.frames), count(a.subjects)]
+        + [text for c in (a, b) for text in (number_text(c.value), interval_text(c.low, c.high) or "–")]
+        for name, a, b in zip(names, whole, beyond, strict=True)
+    ]
+    yield plain_table(heads, rows, "Correlation of attention weight and motion")
+    yield page.picture(
+        "motion",
+        lambda theme: attention_and_motion(by_lag, whole, beyond, by_offset, run.corpus_words, theme),
+        "Mean attention weight by lag, and the correlation of weight and landmark motion of "
+        + ", ".join(f"{name} {number_text(c.value)}" for name, c in zip(names, whole, strict=True)) + ".",
+        "Attention weight against the motion of the landmarks (section 4.4 of the paper). Left: the mean weight of the "
+        "states by how far back they are. Middle: the correlation within windows, with 95 % intervals. Right: "
+        "the same, lag's mean taken off, with the motion so many frames after the state (above 0: the face moves "
+        "later).",
+    )  # fmt: skip
+
+
+def verdicts(names: Sequence[str], whole: Sequence[Correlation], beyond: Sequence[Correlation]) -> Iterable[str]:
+    """What the correlations say, whichever way they fall."""
+    for what, found in (("The weights as they are", whole), ("Beyond each lag's mean weight", beyond)):
+        sorted_in: dict[str, list[str]] = {}
+        for name, one in zip(names, found, strict=True):
+            side = "above" if one.low > 0 else "below" if one.high < 0 else "open"
+            sorted_in.setdefault(side, []).append(f"{name} ({number_text(one.value)})")
+        said = [
+            words.format(", ".join(sorted_in[side]))
+            for side, words in (
+                ("above", "higher where the face moves more, as the paper says, in {}"),
+                ("below", "lower where the face moves more, against the paper, in {}"),
+                ("open", "no relation is shown in {}"),
+            )
+            if side in sorted_in
+        ]
+        yield f"{what}: {'; '.join(said)}."
+
+
+def _heaviest(by_lag: Mapping[str, NDArray[np.float64]]) -> str:
+    said = [
+        f"{name} {number_text(float(mean.max()))} to the state {int(mean.argmax()) + 1} frames back (alike: "
+        f"{number_text(1 / len(mean))})"
+        for name, mean in by_lag.items()
+    ]
+    return f"The heaviest place in the window gets on average: {', '.join(said)}."

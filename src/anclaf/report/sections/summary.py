@@ -1,0 +1,77 @@
+"""The summary: the best model in numbers and words."""
+
+import math
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from anclaf.report.markup import paragraph
+from anclaf.report.run import Run
+from anclaf.report.tables import (
+    BASELINE_LABELS,
+    DASH,
+    ResultsTable,
+    bounds,
+    comparison_words,
+    has_interval,
+    interval_text,
+    number,
+    number_text,
+)
+
+_PROTOCOLS = {
+    "strict": "The people tested were not seen in training, nor in choosing the checkpoint.",
+    "paper": "In this protocol, the authors' own, a person may be in training and in test, and the checkpoint is "
+    "chosen on the test block: the numbers flatter the networks.",
+}
+
+
+def parts(run: Run, table: ResultsTable) -> Iterable[str]:
+    best = run.best(["base", "S", "SA"])
+    assert best is not None, "metrics.json has a variant"
+    cards: list[tuple[str, str, str]] = []
+    for dimension in ("valence", "arousal"):
+        cell = table.row(best).cells["ccc", dimension]
+        interval = f"95 % interval {interval_text(cell.low, cell.high)}" if has_interval(cell) else "no interval"
+        cards.append((f"{dimension.capitalize()} CCC of {best}", number_text(cell.value), interval))
+    words = [
+        f"Of the {len(run.variants)} variants trained, {best} has the highest CCC over valence and arousal together."
+        if len(run.variants) > 1
+        else f"One variant was trained: {best}."
+    ]
+    if best != "base" and "base" in run.variants:
+        for dimension in ("arousal", "valence"):
+            pair = _pair(run, best, "base", dimension)
+            if pair is None:
+                continue
+            if dimension == "arousal":
+                gain, interval = number(pair["difference"]), interval_text(*bounds(pair))
+                text = f"{gain:+.3f}" if math.isfinite(gain) else DASH
+                cards.append(
+                    ("Arousal CCC gained over base", text, f"95 % interval {interval}" if interval else "no interval")
+                )
+            words.append(comparison_words(pair))
+    baseline = run.best_baseline()
+    if baseline is not None:
+        label = BASELINE_LABELS.get(baseline, baseline)
+        both = [f"{d} {number_text(run.score(baseline, d, 'ccc'))}" for d in ("valence", "arousal")]
+        cards.append(("Mean CCC of the best baseline", number_text(run.score(baseline, "mean", "ccc")), label))
+        behind = run.score(best, "mean", "ccc") < run.score(baseline, "mean", "ccc")
+        verdict = "which no variant reaches" if behind else f"which {best} exceeds"
+        if run.score(best, "mean", "ccc") == run.score(baseline, "mean", "ccc"):
+            verdict = f"which {best} equals"
+        words.append(f"The best baseline is the {label} (CCC {', '.join(both)}), {verdict} in the mean of the two.")
+    items = "".join(f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd><dd>{escape(c)}</dd></div>" for a, b, c in cards)
+    yield f'<dl class="cards">{items}</dl>'
+    yield paragraph(" ".join(words))
+    yield paragraph(
+        "CCC is Lin's concordance: 1 where every estimate equals its label, 0 where the two have nothing in common. "
+        + _PROTOCOLS.get(str(run.metrics.get("protocol")), "")
+    )
+
+
+def _pair(run: Run, a: str, b: str, dimension: str) -> Mapping[str, Any] | None:
+    for pair in run.metrics.get("paired") or []:
+        if (pair["a"], pair["b"], pair["dimension"], pair["metric"]) == (a, b, dimension, "ccc"):
+            return pair
+    return None
