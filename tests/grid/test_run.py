@@ -3,30 +3,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
+from tiny_run import CONFIG
 
 from anclaf.core.errors import AnclafError, ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
+from anclaf.grid.job import RunSpec
 from anclaf.grid.run import train_run
 from anclaf.models.folder import load_model
-from anclaf.models.spec import Sizes, Variant
+from anclaf.models.spec import Variant
 from anclaf.recipes.run import RunConfig, make_run
-from anclaf.training.stage1 import Stage1Config
-from anclaf.training.stage2 import Stage2Config
 
-CONFIG = RunConfig(
-    "test",
-    Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12),
-    Stage1Config(steps=10, batch=16, evaluate_every=5, checkpoint_every=5, warmup=2, interval=2),
-    Stage2Config(first_epochs=2, epochs=1, frames=32, views=1, warmup=2),
-    lengths=(2, 4),
-    bootstrap=50,
-)
 SA4 = [Variant("SA", 4)]
 
 
@@ -34,10 +27,14 @@ def _fabric() -> Fabric:
     return Fabric(accelerator="cpu", devices=1)
 
 
+def _run(corpus: PreparedCorpus, out: Path, config: RunConfig = CONFIG, **kwargs: Any) -> RunSpec:
+    return RunSpec("", corpus.folder, out, config, **kwargs)
+
+
 @pytest.fixture(scope="module")
 def run(corpus: PreparedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
-    train_run(_fabric(), corpus, out, CONFIG, variants=SA4)
+    train_run(_fabric(), _run(corpus, out), variants=SA4)
     return out
 
 
@@ -57,11 +54,11 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     settings = json.loads((run / "run.json").read_text())
     assert settings["config"]["stage1"]["batch"] == 16
     assert settings["corpus"]["fingerprint"] == corpus.card.fingerprint
-    table = pd.read_parquet(fold / "predictions.parquet")
+    table = pd.concat([pd.read_parquet(path) for path in fold.glob("*/predictions.parquet")], ignore_index=True)
     counts = table["variant"].value_counts()
     assert set(counts.index) == {"base", "S-2", "S-4", "SA-4", "mean", "ridge-1", "ridge-8"}
     assert len(set(counts)) == 1, "every frame of a clip has an estimate by every model"
-    attention = np.load(fold / "attention" / "SA-4.npz")
+    attention = np.load(fold / "SA-4" / "attention.npz")
     assert attention["weights"].shape == (counts["SA-4"], 3)
     known = np.isfinite(attention["weights"])
     first = table[table["variant"] == "SA-4"].groupby("clip").head(1).index - table[table["variant"] == "SA-4"].index[0]
@@ -74,43 +71,41 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
 
 def test_a_finished_run_does_nothing(corpus: PreparedCorpus, run: Path):
     stamps = {path: path.stat().st_mtime_ns for path in run.rglob("model.safetensors")}
-    train_run(_fabric(), corpus, run, CONFIG, variants=SA4)
+    train_run(_fabric(), _run(corpus, run), variants=SA4)
     assert stamps == {path: path.stat().st_mtime_ns for path in run.rglob("model.safetensors")}
 
 
 def test_other_settings_are_refused(corpus: PreparedCorpus, make_corpus, run: Path, tmp_path: Path):
     other = replace(CONFIG, stage1=replace(CONFIG.stage1, rate=0.1))
     with pytest.raises(StaleError, match="holds a run with other settings"):
-        train_run(_fabric(), corpus, run, other, variants=SA4)
+        train_run(_fabric(), _run(corpus, run, other), variants=SA4)
     with pytest.raises(StaleError, match="or of another corpus"):
-        train_run(_fabric(), make_corpus(seed=5), run, CONFIG, variants=SA4)
+        train_run(_fabric(), _run(make_corpus(seed=5), run), variants=SA4)
     (tmp_path / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(ConfigError, match="is not empty and holds no run"):
-        train_run(_fabric(), corpus, tmp_path, CONFIG, variants=SA4)
+        train_run(_fabric(), _run(corpus, tmp_path), variants=SA4)
 
 
 def test_paper_protocol_tumbles(corpus: PreparedCorpus, tmp_path: Path):
-    scores = train_run(
-        _fabric(), corpus, tmp_path / "run", CONFIG, protocol="paper", fold=4, variants=[Variant("S", 4)]
-    )
+    scores = train_run(_fabric(), _run(corpus, tmp_path / "run", protocol="paper"), fold=4, variants=[Variant("S", 4)])
     assert (scores["protocol"], scores["windows"]) == ("paper", "tumbling")
-    table = pd.read_parquet(tmp_path / "run" / "fold4" / "predictions.parquet")
-    frames = table[table["variant"] == "S-4"].groupby("clip").size()
+    table = pd.read_parquet(tmp_path / "run" / "fold4" / "S-4" / "predictions.parquet")
+    frames = table.groupby("clip").size()
     assert (frames == 8).all(), "9 frames hold two windows of 4; the remainder is dropped"
 
 
 def test_all_folds_test_everybody_once(make_corpus, tmp_path: Path):
     corpus = make_corpus(subjects=6, clips=1, frames=6)
-    scores = train_run(_fabric(), corpus, tmp_path / "run", CONFIG, fold=None, folds=3, variants=[Variant("base")])
+    scores = train_run(_fabric(), _run(corpus, tmp_path / "run", folds=3), fold=None, variants=[Variant("base")])
     assert scores["folds"] == [0, 1, 2]
     assert sum(fold["frames"] for fold in scores["variants"]["base"]["folds"]) == len(corpus)
 
 
 def test_stills_have_no_sequences(make_corpus, tmp_path: Path):
     corpus = make_corpus(subjects=40, clips=1, frames=1, fps=0)
-    train_run(_fabric(), corpus, tmp_path / "base", CONFIG, variants=[Variant("base")])
+    train_run(_fabric(), _run(corpus, tmp_path / "base"), variants=[Variant("base")])
     with pytest.raises(ConfigError, match="use --variants base"):
-        train_run(_fabric(), corpus, tmp_path / "sa", CONFIG, variants=SA4)
+        train_run(_fabric(), _run(corpus, tmp_path / "sa"), variants=SA4)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +113,7 @@ def test_stills_have_no_sequences(make_corpus, tmp_path: Path):
 )
 def test_too_few_people(make_corpus, tmp_path: Path, subjects: int, message: str):
     with pytest.raises(AnclafError, match=message):
-        train_run(_fabric(), make_corpus(subjects=subjects, clips=5), tmp_path / "run", CONFIG, variants=SA4)
+        train_run(_fabric(), _run(make_corpus(subjects=subjects, clips=5), tmp_path / "run"), variants=SA4)
     assert not (tmp_path / "run").exists()
 
 

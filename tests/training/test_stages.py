@@ -165,7 +165,7 @@ _RUN = """
 import sys, torch
 from pathlib import Path
 from lightning_fabric import Fabric
-from anclaf.data.store import PreparedCorpus
+from anclaf.grid.job import RunSpec
 from anclaf.grid.run import train_run
 from anclaf.models.spec import Sizes, Variant
 from anclaf.recipes.run import RunConfig
@@ -176,7 +176,7 @@ config = RunConfig("test", Sizes(32, 4, 4, 8, 12),
     Stage1Config(steps=60, batch=16, evaluate_every=20, checkpoint_every=5, warmup=2, interval=2),
     Stage2Config(first_epochs=6, epochs=6, frames=32, views=1, warmup=2, checkpoint_every=3),
     lengths=(2, 4), bootstrap=50)
-train_run(Fabric(accelerator="cpu", devices=1), PreparedCorpus.open(sys.argv[1]), Path(sys.argv[2]), config,
+train_run(Fabric(accelerator="cpu", devices=1), RunSpec("", Path(sys.argv[1]), Path(sys.argv[2]), config),
     variants=[Variant("SA", 4)])
 """
 

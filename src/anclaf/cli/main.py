@@ -8,10 +8,12 @@ import tyro
 
 import anclaf
 from anclaf.cli.demo import Demo
+from anclaf.cli.grid import Grid
 from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import Prepare
 from anclaf.cli.report import Report
 from anclaf.cli.screen import fail
+from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
 from anclaf.core.errors import AnclafError
 from anclaf.recipes.run import make_run
@@ -41,7 +43,9 @@ def _parse(arguments: list[str]) -> Any:
         | _train(arguments)
         | Annotated[Report, tyro.conf.subcommand("report")]
         | Annotated[Predict, tyro.conf.subcommand("predict")]
+        | Annotated[Summarize, tyro.conf.subcommand("summarize")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Grid, tyro.conf.subcommand("grid")]
     )
     options = (tyro.conf.OmitSubcommandPrefixes,)
     return tyro.cli(commands, args=arguments, prog="anclaf", description=DESCRIPTION, config=options)

@@ -29,6 +29,8 @@ class Train:
     """How many folds; 5, or as many as the corpus itself has."""
     variants: str = "all"
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
+    comparators: str = "mean,ridge-1,ridge-8"
+    """all, none, or names with commas between, trained and tested under the same folds."""
     seed: int = 0
     device: str = "auto"
     """auto, cpu, cuda or mps."""
@@ -46,7 +48,7 @@ class Train:
         import torch
         from lightning_fabric import Fabric
 
-        from anclaf.data.store import PreparedCorpus
+        from anclaf.grid.job import RunSpec, parse_references
         from anclaf.grid.run import train_run
         from anclaf.training.curriculum import parse_variants
 
@@ -56,15 +58,14 @@ class Train:
             if self.threads < 1:
                 raise ConfigError(f"--threads {self.threads}: expected 1 or more")
             torch.set_num_threads(self.threads)
-        corpus = PreparedCorpus.open(self.corpus)
-        variants = parse_variants(self.variants, self.config.lengths)
+        run = RunSpec("", self.corpus, self.out, self.config, self.protocol, self.folds, self.keep_latents)
+        variants, references = parse_variants(self.variants, self.config.lengths), parse_references(self.comparators)
         fabric = Fabric(accelerator=self.device, devices=self.devices, precision=self.precision)
         fabric.launch()
         with progress_bar(quiet=not fabric.is_global_zero) as progress:
             scores = train_run(
-                fabric, corpus, self.out, self.config, protocol=self.protocol,
-                fold=None if self.fold == "all" else int(self.fold), folds=self.folds, variants=variants,
-                keep_latents=self.keep_latents, progress=progress,
+                fabric, run, fold=None if self.fold == "all" else int(self.fold), variants=variants,
+                references=references, progress=progress,
             )  # fmt: skip
         if fabric.is_global_zero:
             print_scores(scores)

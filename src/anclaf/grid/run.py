@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,71 +11,80 @@ from lightning_fabric import Fabric
 from anclaf.core.errors import ConfigError, StaleError
 from anclaf.core.files import fingerprint, versions, write_json
 from anclaf.core.progress import Progress, silent
-from anclaf.data.folds import Protocol, split
-from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.scores import run_scores
-from anclaf.grid.fold import WINDOWS, Fold, run_fold
+from anclaf.grid.engine import run_together
+from anclaf.grid.fold import WINDOWS, Fold, open_corpus
+from anclaf.grid.job import QUICK, REFERENCES, RunSpec
 from anclaf.models.spec import Variant
-from anclaf.recipes.run import RunConfig
 
 
 def train_run(
     fabric: Fabric,
-    corpus: PreparedCorpus,
-    out: Path,
-    config: RunConfig,
+    run: RunSpec,
     *,
-    protocol: Protocol = "strict",
     fold: int | None = 0,
-    folds: int | None = None,
     variants: Sequence[Variant],
-    keep_latents: bool = False,
+    references: Sequence[str] = QUICK,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train, test and score; the same call again goes on where a killed one stopped. Returns `metrics.json`'s content.
 
     Args:
         fold: one fold, or None for all of them.
-        folds: how many folds; None is the protocol's own number.
-        keep_latents: leave each fold's latents on disk.
 
     Raises:
-        StaleError: `out` holds a run with other settings or of another corpus.
+        StaleError: the run's folder holds a run with other settings or of another corpus.
     """
-    seed = config.stage1.seed
-    first = split(corpus, protocol, fold or 0, folds, seed)
-    content = {"config": asdict(config), "protocol": protocol, "folds": first.folds, "corpus": corpus.card.fingerprint}
-    mark = fingerprint(content)
+    numbers = [fold] if fold is not None else list(range(Fold.of(run, 0).split.folds))
+    jobs = [job for number in numbers for job in Fold.of(run, number).jobs(variants, references)]
     if fabric.is_global_zero:
-        _claim(out, mark, content, corpus)
+        claim(run)
     fabric.barrier()
-    numbers = [fold] if fold is not None else list(range(first.folds))
-    for number in numbers:
-        part = Fold(corpus, split(corpus, protocol, number, folds, seed), config, out / f"fold{number}", keep_latents)
-        run_fold(fabric, part, variants, progress)
-    scores: dict[str, Any] = {}
-    if fabric.is_global_zero:
-        scores = score_run(out, corpus, protocol, config.bootstrap, seed, progress)
+    run_together(jobs, fabric, progress)
+    scores = score_run(run, progress) if fabric.is_global_zero else {}
     fabric.barrier()
     return scores
 
 
-def score_run(
-    out: Path, corpus: PreparedCorpus, protocol: Protocol, resamples: int, seed: int, progress: Progress = silent
-) -> dict[str, Any]:
-    """Write `metrics.json` from the predictions of every fold that is finished."""
-    tables = {
-        int(path.parent.name.removeprefix("fold")): pd.read_parquet(path)
-        for path in sorted(out.glob("fold*/predictions.parquet"))
+def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
+    """Write `metrics.json` from the predictions of everything that is done."""
+    tables: dict[int, pd.DataFrame] = {}
+    for folder in sorted(run.out.glob("fold*")):
+        parts = sorted(folder.glob("*/predictions.parquet"), key=lambda path: _order(path.parent.name))
+        if parts:
+            tables[int(folder.name.removeprefix("fold"))] = pd.concat(map(pd.read_parquet, parts), ignore_index=True)
+    corpus = open_corpus(run.corpus)
+    scores = run_scores(
+        tables, corpus.folder.name, corpus.card, run.protocol, WINDOWS[run.protocol], run.config.bootstrap, run.seed,
+        progress,
+    )  # fmt: skip
+    write_json(run.out / "metrics.json", scores)
+    return scores
+
+
+def _order(name: str) -> tuple[int, str, int]:
+    """Models by kind and length, then comparators."""
+    if name in REFERENCES:
+        return 1, "", REFERENCES.index(name)
+    variant = Variant.parse(name)
+    return 0, variant.kind.replace("base", ""), variant.n
+
+
+def claim(run: RunSpec) -> None:
+    """Write `run.json`, or see that the run that is there is this one.
+
+    Raises:
+        StaleError: it is another. ConfigError: the folder holds something else.
+    """
+    out, corpus = run.out, open_corpus(run.corpus)
+    folds = Fold.of(run, 0).split.folds
+    content = {
+        "config": asdict(run.config),
+        "protocol": run.protocol,
+        "folds": folds,
+        "corpus": corpus.card.fingerprint,
     }
-    scores = run_scores(tables, corpus.folder.name, corpus.card, protocol, WINDOWS[protocol], resamples, seed, progress)
-    write_json(out / "metrics.json", scores)
-    return scores
-
-
-def _claim(out: Path, mark: str, content: dict[str, Any], corpus: PreparedCorpus) -> None:
-    """Write `run.json`, or see that the run that is there is this one."""
-    path = out / "run.json"
+    mark, path = fingerprint(content), out / "run.json"
     if path.is_file():
         try:
             there = json.loads(path.read_text(encoding="utf-8")).get("fingerprint")
@@ -92,8 +100,7 @@ def _claim(out: Path, mark: str, content: dict[str, Any], corpus: PreparedCorpus
     write_json(
         path,
         {
-            "fingerprint": mark, "recipe": content["config"]["recipe"], "seed": content["config"]["stage1"]["seed"],
-            **content,
+            "fingerprint": mark, "recipe": run.config.recipe, "seed": run.seed, **content,
             "corpus": asdict(corpus.card), "corpus_folder": str(corpus.folder.resolve()), "versions": versions(),
         },
     )  # fmt: skip

@@ -10,10 +10,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from anclaf.core.errors import TrainingError
-from anclaf.models.network import AffectNetwork
 from anclaf.training.checkpoint import load_checkpoint, save_checkpoint
 from anclaf.training.history import History, improves
 from anclaf.training.phases import follow
+from anclaf.training.tensorboard import TensorBoard
 
 
 class Course:
@@ -35,9 +35,9 @@ class Course:
         fabric: Fabric,
         folder: Path,
         mark: str,
-        network: AffectNetwork,
-        averaged: AffectNetwork,
-        best: AffectNetwork,
+        network: nn.Module,
+        averaged: nn.Module,
+        best: nn.Module,
         others: Mapping[str, nn.Module],
         optimizers: Mapping[str, torch.optim.Optimizer],
         average: float,
@@ -57,6 +57,7 @@ class Course:
         }
         self.history = History(self._state["history"])
         self._began = time.monotonic() - self._state["seconds"]
+        self._board = TensorBoard(folder, self.history, self.step) if fabric.is_global_zero else None
 
     @property
     def step(self) -> int:
@@ -67,6 +68,8 @@ class Course:
         """After a step: average the weights and note the losses."""
         follow(self.averaged, self.network, min(self._average, (1 + step) / (10 + step)))
         self.history.record_losses(step, losses)
+        if self._board:
+            self._board.follow()
 
     def score(self, done: int, score: dict[str, float]) -> None:
         """Note a validation score of the averaged weights, and keep them if it is the best."""
@@ -74,6 +77,8 @@ class Course:
         if improves(score["ccc"], self._state["best_score"]):
             self._state |= {"best_score": score["ccc"], "best_step": done}
             self.best.load_state_dict(self.averaged.state_dict())
+        if self._board:
+            self._board.follow()
 
     def save(self, done: int) -> None:
         """Write the checkpoint."""
@@ -88,6 +93,8 @@ class Course:
         Raises:
             TrainingError: no validation score was a number.
         """
+        if self._board:
+            self._board.close()
         if self._state["best_step"] < 0:
             raise TrainingError(
                 "the validation CCC was never a number: the validation people's labels, or the estimates, do not vary. "

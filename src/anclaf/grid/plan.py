@@ -1,0 +1,115 @@
+"""The plan of a grid: which recipes, seeds, folds and variants on which corpora, and the jobs that they come to."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from anclaf.core.errors import ConfigError, StaleError
+from anclaf.core.files import write_json
+from anclaf.data.folds import Protocol
+from anclaf.grid.fold import Fold
+from anclaf.grid.job import LATENTS, REFERENCES, Job, RunSpec
+from anclaf.recipes.run import make_run
+from anclaf.training.curriculum import parse_variants
+
+FILE = "grid.json"
+
+
+@dataclass(frozen=True)
+class GridPlan:
+    """`grid.json`.
+
+    corpora: folders of prepared corpora. recipes, seeds: each with each. folds: numbers, or None for all; of: how many
+    there are, None being the protocol's own number. variants: as `parse_variants`; all, of each recipe's own lengths.
+    references: comparators, of the recipes that are no ablations.
+    """
+
+    corpora: tuple[str, ...]
+    recipes: tuple[str, ...] = ("small",)
+    seeds: tuple[int, ...] = (0,)
+    folds: tuple[int, ...] | None = None
+    of: int | None = None
+    variants: str = "all"
+    references: tuple[str, ...] = REFERENCES
+    protocol: Protocol = "strict"
+
+    def __post_init__(self) -> None:
+        names = [Path(corpus).name for corpus in self.corpora]
+        if not names:
+            raise ConfigError("no corpus given; expected one or more prepared corpora")
+        if twins := sorted(name for name, count in Counter(names).items() if count > 1):
+            raise ConfigError(f"two corpora are called {twins[0]}; rename the folder of one")
+
+    def runs(self, out: Path) -> list[RunSpec]:
+        """One run for each corpus, recipe and seed; its folder is OUT/runs/CORPUS/RECIPE/seedN.
+
+        Raises:
+            ConfigError: no such recipe.
+        """
+        found = []
+        for corpus in map(Path, self.corpora):
+            for recipe in self.recipes:
+                for seed in self.seeds:
+                    name = f"{corpus.name}/{recipe}/seed{seed}"
+                    config = make_run(recipe, seed)
+                    found.append(RunSpec(name, corpus, out / "runs" / name, config, self.protocol, self.of))
+        return found
+
+    def jobs(self, runs: Sequence[RunSpec]) -> list[Job]:
+        """Every job of the grid, parents before children.
+
+        Raises:
+            CorpusError, ConfigError: a corpus cannot be read, is too small for the folds, or a variant does not exist.
+        """
+        found = []
+        for run in runs:
+            variants = parse_variants(self.variants, run.config.lengths)
+            references = () if "+" in run.config.recipe else self.references
+            for number in self.folds if self.folds is not None else range(Fold.of(run, 0).split.folds):
+                found += Fold.of(run, number).jobs(variants, references)
+        return found
+
+    def save(self, out: Path) -> None:
+        """Write OUT/grid.json.
+
+        Raises:
+            StaleError: another plan is there. It may be extended: the same settings with more of them.
+        """
+        path = out / FILE
+        if path.is_file() and not _extends(self, GridPlan.load(out)):
+            raise StaleError(f"{path}: another plan, which this one does not include; use another --out")
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, out: Path) -> "GridPlan":
+        """Raises ConfigError where there is none, StaleError where it is damaged."""
+        path = out / FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            return cls(**settings)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ConfigError(f"{out}: holds no grid; `anclaf grid plan CORPUS... --out {out}` makes one") from error
+        except (ValueError, TypeError) as error:
+            raise StaleError(f"{path}: damaged ({error}); plan the grid again") from error
+
+
+def count_words(jobs: Sequence[Job]) -> str:
+    """`110 models (10 base, 50 S, 50 SA), 10 latent caches, 90 comparators`."""
+    kinds = Counter(job.variant.kind for job in jobs if job.variant is not None)
+    latents = sum(job.name == LATENTS for job in jobs)
+    references = sum(job.name in REFERENCES for job in jobs)
+    models = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    words = [f"{kinds.total()} models ({models})" if kinds else "no models", f"{latents} latent caches"]
+    return ", ".join([*words, f"{references} comparators"])
+
+
+def _extends(new: GridPlan, old: GridPlan) -> bool:
+    if (new.protocol, new.of) != (old.protocol, old.of):
+        return False
+    folds = new.folds is None or (old.folds is not None and set(old.folds) <= set(new.folds))
+    lists = ("corpora", "recipes", "seeds", "references")
+    return folds and all(set(getattr(old, name)) <= set(getattr(new, name)) for name in lists)

@@ -1,0 +1,109 @@
+"""Running a grid's jobs on a Ray cluster whose nodes share the grid's folder and have this package installed."""
+
+import os
+import time
+from typing import Any
+
+from anclaf.core.errors import ConfigError
+from anclaf.core.progress import silent
+from anclaf.grid import ledger
+from anclaf.grid.board import Board, State
+from anclaf.grid.engine import Watcher, attempt
+from anclaf.grid.job import Job
+from anclaf.grid.place import Place
+
+LOSSES = 5
+"""A job whose worker or node was lost so many times has failed: it is likely what kills them."""
+_POLL_S = 1.0
+
+
+def run_on_ray(board: Board, place: Place, watcher: Watcher, address: str | None = None) -> None:
+    """Do every job of the board that can be done. Ends when all jobs have ended.
+
+    A job whose worker or node is lost is begun again elsewhere, from its last checkpoint.
+
+    Args:
+        place: what each job asks for and runs on.
+        address: of a running cluster, `auto` for the one of this machine, or None to start one for the time being.
+
+    Raises:
+        ConfigError: Ray is not installed, there is no cluster at the address, or none of its nodes has what a job asks.
+    """
+    ray = _connected(address)
+    task = ray.remote(num_cpus=place.cpus, num_gpus=place.gpus, max_retries=0)(_task)
+    lost: dict[str, int] = {}
+    pending: dict[Any, Job] = {}
+    try:
+        _refuse_too_much(ray, place)
+        while not board.over:
+            for job in board.ready():
+                pending[task.remote(job, place)] = job
+                board.begin(job)
+            ready, _ = ray.wait(list(pending), timeout=_POLL_S)
+            for reference in ready:
+                job = pending.pop(reference)
+                state = _outcome(ray, reference, job, lost)
+                if state in ("done", "failed"):
+                    board.end(job, state)
+                    watcher.ended(job, state, board)
+                else:
+                    board.again(job)
+            for job in pending.values():
+                record = ledger.read(job)
+                if record is not None and record.state == "running":
+                    watcher.progress(job, record.done, record.total, record.what)
+    finally:
+        for reference in pending:
+            ray.cancel(reference, force=True)
+        ray.shutdown()
+
+
+def _task(job: Job, place: Place) -> State:
+    return attempt(place.fabric(), job, silent)
+
+
+def _outcome(ray: Any, reference: Any, job: Job, lost: dict[str, int]) -> State:
+    try:
+        state = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        return _failed(job, error)
+    except ray.exceptions.RayError as error:  # the worker, its node or the object store was lost
+        lost[job.id] = lost.get(job.id, 0) + 1
+        return _failed(job, error) if lost[job.id] >= LOSSES else "waiting"
+    if state == "running":
+        time.sleep(_POLL_S)  # another process holds it
+    return state
+
+
+def _failed(job: Job, error: BaseException) -> State:
+    with ledger.held(job) as mine:
+        if mine:
+            ledger.Entry(job).failed(error)
+    return "failed"
+
+
+def _connected(address: str | None) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise ConfigError("--engine ray: Ray is not installed; pip install 'anclaf[ray]'") from error
+    environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE"}}
+    known: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
+    try:
+        ray.init(log_to_driver=False, runtime_env=environment, **known)
+    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+        where = f"at {address}" if address else "can be started here"
+        raise ConfigError(f"--engine ray: no cluster {where} ({error})") from error
+    return ray
+
+
+def _refuse_too_much(ray: Any, place: Place) -> None:
+    """Ray would wait for ever for a node that has what a job asks."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = {"CPU": place.cpus, "GPU": place.gpus}
+    if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+        raise ConfigError(
+            f"--engine ray: a job asks for {place.cpus} CPUs and {place.gpus:g} GPUs; no node of the cluster has them"
+        )

@@ -1,0 +1,235 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_run import CONFIG
+
+from anclaf.core.errors import ConfigError, StaleError
+from anclaf.data.store import PreparedCorpus
+from anclaf.grid import ledger
+from anclaf.grid.board import Board, State
+from anclaf.grid.grid import run_grid, standing
+from anclaf.grid.job import Job
+from anclaf.grid.place import Place
+from anclaf.grid.plan import GridPlan, count_words
+from anclaf.recipes.run import RECIPES
+
+CPU = Place(device="cpu")
+
+
+class Seen:
+    """A watcher that remembers."""
+
+    def __init__(self, then: Callable[[Job], None] = lambda _: None):
+        self.ends: list[tuple[str, State]] = []
+        self.moved, self._then = 0, then
+
+    def progress(self, job: Job, done: int, total: int, what: str) -> None:
+        self.moved += 1
+
+    def ended(self, job: Job, state: State, board: Board) -> None:
+        self.ends.append((job.id, state))
+        self._then(job)
+
+
+@pytest.fixture(autouse=True)
+def recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def test(seed: int = 0) -> Any:
+        return replace(CONFIG, stage1=replace(CONFIG.stage1, seed=seed), stage2=replace(CONFIG.stage2, seed=seed))
+
+    monkeypatch.setitem(RECIPES, "test", test)
+
+
+def _plan(*corpora: PreparedCorpus, **settings: Any) -> GridPlan:
+    known: dict[str, Any] = {"recipes": ("test",), "folds": (0,), "references": ("mean", "ridge-1")}
+    return GridPlan(tuple(str(corpus.folder) for corpus in corpora), **(known | settings))
+
+
+def _metrics(out: Path) -> dict[str, Any]:
+    return {
+        str(path.relative_to(out)): json.loads(path.read_text()) for path in sorted(out.glob("runs/*/*/*/metrics.json"))
+    }
+
+
+def test_the_papers_experiments_are_110_models(make_corpus, tmp_path: Path):
+    plan = GridPlan(tuple(str(make_corpus(seed=seed).folder) for seed in (0, 1)), recipes=("small",), references=())
+    jobs = plan.jobs(plan.runs(tmp_path))
+    assert count_words(jobs) == "110 models (10 base, 50 S, 50 SA), 10 latent caches, 0 comparators"
+
+
+def test_comparators_go_with_recipes_and_not_with_their_ablations(corpus: PreparedCorpus, tmp_path: Path):
+    plan = _plan(corpus, recipes=("test", "test+no-quadrant"), variants="base", seeds=(0, 1))
+    jobs = plan.jobs(plan.runs(tmp_path))
+    assert count_words(jobs) == "4 models (4 base), 0 latent caches, 4 comparators"
+
+
+def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
+    plan = _plan(make_corpus(seed=0), make_corpus(seed=1))
+    plan.save(tmp_path)
+    assert GridPlan.load(tmp_path) == plan
+    seen = Seen()
+    board = run_grid(tmp_path, seen, place=CPU)
+    # base, latents, S-2, S-4, SA-2, SA-4, mean, ridge-1
+    assert len(seen.ends) == 16
+    assert {state for _, state in seen.ends} == {"done"}
+    assert seen.moved > 0
+    assert board.over
+    assert not list(tmp_path.glob("runs/*/*/*/fold0/latents"))
+    metrics = _metrics(tmp_path)
+    assert len(metrics) == 2
+    for scores in metrics.values():
+        assert set(scores["variants"]) == {"base", "S-2", "S-4", "SA-2", "SA-4"}
+        assert set(scores["baselines"]) == {"mean", "ridge-1"}
+    assert list(tmp_path.glob("runs/*/test/seed0/fold0/SA-4/tensorboard/events*"))
+    again = Seen()
+    run_grid(tmp_path, again, place=CPU)
+    assert again.ends == [], "what is done is not done again"
+    now = standing(tmp_path)
+    assert now.states == {"done": 14, "unneeded": 2}
+    assert not now.running
+    assert now.seconds > 0
+
+
+def test_a_plan_may_grow_but_not_change(corpus: PreparedCorpus, tmp_path: Path):
+    _plan(corpus, folds=(0,)).save(tmp_path)
+    _plan(corpus, folds=(0, 1), seeds=(0, 1)).save(tmp_path)
+    with pytest.raises(StaleError, match="another plan"):
+        _plan(corpus, folds=(0, 1), seeds=(0, 1), protocol="paper").save(tmp_path)
+    with pytest.raises(StaleError, match="another plan"):
+        _plan(corpus, folds=(1,), seeds=(0, 1)).save(tmp_path)
+
+
+def test_bad_plans(corpus: PreparedCorpus, tmp_path: Path):
+    with pytest.raises(ConfigError, match="no corpus"):
+        GridPlan(())
+    with pytest.raises(ConfigError, match="two corpora are called"):
+        GridPlan((str(corpus.folder), str(corpus.folder)))
+    with pytest.raises(ConfigError, match="holds no grid"):
+        GridPlan.load(tmp_path)
+    (tmp_path / "grid.json").write_text('{"corpora": []')
+    with pytest.raises(StaleError, match="damaged"):
+        GridPlan.load(tmp_path)
+    with pytest.raises(ConfigError, match="recipe 'none'"):
+        _plan(corpus, recipes=("none",)).runs(tmp_path)
+
+
+def test_a_failed_run_blocks_its_descendants_and_the_rest_goes_on(corpus: PreparedCorpus, tmp_path: Path):
+    # clips have 9 frames, so that there is no window of 16
+    _plan(corpus, variants="S-4,SA-16").save(tmp_path)
+    seen = Seen()
+    run_grid(tmp_path, seen, place=CPU)
+    ends = {key.rpartition("/")[2]: state for key, state in seen.ends}
+    assert ends == dict.fromkeys(("base", "latents", "S-2", "S-4", "mean", "ridge-1"), "done") | {"S-16": "failed"}
+    now = standing(tmp_path)
+    assert now.states["blocked"] == 1
+    [(job, record)] = now.failed
+    assert (job.name, record.state) == ("S-16", "failed")
+    assert "the longest training clip has 9 frames" in record.error
+    assert list(_metrics(tmp_path)), "what was done is scored"
+    again = Seen()
+    run_grid(tmp_path, again, place=CPU)
+    assert again.ends == []
+    run_grid(tmp_path, again, place=CPU, retry=True)
+    assert dict(again.ends)[job.id] == "failed"
+    tried = ledger.read(job)
+    assert tried is not None
+    assert tried.attempts == 2
+
+
+_DRIVE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tiny_run import CONFIG
+from anclaf.grid.grid import run_grid
+from anclaf.grid.place import Place
+from anclaf.recipes.run import RECIPES
+RECIPES["test"] = lambda seed=0: CONFIG
+class Silent:
+    def progress(self, *_): ...
+    def ended(self, job, state, board): print(job.id, state, flush=True)
+run_grid(Path(sys.argv[1]), Silent(), place=Place(device="cpu"))
+"""
+
+
+@pytest.mark.slow
+def test_killed_drivers_change_no_number(corpus: PreparedCorpus, tmp_path: Path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for out in (whole, killed):
+        _plan(corpus).save(out)
+    run_grid(whole, Seen(), place=CPU)
+    kills = 0
+    for count in (1, 2, 2):
+        driver = subprocess.Popen(
+            [sys.executable, "-c", _DRIVE, str(killed), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True
+        )
+        assert driver.stdout is not None
+        for _ in range(count):
+            driver.stdout.readline()
+        time.sleep(random.uniform(0, 0.1))
+        kills += driver.poll() is None
+        driver.kill()
+        driver.wait()
+    assert kills == 3
+    run_grid(killed, Seen(), place=CPU)
+    assert _metrics(killed) == _metrics(whole)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch):
+    """Two Ray nodes of two CPUs on this machine."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=1)
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()
+
+
+@pytest.mark.slow
+def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: PreparedCorpus, tmp_path: Path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for out in (here, there):
+        _plan(corpus).save(out)
+    run_grid(here, Seen(), place=CPU)
+    killed: list[int] = []
+
+    def kill_one(job: Job) -> None:
+        for other, record in standing(there).running:
+            if not killed and record.pid != os.getpid() and other.name != job.name:
+                os.kill(record.pid, signal.SIGKILL)
+                killed.append(record.pid)
+
+    class Killing(Seen):
+        def progress(self, job: Job, done: int, total: int, what: str) -> None:
+            super().progress(job, done, total, what)
+            kill_one(Job(job.run, job.fold, "", (), ""))
+
+    seen = Killing(kill_one)
+    board = run_grid(there, seen, engine="ray", place=CPU, address=cluster.address)
+    assert killed
+    assert not {"failed", "blocked"} & set(board.states.values())
+    assert _metrics(there) == _metrics(here)
+
+
+def test_ray_says_what_is_missing(corpus: PreparedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _plan(corpus).save(tmp_path)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'anclaf\[ray\]'"):
+        run_grid(tmp_path, Seen(), engine="ray", place=CPU)
+    with pytest.raises(ConfigError, match="engine 'slurm'"):
+        run_grid(tmp_path, Seen(), engine="slurm", place=CPU)  # type: ignore[arg-type]
