@@ -143,8 +143,8 @@ def _audio(path: Path) -> None:
         ("a.mp4", lambda path: path.mkdir(), "no such video file"),
         ("a.mp4", lambda path: path.touch(), "zero bytes; expected a video"),
         ("a.mp4", _text, "cannot be opened as a video"),
-        ("a.txt", _text, "not a video; expected a file with moving pictures"),
-        ("a.mp4", _audio, "audio only; expected a file with moving pictures"),
+        ("a.txt", _text, "not a video; expected moving pictures"),
+        ("a.mp4", _audio, "audio only; expected moving pictures"),
     ],
 )
 def test_what_is_no_video_is_refused(tmp_path: Path, name: str, make: Callable[[Path], None], message: str):

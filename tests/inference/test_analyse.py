@@ -1,3 +1,8 @@
+import json
+import os
+import resource
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -5,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from anclaf.core.errors import OutputError, VideoError
+from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
+from anclaf.faces.detect import HaarDetector
+from anclaf.inference import analyse as analysing
 from anclaf.inference.analyse import analyse
 from anclaf.inference.estimate import COLUMNS
 from anclaf.inference.estimator import AffectEstimator, StreamOptions
@@ -24,7 +32,7 @@ def video(tmp_path: Path, comings_and_goings: list[NDArray], folder_of: FolderOf
 def test_the_table_and_the_video(tmp_path: Path, estimator: Make, video: Path):
     made = estimator("SA-4")
     done = analyse(made, video, tmp_path / "out", StreamOptions(attention=True))
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.overlay.mp4"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4"]
     expected = made.predict(video, StreamOptions(attention=True))
     written = pd.read_csv(done.table)
     assert list(written.columns) == list(expected.columns)
@@ -42,13 +50,13 @@ def test_the_table_and_the_video(tmp_path: Path, estimator: Make, video: Path):
 def test_the_overlay_can_be_left_out(tmp_path: Path, estimator: Make, video: Path):
     done = analyse(estimator("base"), video, tmp_path / "out", overlay=False)
     assert done.overlay is None
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["talk.csv"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json"]
     assert tuple(pd.read_csv(done.table).columns) == COLUMNS
 
 
 def test_what_exists_is_not_overwritten_unless_asked(tmp_path: Path, estimator: Make, video: Path):
     (tmp_path / "talk.csv").write_text("mine")
-    with pytest.raises(OutputError, match=r"talk\.csv exists; use --overwrite, or another folder"):
+    with pytest.raises(OutputError, match=r"talk\.csv exists; use --overwrite, --resume, or another folder"):
         analyse(estimator("base"), video, tmp_path)
     assert (tmp_path / "talk.csv").read_text() == "mine"
     analyse(estimator("base"), video, tmp_path, overwrite=True)
@@ -61,7 +69,7 @@ def test_what_was_readable_of_a_damaged_source_is_kept(tmp_path: Path, estimator
     assert done.frames == 25
     assert "25.png: damaged image" in done.problem
     assert pd.read_csv(done.table)["frame"].max() == 24
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.overlay.mp4"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4"]
 
 
 def test_a_source_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, estimator: Make, video: Path):
@@ -99,3 +107,193 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, estimator: M
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         analyse(estimator("base"), video, tmp_path / "file")
+
+
+def test_how_it_was_made_is_beside_the_table(tmp_path: Path, estimator: Make, video: Path):
+    made = estimator("S-4")
+    done = analyse(made, video, tmp_path / "out", overlay=False)
+    about = json.loads((tmp_path / "out" / "talk.json").read_text())
+    assert about["complete"]
+    assert about["files"] == ["talk.csv"]
+    expected = {"frames": 40, "rows": done.rows, "estimated": done.estimated, "tracks": 2, "problem": ""}
+    assert about["result"] == expected
+    assert about["made_with"]["model"] == {"variant": "S-4", "fingerprint": made.fingerprint}
+    assert about["made_with"]["options"]["faces"] == "all"
+
+
+def test_parquet_is_the_table_that_predict_gives(tmp_path: Path, estimator: Make, video: Path):
+    made, options = estimator("SA-4"), StreamOptions(attention=True)
+    done = analyse(made, video, tmp_path / "out", options, format="parquet", overlay=False)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.json", "talk.parquet"]
+    written, expected = pd.read_parquet(done.table), made.predict(video, options)
+    pd.testing.assert_frame_equal(written, expected, atol=1e-6, rtol=0)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from conftest import MarkDetector
+from anclaf.inference import analyse
+from anclaf.inference.estimator import AffectEstimator, StreamOptions
+model, video, out, frame, attention, faces, windows = sys.argv[1:]
+torch.set_num_threads(1)
+analyse.MARK_EVERY = 8
+def kill(done, total, what):
+    if done == int(frame):
+        os.kill(os.getpid(), signal.SIGKILL)
+options = StreamOptions(faces=faces, windows=windows, attention=attention == "True")
+estimator = AffectEstimator.load(model, detector=MarkDetector())
+analyse.analyse(estimator, video, Path(out), options, progress=kill)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "frame"),
+    [(StreamOptions(attention=True), 30), (StreamOptions("largest", "tumbling"), 21)],
+)
+def test_a_killed_analysis_goes_on_to_the_same_table(
+    tmp_path: Path, model: Callable[..., Path], estimator: Make, video: Path, options: StreamOptions, frame: int
+):
+    whole, broken, made = tmp_path / "whole", tmp_path / "broken", estimator("SA-4")
+    expected = analyse(made, video, whole, options)
+    words = [model("SA-4"), video, broken, frame, options.attention, options.faces, options.windows]
+    killed = subprocess.run([sys.executable, "-c", INTERRUPTED, *map(str, words)], cwd=Path(__file__).parent)
+    assert killed.returncode == -9
+    assert sorted(p.name for p in broken.iterdir()) == ["talk.bookmark", "talk.csv.part", "talk.overlay.mp4.part"]
+    with open(broken / "talk.csv.part", "a") as rows:
+        rows.write("half a ro")
+    with pytest.raises(OutputError, match=r"talk\.csv\.part: an analysis that did not end; use --resume, --overwrite"):
+        analyse(made, video, broken, options)
+    seen = []
+    done = analyse(made, video, broken, options, resume=True, progress=lambda now, total, what: seen.append(now))
+    assert seen == list(range(done.kept + 1, 41)), "frames before the bookmark were analysed again"
+    assert done.kept == frame // 8 * 8
+    assert (broken / "talk.csv").read_bytes() == (whole / "talk.csv").read_bytes()
+    assert (done.frames, done.rows, done.estimated) == (40, expected.rows, expected.estimated)
+    assert done.tracks == expected.tracks
+    assert sorted(p.name for p in broken.iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4"]
+    frames = [[f.image for f in open_source(folder / "talk.overlay.mp4").read()] for folder in (whole, broken)]
+    assert len(frames[1]) == 40
+    for whole_frame, resumed_frame in zip(*frames, strict=True):
+        assert np.abs(whole_frame.astype(int) - resumed_frame).mean() < 2
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_what_ctrl_c_stopped_goes_on(
+    tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch, format: str
+):
+    def interrupt(done: int, total: int, what: str) -> None:
+        if done == 19:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(analysing, "MARK_EVERY", 8)
+    made, out = estimator("S-4"), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        analyse(made, video, out, format=format, overlay=False, progress=interrupt)
+    read = pd.read_csv if format == "csv" else pd.read_parquet
+    assert read(out / f"talk.{format}")["frame"].max() == 18
+    assert not json.loads((out / "talk.json").read_text())["complete"]
+    with pytest.raises(OutputError, match="exists; use --overwrite, --resume"):
+        analyse(made, video, out, format=format, overlay=False)
+    done = analyse(made, video, out, format=format, overlay=False, resume=True)
+    assert (done.kept, done.frames) == (16, 40)
+    analyse(made, video, tmp_path / "whole", format=format, overlay=False)
+    pd.testing.assert_frame_equal(read(done.table), read(tmp_path / "whole" / f"talk.{format}"))
+    assert sorted(p.name for p in out.iterdir()) == sorted([f"talk.{format}", "talk.json"])
+
+
+def test_what_ctrl_c_stopped_before_the_first_bookmark_begins_anew(tmp_path: Path, estimator: Make, video: Path):
+    def interrupt(done: int, total: int, what: str) -> None:
+        if done == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        analyse(estimator("S-4"), video, tmp_path / "out", progress=interrupt)
+    done = analyse(estimator("S-4"), video, tmp_path / "out", resume=True)
+    assert (done.kept, done.frames) == (0, 40)
+
+
+def test_what_is_complete_is_left_alone(tmp_path: Path, estimator: Make, video: Path):
+    made = estimator("S-4")
+    first = analyse(made, video, tmp_path / "out")
+    stamp = first.table.stat().st_mtime_ns
+    again = analyse(made, video, tmp_path / "out", resume=True)
+    assert again.kept == again.frames == 40
+    assert (again.rows, again.estimated, again.tracks) == (first.rows, first.estimated, first.tracks)
+    assert first.table.stat().st_mtime_ns == stamp
+
+
+def test_only_the_same_analysis_is_resumed(tmp_path: Path, estimator: Make, video: Path):
+    made, out = estimator("S-4"), tmp_path / "out"
+    analyse(made, video, out, overlay=False)
+    with pytest.raises(StaleError, match=r"talk\.csv: cannot be resumed, it was begun with other model\. Use the same"):
+        analyse(estimator("SA-4"), video, out, overlay=False, resume=True)
+    with pytest.raises(StaleError, match="other options"):
+        analyse(made, video, out, StreamOptions(faces="largest"), overlay=False, resume=True)
+    with pytest.raises(StaleError, match="other options"):
+        analyse(made, video, out, overlay=False, resume=True, seconds=1)
+    os.utime(video / "3.png", (1, 1))
+    with pytest.raises(StaleError, match="other source"):
+        analyse(made, video, out, overlay=False, resume=True)
+    (out / "talk.json").unlink()
+    with pytest.raises(OutputError, match=r"talk\.csv exists without talk\.json"):
+        analyse(made, video, out, overlay=False, resume=True)
+
+
+def test_contradictions_are_refused(tmp_path: Path, estimator: Make, video: Path):
+    with pytest.raises(ConfigError, match="resume and overwrite contradict each other"):
+        analyse(estimator("base"), video, tmp_path / "out", resume=True, overwrite=True)
+    with pytest.raises(ConfigError, match="a camera or network stream cannot be resumed"):
+        analyse(estimator("base"), "lavfi:testsrc", tmp_path / "out", resume=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_bookmark_is_refused(tmp_path: Path, estimator: Make, video: Path):
+    (tmp_path / "talk.bookmark").write_bytes(b"nothing")
+    (tmp_path / "talk.csv.part").touch()
+    with pytest.raises(OutputError, match=r"talk\.bookmark: damaged"):
+        analyse(estimator("base"), video, tmp_path, resume=True)
+    assert analyse(estimator("base"), video, tmp_path, overwrite=True).frames == 40
+    assert not (tmp_path / "talk.bookmark").exists()
+
+
+def test_a_full_disk_keeps_what_is_done(tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(analysing, "MARK_EVERY", 8)
+    made = estimator("S-4")
+    whole = analyse(made, video, tmp_path / "whole", overlay=False).table.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 50, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"talk\..*File too large.*What is done is kept; --resume goes on"):
+            analyse(made, video, tmp_path / "out", overlay=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    done = analyse(made, video, tmp_path / "out", overlay=False, resume=True)
+    assert done.kept > 0
+    assert done.table.read_bytes() == whole
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path: Path, estimator: Make, video: Path):
+    (tmp_path / "talk.csv.part").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="the disk is full"):
+        analyse(estimator("base"), video, tmp_path, overlay=False, overwrite=True)
+    assert [p.name for p in tmp_path.iterdir() if p != video] == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7680, 4320)])
+def test_pictures_of_any_size(tmp_path: Path, model: Callable[..., Path], size: tuple[int, int]):
+    Image.new("RGB", size, (90, 80, 70)).save(tmp_path / "talk.bmp")
+    estimator = AffectEstimator.load(model("S-4"), detector=HaarDetector())
+    done = analyse(estimator, tmp_path / "talk.bmp", tmp_path / "out")
+    assert list(pd.read_csv(done.table)["status"]) == ["no_face"]
+    assert done.overlay is not None
+    assert open_source(done.overlay).frames == 1
+
+
+def test_a_camera_is_analysed_for_so_many_seconds(tmp_path: Path, estimator: Make):
+    camera = "lavfi:testsrc=size=64x48:rate=25"
+    done = analyse(estimator("S-4"), camera, tmp_path, seconds=0.8)
+    assert done.table.name == "lavfi_testsrc_size_64x48_rate_25.csv"
+    np.testing.assert_allclose(pd.read_csv(done.table)["time_s"], np.arange(20) / 25)
+    assert len(estimator("S-4").predict(camera, seconds=0.4)) == 10

@@ -51,6 +51,82 @@ def test_predict_equals_step(
     assert (predicted["status"] == "ok").sum() > 20
 
 
+@pytest.mark.parametrize("windows", ["sliding", "tumbling"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_frames_may_come_in_any_chunks(
+    estimator: Make, comings_and_goings: list[NDArray], variant: str, windows: Any
+):
+    made = estimator(variant)
+    options = StreamOptions(windows=windows, attention=variant == "SA-4")
+    expected = stepped(made, comings_and_goings, options)
+    for size in (2, 7, 40):
+        stream = made.stream(25, options)
+        parts = [comings_and_goings[i : i + size] for i in range(0, 40, size)]
+        rows = [row for part in parts for frame in stream.steps(part) for row in frame]
+        assert_same(table(rows, stream.attention_columns), expected)
+
+
+def test_whoever_comes_and_goes_within_a_chunk_leaves_nothing_behind(estimator: Make, painted: Paint):
+    stream = estimator("SA-4").stream(25)
+    found = stream.steps([painted([(1, 10, 30, 60)] if k < 2 else [], k) for k in range(12)])
+    assert [rows[0].status for rows in found[:3]] == ["warming_up", "warming_up", "no_face"]
+    assert (found[2][0].track, found[-1][0].track) == (0, None)
+    assert not stream._windows
+
+
+def test_times_out_of_order_leave_the_stream_as_it_was(estimator: Make, painted: Paint):
+    stream = estimator("SA-4").stream(25)
+    frame = painted([(1, 30, 20, 60)])
+    with pytest.raises(ConfigError, match=r"time_s 0\.02: expected seconds not before the previous frame's, 0\.04"):
+        stream.steps([frame] * 3, [0.0, 0.04, 0.02])
+    assert [rows[0].frame for rows in stream.steps([frame] * 2)] == [0, 1]
+
+
+def test_the_frames_before_a_damaged_one_are_estimated(
+    tmp_path: Path, estimator: Make, comings_and_goings: list[NDArray], folder_of: FolderOf
+):
+    made = estimator("SA-4")
+    folder = folder_of(tmp_path / "video", comings_and_goings[:12])
+    (folder / "11.png").write_bytes(b"no picture")
+    source, rows = open_source(folder), []
+    with pytest.raises(VideoError, match="11.png: not an image"):
+        rows.extend(row for _, found in made.run(source, made.stream(25)) for row in found)
+    assert rows == []  # a list is extended when its source has ended
+    with pytest.raises(VideoError):
+        for _, found in made.run(source, made.stream(25)):
+            rows.extend(found)
+    assert_same(table(rows), stepped(made, comings_and_goings[:11]))
+
+
+def test_frames_are_read_ahead_and_no_further_than_two_chunks(
+    estimator: Make, comings_and_goings: list[NDArray], monkeypatch: pytest.MonkeyPatch
+):
+    made = estimator("SA-4")
+    read = []
+
+    def frames() -> Iterator[VideoFrame]:
+        for k, image in enumerate(comings_and_goings):
+            read.append(k)
+            yield VideoFrame(k, k / 25, image)
+
+    monkeypatch.setattr(Source, "read", lambda _: frames())
+    torch.set_num_threads(2)
+    running = made.run(Source(Path("video"), 25, 40), made.stream(25))
+    try:
+        for frame, _ in running:
+            assert len(read) <= frame.index // CHUNK * CHUNK + 2 * CHUNK
+            assert torch.get_num_threads() == 1
+            if frame.index == 3:
+                break
+    finally:
+        running.close()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+    assert threads == 2
+    assert len(read) == 2 * CHUNK
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_frame_has_a_row_for_each_track(estimator: Make, comings_and_goings: list[NDArray], variant: str):
     rows = stepped(estimator(variant), comings_and_goings)

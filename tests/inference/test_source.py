@@ -1,13 +1,19 @@
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
 from anclaf.core.errors import ConfigError, VideoError
-from anclaf.inference.source import open_source
+from anclaf.faces import video
+from anclaf.faces.video import VideoFrame
+from anclaf.inference.source import expand, open_source, source_name
 
 
 def test_images_of_a_folder_come_by_the_number_in_their_name(tmp_path: Path):
@@ -41,3 +47,154 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, folder_of: Callable[[Pat
         open_source(folder_of(tmp_path / "empty", []))
     with pytest.raises(ConfigError, match="image_fps 0: expected a positive number"):
         open_source(tmp_path, image_fps=0)
+
+
+def test_reading_may_start_later_and_end_earlier(tmp_path: Path, folder_of: Callable[[Path, Sequence[NDArray]], Path]):
+    folder = folder_of(tmp_path / "talk", [np.full((4, 4, 3), k, np.uint8) for k in range(8)])
+    source = open_source(folder, image_fps=10, seconds=0.55)
+    assert source.frames == 6
+    assert [(f.index, int(f.image[0, 0, 0])) for f in source.read(4)] == [(4, 4), (5, 5)]
+
+
+def test_reading_a_video_may_start_later(tmp_path: Path):
+    path = _film(tmp_path / "talk.mp4", 20)
+    every = list(open_source(path).read())
+    late = list(open_source(path).read(13))
+    assert [frame.index for frame in late] == list(range(13, 20))
+    for one, other in zip(every[13:], late, strict=True):
+        assert one.time_s == other.time_s
+        np.testing.assert_array_equal(one.image, other.image)
+    assert len(list(open_source(path, seconds=0.4).read())) == open_source(path, seconds=0.4).frames == 10
+
+
+def test_patterns(tmp_path: Path):
+    for name in ("b.mp4", "a.mp4", "c.txt", "d[1].mp4"):
+        (tmp_path / name).touch()
+    found = expand([f"{tmp_path}/[ab].mp4", "rtsp://host/*", f"{tmp_path}/d[1].mp4", f"{tmp_path}/x*"])
+    names = ["a.mp4", "b.mp4"]
+    assert found == [
+        *(f"{tmp_path}/{name}" for name in names),
+        "rtsp://host/*",
+        f"{tmp_path}/d[1].mp4",
+        f"{tmp_path}/x*",
+    ]
+    with pytest.raises(VideoError, match=r"x\*: no file or folder matches this pattern"):
+        open_source(tmp_path / "x*")
+    with pytest.raises(ConfigError, match="2 sources match; expected one"):
+        open_source(tmp_path / "[ab].mp4")
+
+
+def test_a_pattern_that_one_matches_is_that_one(tmp_path: Path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "smile.png")
+    assert open_source(tmp_path / "*.png").name == "smile"
+
+
+def test_names_of_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert source_name(".") == tmp_path.name
+    assert source_name("talks/a.b.mp4") == "a.b"
+    assert source_name("rtsp://me:secret@host/cam") == "rtsp_host_cam"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_seconds_are_positive(tmp_path: Path, seconds: float):
+    with pytest.raises(ConfigError, match=r"seconds .*: expected a positive number"):
+        open_source(tmp_path, seconds=seconds)
+
+
+def _film(path: Path, frames: int, codec: str = "mpeg4", size: tuple[int, int] = (64, 48)) -> Path:
+    with av.open(str(path), "w") as box:
+        stream = box.add_stream(codec, rate=25)
+        assert isinstance(stream, VideoStream)
+        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+        rng = np.random.default_rng(0)
+        for _ in range(frames):
+            image = rng.integers(0, 255, (size[1], size[0], 3), np.uint8)
+            box.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        box.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of the films of `tmp_path`: /NAME; /silent/NAME holds the line afterwards; /cut/NAME
+    breaks off half way."""
+    done = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            way, _, name = self.path.rpartition("/")
+            path = tmp_path / name
+            if not path.is_file():
+                self.send_error(404)
+                return
+            content = path.read_bytes()
+            self.send_response(200)
+            if way != "/silent":
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if way == "/cut" else content)
+            if way == "/silent":
+                done.wait(20)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+        done.set()
+        http.shutdown()
+
+
+def test_a_network_stream_gives_the_frames_of_the_file(tmp_path: Path, server: str):
+    path = _film(tmp_path / "talk.ts", 30, "mpeg2video")
+    source = open_source(f"{server}/talk.ts")
+    assert (source.path, source.frames, source.fps) == (None, None, 25)
+    assert source.name == f"http_127.0.0.1_{server.rpartition(':')[2]}_talk.ts"
+    sent, stored = list(source.read()), list(open_source(path).read())
+    assert [frame.index for frame in sent] == list(range(30))
+    for one, other in zip(sent, stored, strict=True):
+        assert one.time_s == other.time_s
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_a_stream_without_an_end_stops_when_it_is_told(tmp_path: Path, server: str):
+    _film(tmp_path / "talk.ts", 200, "mpeg2video", (160, 120))
+    frames = list(open_source(f"{server}/silent/talk.ts", seconds=1).read())
+    assert len(frames) == 25
+
+
+def test_a_stream_that_breaks_off_gives_its_beginning_and_then_says_so(tmp_path: Path, server: str):
+    _film(tmp_path / "talk.mkv", 100)
+    frames: list[VideoFrame] = []
+    source = open_source(f"{server}/cut/talk.mkv")
+    with pytest.raises(VideoError, match=r"/cut/talk\.mkv: .*frames.*\. Check the connection"):
+        frames.extend(source.read())
+    assert 10 < len(frames) < 90
+
+
+def test_a_stream_that_falls_silent_says_so(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(video, "_SILENT_S", 0.5)
+    _film(tmp_path / "talk.ts", 200, "mpeg2video", (160, 120))
+    frames: list[VideoFrame] = []
+    source = open_source(f"{server}/silent/talk.ts")
+    with pytest.raises(VideoError, match=r"broke off after \d+ frames \(nothing came for 0.5 s\)"):
+        frames.extend(source.read())
+    assert len(frames) > 150
+
+
+def test_streams_that_cannot_be_had(server: str):
+    with pytest.raises(VideoError, match=r"/none\.mp4: cannot be opened \(.*\)\. Check the address"):
+        open_source(f"{server}/none.mp4")
+    with pytest.raises(VideoError, match=r"v4l2:/dev/video99: cannot be opened \(No such file or directory\)"):
+        open_source("v4l2:/dev/video99")
+
+
+def test_a_camera(tmp_path: Path):
+    source = open_source("lavfi:testsrc=size=64x48:rate=10", seconds=1.5)
+    frames = list(source.read())
+    assert len(frames) == 15
+    assert frames[0].image.shape == (48, 64, 3)
+    assert (source.fps, source.frames, source.path) == (10, None, None)

@@ -1,4 +1,4 @@
-"""`anclaf predict`: videos and pictures to a table of valence and arousal, and an overlay video."""
+"""`anclaf predict`: videos, pictures and cameras to a table of valence and arousal, and an overlay video."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +14,35 @@ from anclaf.core.errors import AnclafError, ConfigError
 class Predict:
     """A row for every frame and person: valence, arousal, quadrant, or why there is none."""
 
-    sources: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE...")]
-    """Videos, pictures, or folders of pictures."""
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE...")]
+    """Videos, pictures, folders of pictures, patterns such as 'talks/*.mp4', streams such as rtsp://HOST/PATH, or
+    cameras such as v4l2:/dev/video0, avfoundation:0, dshow:video=NAME."""
     model: Path
     """A model's folder, such as RUN/fold0/SA-8."""
     out: Path
-    """Folder for NAME.csv and NAME.overlay.mp4."""
+    """Folder for NAME.csv or NAME.parquet, NAME.overlay.mp4, and NAME.json, which says how they were made."""
     faces: Literal["all", "largest"] = "all"
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
-    """auto, haar or yunet:PATH."""
+    """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once) or yunet:PATH."""
     windows: Literal["sliding", "tumbling"] = "sliding"
     """tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
     """Add the attention weights of SA models as columns."""
+    format: Literal["csv", "parquet"] = "csv"
+    """Of the table."""
     overlay: bool = True
     """Write the overlay video."""
+    plot: bool = True
+    """Draw valence and arousal of each person over time, and their path through the circumplex."""
     overwrite: bool = False
     """Replace results that are there."""
+    resume: bool = False
+    """Leave complete results alone and go on with those that were broken off."""
+    seconds: float | None = None
+    """Analyse the first so many seconds of each source; a camera goes on until Ctrl-C if not stated."""
+    image_fps: float = 25.0
+    """Pictures a second in folders of pictures."""
     device: str = "cpu"
     threads: int | None = None
     """CPU threads of torch; as many as it likes if not stated."""
@@ -39,39 +50,59 @@ class Predict:
     def run(self) -> int:
         import torch
 
-        from anclaf.inference.analyse import analyse
-        from anclaf.inference.estimator import AffectEstimator, StreamOptions
+        from anclaf.inference.estimator import AffectEstimator
+        from anclaf.inference.source import expand, source_name
 
         if not self.sources:
-            raise ConfigError("no source given; expected one or more videos, pictures or folders of pictures")
-        stems = [source.stem for source in self.sources]
-        if twins := sorted({stem for stem in stems if stems.count(stem) > 1}):
-            raise ConfigError(f"two sources would both write {twins[0]}.csv; give them in two calls with two --out")
+            raise ConfigError("no source given; expected one or more videos, pictures, folders, streams or cameras")
+        if self.resume and self.overwrite:
+            raise ConfigError("--resume and --overwrite contradict each other; choose one")
+        sources = expand(self.sources)
+        names = [source_name(source) for source in sources]
+        if twins := sorted({name for name in names if names.count(name) > 1}):
+            table = f"{twins[0]}.{self.format}"
+            raise ConfigError(f"two sources would both write {table}; give them in two calls with two --out")
         if self.threads is not None:
             torch.set_num_threads(max(1, self.threads))
         estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
-        options = StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention)
         say(f"detector: {estimator.detector.name}")
-        failed = 0
+        if self.detector == "auto" and estimator.detector.name == "haar":
+            say("  --detector yunet finds more faces; it is downloaded once (320 kB)")
+        failed = []
         with progress_bar() as progress:
-            for source in self.sources:
+            for source, name in zip(sources, names, strict=True):
                 try:
-                    done = analyse(
-                        estimator, source, self.out, options, overlay=self.overlay, overwrite=self.overwrite,
-                        progress=progress,
-                    )  # fmt: skip
+                    whole = self._analyse(estimator, source, progress)
                 except AnclafError as error:
                     fail(str(error))
-                    failed += 1
-                    continue
-                print(done.table)
-                counts = f"{done.tracks} tracks, {done.estimated} of {done.rows} rows with an estimate"
-                say(f"  {done.frames} frames, {counts}")
-                for note in done.notes:
-                    say(f"  note: {note}")
-                if done.problem:
-                    fail(f"{done.problem} (what was readable is in {done.table})")
-                    failed += 1
+                    whole = False
+                except KeyboardInterrupt:
+                    fail(f"stopped; what is done is in {self.out}, and the same command goes on with --resume")
+                    return 130
+                if not whole:
+                    failed.append(name)
         if failed:
-            fail(f"{failed} of {len(self.sources)} sources failed")
+            fail(f"{len(failed)} of {len(sources)} sources failed: {', '.join(failed)}")
         return 2 if failed else 0
+
+    def _analyse(self, estimator, source: str, progress) -> bool:
+        """Analyse one source and say what came of it; whether it could be read to its end."""
+        from anclaf.inference.analyse import analyse
+        from anclaf.inference.estimator import StreamOptions
+
+        done = analyse(
+            estimator, source, self.out,
+            StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention),
+            format=self.format, overlay=self.overlay, plot=self.plot, overwrite=self.overwrite, resume=self.resume,
+            image_fps=self.image_fps, seconds=self.seconds, progress=progress,
+        )  # fmt: skip
+        print(done.table)
+        counts = f"{done.tracks} tracks, {done.estimated} of {done.rows} rows with an estimate"
+        say(f"  {done.frames} frames, {counts}")
+        if done.kept:
+            say("  complete already" if done.kept == done.frames else f"  went on from frame {done.kept}")
+        for note in done.notes:
+            say(f"  note: {note}")
+        if done.problem:
+            fail(f"{done.problem} (what was readable is in {done.table})")
+        return not done.problem

@@ -1,6 +1,6 @@
 """`anclaf prepare`: a labelled corpus on disk, or the embedded one, to aligned faces and an index."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,9 @@ class _Reader:
     """Processes."""
     overwrite: bool = False
     """Replace another prepared corpus at OUT."""
+    note: str | None = None
+    """A line that reports repeat. Say `rendered` of faces that are not photographed, whatever layout they are in: then
+    no report sets their numbers beside the paper's."""
 
     def listing(self) -> CorpusListing:
         raise NotImplementedError
@@ -141,9 +144,12 @@ class Prepare:
         from anclaf.data.prepare import prepare
 
         reader = self.reader
+        listing = reader.listing()
+        if reader.note:
+            listing = replace(listing, notes=[*listing.notes, reader.note])
         with progress_bar() as progress:
             corpus = prepare(
-                reader.listing(), reader.out, image_size=reader.image_size, crop=reader.crop, detector=reader.detector,
+                listing, reader.out, image_size=reader.image_size, crop=reader.crop, detector=reader.detector,
                 workers=reader.workers, overwrite=reader.overwrite, progress=progress,
             )  # fmt: skip
         card = corpus.card

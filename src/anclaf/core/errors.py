@@ -39,3 +39,7 @@ class TrainingError(AnclafError):
 
 class OutputError(AnclafError):
     """A result cannot be written: the place exists, is full, or is not writable."""
+
+
+class TableError(AnclafError):
+    """A table of `anclaf predict` cannot be read, or is none."""

@@ -36,3 +36,11 @@ def sliding(length: int, n: int) -> NDArray[np.int64]:
     """(length, n) frame indices of the window that ends at each frame; -1 before the run's start."""
     index = np.arange(length)[:, None] + np.arange(-n + 1, 1)[None]
     return np.where(index < 0, -1, index)
+
+
+def trailing_mean(values: NDArray[np.floating], n: int) -> NDArray[np.float64]:
+    """(T, F) -> (T, F) mean of the last n rows up to each, of fewer at the start."""
+    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0)])
+    stop = np.arange(1, len(values) + 1)
+    start = np.maximum(stop - n, 0)
+    return (total[stop] - total[start]) / (stop - start)[:, None]

@@ -167,11 +167,13 @@ def make_detector(spec: str = "auto", search: Sequence[Path] | None = None) -> D
 
     Args:
         spec: `auto` is YuNet when one of the files of `search` is there, else Haar, and the detector's `name` says
-            which; `haar`; `yunet` is as `auto` but refuses to go without; `yunet:PATH`.
+            which; `haar`; `yunet` is as `auto`, but where no file is there it is downloaded to the first place;
+            `yunet:PATH`.
         search: files to look for, in order; default `default_search()`.
 
     Raises:
-        ConfigError: another spec. DetectorError: the named file is missing or no YuNet.
+        ConfigError: another spec. DetectorError: the named file is missing or no YuNet, or cannot be downloaded.
+        OutputError: the downloaded file cannot be kept.
     """
     kind, colon, path = spec.partition(":")
     if spec == "haar":
@@ -186,9 +188,9 @@ def make_detector(spec: str = "auto", search: Sequence[Path] | None = None) -> D
         return YuNetDetector(found)
     if spec == "auto":
         return HaarDetector()
-    raise DetectorError(
-        f"no YuNet at {', '.join(map(str, places))}. Download it there, name it with yunet:PATH, or use haar"
-    )
+    from anclaf.faces.yunet_download import download_yunet  # which imports this file
+
+    return YuNetDetector(download_yunet(places[0].parent))
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:

@@ -1,22 +1,25 @@
-"""Video files as upright RGB frames with their presentation times."""
+"""Videos as upright RGB frames with their presentation times."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from anclaf.core.errors import VideoError
+from anclaf.faces.address import Address
 
 _SHORT_S = 0.5
 """A container's stated duration is rounded; a video that ends this much before it was cut."""
+_SILENT_S = 10.0
+"""A network stream that sends nothing for so long has broken off."""
 
 
 @dataclass(frozen=True)
@@ -60,67 +63,108 @@ def probe(path: Path | str) -> VideoInfo:
         if first is None:
             raise VideoError(f"{path}: no frame can be decoded. Copy the file again")
         height, width = _upright(first).shape[:2]
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
         duration, codec = _duration_s(container, stream), stream.codec_context.name
-        return VideoInfo(width, height, fps, stream.frames or None, duration, codec, container.format.name)
+        return VideoInfo(width, height, _fps(stream), stream.frames or None, duration, codec, container.format.name)
 
 
-def read_video(path: Path | str) -> Iterator[VideoFrame]:
+def read_video(path: Path | str, start: int = 0) -> Iterator[VideoFrame]:
     """Every frame that can be read, in order of presentation.
 
     A damaged file yields the frames that are whole, then raises: pictures that the decoder patched up are not given.
     A cut is seen by what the container's header promises; formats without one (MPEG programme and transport streams)
     show it only by a damaged last picture.
 
+    Args:
+        start: index of the first frame to give. Those before are decoded, because times and later pictures rest on
+            them, and are not converted.
+
     Raises:
         VideoError: missing, zero bytes, not a video, no video stream, cut short, or damaged.
     """
-    tally = _Tally()
-    index, start, latest = -1, None, 0.0
     with _opened(path) as (container, stream):
-        fps = float(stream.average_rate or stream.guessed_rate or 25)
-        for index, frame in enumerate(_decoded(container, stream, tally)):
-            time_s = frame.time if frame.time is not None else index / fps
-            start = time_s if start is None else start
-            latest = max(latest, time_s - start)  # a broken clock must not run backwards
+        yield from _frames(path, container, stream, start)
+
+
+def read_live(address: Address) -> tuple[float, Iterator[VideoFrame]]:
+    """Connect to a camera or network stream: its frames a second, 0 where unknown, and its frames as they come.
+
+    Raises:
+        VideoError: no connection, no video, nothing came for 10 s, or it broke off.
+    """
+    opened = ExitStack()
+    container, stream = opened.enter_context(_opened(address))
+
+    def frames() -> Iterator[VideoFrame]:
+        with opened:
+            yield from _frames(address, container, stream, 0)
+
+    return _fps(stream), frames()
+
+
+def _frames(
+    place: Path | str | Address, container: InputContainer, stream: VideoStream, start: int
+) -> Iterator[VideoFrame]:
+    tally = _Tally()
+    index, zero, latest = -1, None, 0.0
+    fps = _fps(stream) or 25
+    for index, frame in enumerate(_decoded(container, stream, tally)):
+        time_s = frame.time if frame.time is not None else index / fps
+        zero = time_s if zero is None else zero
+        latest = max(latest, time_s - zero)  # a broken clock must not run backwards
+        if index >= start:
             yield VideoFrame(index, latest, _upright(frame))
-        if tally.cut_short(container, stream):
-            raise VideoError(f"{path}: the file is cut short; {index + 1} frames could be read. Copy the file again")
+    remedy = "Check the connection" if isinstance(place, Address) else "Copy the file again"
+    if tally.broken:
+        raise VideoError(f"{place}: broke off after {index + 1} frames ({tally.broken}). {remedy}")
+    if tally.cut_short(container, stream):
+        raise VideoError(f"{place}: the file is cut short; {index + 1} frames could be read. {remedy}")
     if tally.damaged:
-        raise VideoError(f"{path}: damaged frames: {tally.damaged}; {index + 1} could be read. Copy the file again")
+        raise VideoError(f"{place}: damaged frames: {tally.damaged}; {index + 1} could be read. {remedy}")
     if index < 0:
-        raise VideoError(f"{path}: no frame can be decoded. Copy the file again")
+        raise VideoError(f"{place}: no frame can be decoded. {remedy}")
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    path = Path(path)
+def _opened(place: Path | str | Address) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with _container(place) as container:
+        # FFmpeg shows a text as a video of text, and an audio file's cover picture as a stream
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if container.format.name == "tty" or (not streams and not container.streams.audio):
+            raise VideoError(f"{place}: not a video; expected moving pictures")
+        if not streams:
+            raise VideoError(f"{place}: audio only; expected moving pictures")
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+def _container(place: Path | str | Address) -> InputContainer:
+    if isinstance(place, Address):
+        try:
+            # the time limit is FFmpeg's for opening and for every read; a camera may take as long as it likes
+            limit = None if place.device else _SILENT_S
+            return av.open(place.url, format=place.device, timeout=limit, metadata_errors="replace")
+        except (FFmpegError, OSError, ValueError) as error:
+            raise VideoError(f"{place}: cannot be opened ({_reason(error)}). Check the address") from error
+    path = Path(place)
     if not path.is_file():
         raise VideoError(f"{path}: no such video file")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: zero bytes; expected a video. Copy the file again")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        return av.open(str(path), metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path}: cannot be opened as a video, or is cut short ({_reason(error)})") from error
-    with container:
-        # FFmpeg shows a text as a video of text, and an audio file's cover picture as a stream
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if container.format.name == "tty" or (not streams and not container.streams.audio):
-            raise VideoError(f"{path}: not a video; expected a file with moving pictures")
-        if not streams:
-            raise VideoError(f"{path}: audio only; expected a file with moving pictures")
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
 
 
 @dataclass
 class _Tally:
-    """What was met while reading: packets with data, damaged packets and frames, the latest end of any packet in s."""
+    """What was met while reading: packets with data, damaged packets and frames, the latest end of any packet in s,
+    and why nothing more could be read, or ""."""
 
     packets: int = 0
     damaged: int = 0
     end_s: float = 0.0
+    broken: str = ""
 
     def cut_short(self, container: InputContainer, stream: VideoStream) -> bool:
         """Whether the container's header promises more than came. Headers of other formats promise nothing."""
@@ -140,8 +184,8 @@ def _decoded(container: InputContainer, stream: VideoStream, tally: _Tally) -> I
             packet = next(packets)
         except StopIteration:
             return
-        except FFmpegError:
-            tally.damaged += 1
+        except FFmpegError as error:
+            tally.broken = _reason(error)
             return
         if packet.size and packet.pts is not None:
             tally.end_s = max(tally.end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base) - origin)
@@ -160,6 +204,10 @@ def _decoded(container: InputContainer, stream: VideoStream, tally: _Tally) -> I
                 tally.damaged += 1
             else:
                 yield frame
+
+
+def _fps(stream: VideoStream) -> float:
+    return float(stream.average_rate or stream.guessed_rate or 0)
 
 
 def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
@@ -181,4 +229,6 @@ def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ExitError):
+        return f"nothing came for {_SILENT_S:g} s"
     return getattr(error, "strerror", None) or str(error)

@@ -1,13 +1,17 @@
 """From frames to valence and arousal of every person in them.
 
-`predict` is a loop over `step`, so a video on disk and a camera give the same numbers.
+`predict` and `step` both go through `AffectStream.describe`, so a video on disk and a camera give the same numbers.
 """
 
+import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from threading import Lock
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +26,7 @@ from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.quality import Quality, quality
 from anclaf.faces.video import VideoFrame
 from anclaf.inference.estimate import NAN, FaceEstimate, Status, table
+from anclaf.inference.pipeline import ahead, chunks, one_thread_less
 from anclaf.inference.source import Source, open_source
 from anclaf.inference.tracks import Sighting, Track, Tracker, look
 from anclaf.inference.window import FeatureWindow, Windows
@@ -30,6 +35,9 @@ from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.spec import ModelSpec
 
 Faces = Literal["all", "largest"]
+
+_BATCH = 16
+"""Faces that the networks see at once at most; more are not faster and take memory."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class AffectEstimator:
                 "Use a model that was trained with crop=five-point"
             )
         self.network, self.spec, self.detector, self.device = network.eval(), spec, detector, torch.device(device)
+        self._detecting = Lock()
 
     @classmethod
     def load(cls, folder: Path | str, *, detector: str | Detector = "auto", device: str = "cpu") -> "AffectEstimator":
@@ -100,6 +109,19 @@ class AffectEstimator:
         variant = self.spec.parsed_variant
         return variant.n - 1 if variant.kind == "SA" else 0
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits of the model's spec and weights."""
+        digest = hashlib.sha256(repr(self.spec).encode())
+        for name, value in sorted(self.network.state_dict().items()):
+            digest.update(name.encode() + value.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def detect(self, frame: NDArray[np.uint8]) -> list[Face]:
+        """The detector's faces of a frame. Threads take turns."""
+        with self._detecting:
+            return self.detector.detect(frame)
+
     def stream(self, fps: float, options: StreamOptions | None = None) -> "AffectStream":
         """Begin with a new video or camera, of so many frames a second."""
         return AffectStream(self, fps, options or StreamOptions())
@@ -110,9 +132,11 @@ class AffectEstimator:
         options: StreamOptions | None = None,
         *,
         image_fps: float = 25.0,
+        seconds: float | None = None,
         progress: Progress = silent,
     ) -> pd.DataFrame:
-        """The table of a video, an image, or a folder of images that are the frames of a video.
+        """The table of a source: a video, an image, a folder of images that are the frames of a video, a camera or
+        network stream; see `open_source` for their names. A camera has no end but `seconds`.
 
         Every frame has a row for each track, and one row with `status` where there is none; see `FaceEstimate` for
         the columns. `attrs` says the model's variant, the detector, both frame rates, and `notes`.
@@ -125,12 +149,12 @@ class AffectEstimator:
             VideoError: the source cannot be read, or not to its end.
         """
         options = options or StreamOptions()
-        source = open_source(path, image_fps)
+        source = open_source(path, image_fps, seconds)
         stream = self.stream(source.fps, options)
         for note in stream.notes:
             warnings.warn(f"{path}: {note}", stacklevel=2)
         rows = [row for _, found in self.run(source, stream, progress) for row in found]
-        result = table(rows, self.attention_columns if options.attention else 0)
+        result = table(rows, stream.attention_columns)
         result.attrs = {
             "model": self.spec.variant,
             "model_fps": self.spec.fps,
@@ -142,11 +166,19 @@ class AffectEstimator:
 
     def run(
         self, source: Source, stream: "AffectStream", progress: Progress = silent
-    ) -> Iterator[tuple[VideoFrame, list[FaceEstimate]]]:
-        """Frame by frame, keeping nothing: the frames of a source and what the stream says of them."""
-        for frame in source.read():
-            yield frame, stream.step(frame.image, frame.time_s)
-            progress(frame.index + 1, source.frames or 0, source.name)
+    ) -> Generator[tuple[VideoFrame, list[FaceEstimate]]]:
+        """Frame by frame, keeping nothing: the frames of a source and what the stream says of them.
+
+        While the networks work on a chunk of frames, another thread reads the next one and finds its faces. Where the
+        source turns out to be damaged, all frames before that come first.
+        """
+        seen = ((frame, stream.see(frame.image)) for frame in source.read())
+        with one_thread_less():
+            for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes)):
+                found = stream.describe([faces for _, faces in chunk], [frame.time_s for frame, _ in chunk])
+                for (frame, _), estimates in zip(chunk, found, strict=True):
+                    yield frame, estimates
+                    progress(frame.index + 1, source.frames or 0, source.name)
 
 
 class AffectStream:
@@ -185,30 +217,85 @@ class AffectStream:
             One estimate for each track present, by track; a track that is out of sight for at most `max_gap_s` is
             there with status `no_face`. Where there is no track, one estimate with track None and status `no_face`.
         """
+        return self.steps([frame], None if time_s is None else [time_s])[0]
+
+    def steps(
+        self, frames: Sequence[NDArray[np.uint8]], times_s: Sequence[float] | None = None
+    ) -> list[list[FaceEstimate]]:
+        """`step` for each of the next frames, at once and therefore faster."""
+        return self.describe([self.see(frame) for frame in frames], times_s)
+
+    @property
+    def attention_columns(self) -> int:
+        """How many attention weights each of its estimates has."""
+        return self._estimator.attention_columns if self._options.attention else 0
+
+    @property
+    def frames(self) -> int:
+        """How many frames were analysed."""
+        return self._frame + 1
+
+    def state(self) -> dict[str, Any]:
+        """All that the next estimates depend on, for `restore`: numbers, arrays, and lists and dicts of them."""
+        return {
+            "frame": self._frame,
+            "time_s": self._time_s,
+            "largest": self._largest,
+            "tracker": self._tracker.state(),
+            "windows": [[track, window.state()] for track, window in self._windows.items()],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken from a stream of the same model, frame rate and options."""
+        self._frame, self._time_s, self._largest = state["frame"], state["time_s"], state["largest"]
+        self._tracker.restore(state["tracker"])
+        for track, window in state["windows"]:
+            features = window["features"].to(self._estimator.device)
+            self._window(track).restore(window | {"features": features})
+
+    def see(self, frame: NDArray[np.uint8]) -> "list[SeenFace]":
+        """The faces of a frame. The stream does not change, so that another thread may look ahead."""
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
             raise ConfigError(f"frame of shape {frame.shape} and type {frame.dtype}; expected (H, W, 3) uint8 RGB")
-        self._frame += 1
-        time_s = self._frame / self._fps if time_s is None else float(time_s)
-        if not time_s >= self._time_s:
-            raise ConfigError(f"time_s {time_s}: expected seconds not before the previous frame's, {self._time_s}")
-        self._time_s = time_s
-        seen = [s for face in self._estimator.detector.detect(frame) if (s := self._see(frame, face)) is not None]
-        tracks = self._tracker.update([s.sighting for s in seen], time_s)
-        for gone in self._windows.keys() - {track.id for track in tracks}:
+        size = self._estimator.spec.sizes.image_size
+        seen = []
+        for face in self._estimator.detect(frame):
+            matrix = align.crop_matrix(face.points, size)
+            if np.isfinite(matrix).all():  # else the five points are one: not a face
+                crop = align.warp(frame, matrix, size)
+                seen.append(SeenFace(face, crop, quality(frame, face.points), Sighting(face.box, look(crop))))
+        return seen
+
+    def describe(
+        self, frames: "Sequence[Sequence[SeenFace]]", times_s: Sequence[float] | None = None
+    ) -> list[list[FaceEstimate]]:
+        """`steps` for frames whose faces were seen before."""
+        first = self._frame + 1
+        if times_s is None:
+            times_s = [(first + k) / self._fps for k in range(len(frames))]
+        for before, time_s in pairwise([self._time_s, *times_s]):
+            if not time_s >= before:
+                raise ConfigError(f"time_s {time_s}: expected seconds not before the previous frame's, {before}")
+        moments = [(first + k, float(time_s)) for k, time_s in enumerate(times_s)]
+        present = [self._follow(*moment, seen) for moment, seen in zip(moments, frames, strict=True)]
+        clear = [person for people in present for person in people if person.status == "ok"]
+        affects = iter([a for i in range(0, len(clear), _BATCH) for a in self._affect(clear[i : i + _BATCH])])
+        for gone in self._windows.keys() - {track.id for track in self._tracker.tracks}:
             del self._windows[gone]
+        return [
+            [self._row(person, next(affects) if person.status == "ok" else None) for person in people]
+            or [FaceEstimate(*moment)]
+            for moment, people in zip(moments, present, strict=True)
+        ]
+
+    def _follow(self, frame: int, time_s: float, seen: "Sequence[SeenFace]") -> "list[_Present]":
+        """The tracks that get a row in a frame."""
+        self._frame, self._time_s = frame, time_s
+        tracks = self._tracker.update([face.sighting for face in seen], time_s)
         if self._options.faces == "largest":
             tracks = self._only_largest(tracks)
-        if not tracks:
-            return [FaceEstimate(self._frame, time_s)]
-        return self._describe(tracks, seen)
-
-    def _see(self, frame: NDArray[np.uint8], face: Face) -> "_Seen | None":
-        size = self._estimator.spec.sizes.image_size
-        matrix = align.crop_matrix(face.points, size)
-        if not np.isfinite(matrix).all():  # the five points are one: not a face
-            return None
-        crop = align.warp(frame, matrix, size)
-        return _Seen(face, crop, quality(frame, face.points), Sighting(face.box, look(crop)))
+        faces = [(track.id, None if track.seen is None else seen[track.seen]) for track in tracks]
+        return [_Present(frame, time_s, track, self._status(face), face) for track, face in faces]
 
     def _only_largest(self, tracks: list[Track]) -> list[Track]:
         present = [track for track in tracks if track.seen is not None]
@@ -216,43 +303,43 @@ class AffectStream:
             self._largest = max(present, key=lambda track: track.side).id
         return [track for track in tracks if track.id == self._largest]
 
-    def _describe(self, tracks: list[Track], seen: "Sequence[_Seen]") -> list[FaceEstimate]:
-        status: list[Status] = [self._hindrance(seen[t.seen]) if t.seen is not None else "no_face" for t in tracks]
-        clear = [(t.id, seen[t.seen]) for t, s in zip(tracks, status, strict=True) if s == "ok" and t.seen is not None]
-        affect = dict(zip((track for track, _ in clear), self._affect(clear), strict=True))
-        rows = []
-        for track, state in zip(tracks, status, strict=True):
-            here = seen[track.seen] if track.seen is not None else None
-            rows.append(self._row(track.id, state, here, affect.get(track.id)))
-        return rows
-
-    def _hindrance(self, seen: "_Seen") -> Status:
-        if seen.quality.size < self._options.min_size:
+    def _status(self, face: "SeenFace | None") -> Status:
+        if face is None:
+            return "no_face"
+        if face.quality.size < self._options.min_size:
             return "too_small"
-        return "blurred" if seen.quality.sharpness < self._options.min_sharpness else "ok"
+        return "blurred" if face.quality.sharpness < self._options.min_sharpness else "ok"
 
     @torch.inference_mode()
-    def _affect(self, clear: "Sequence[tuple[int, _Seen]]") -> "list[_Affect]":
-        """Run the networks once on the faces of a frame, and the recurrent part on their tracks' windows."""
-        if not clear:
-            return []
+    def _affect(self, clear: "Sequence[_Present]") -> "list[_Affect]":
+        """Run the networks once on faces, and the recurrent part on the windows that end at each."""
         network, spec, device = self._estimator.network, self._estimator.spec, self._estimator.device
-        latent = network.latents(to_input(torch.from_numpy(np.stack([s.crop for _, s in clear])).to(device)))
+        crops = np.stack([person.face.crop for person in clear if person.face is not None])
+        latent = network.latents(to_input(torch.from_numpy(crops).to(device)))
         x = network.features(latent)
         quadrants = latent.quadrant.cpu().numpy()
         if spec.parsed_variant.kind == "base":
-            values = network.estimate(x).cpu().numpy()
-            return [_Affect(values[i], quadrants[i], True, ()) for i in range(len(clear))]
-        found = []
-        for i, (track, _) in enumerate(clear):
-            window = self._window(track)
-            got = network.recur(torch.stack(window.add(self._time_s, x[i]))[None])
-            weights: tuple[float, ...] = ()
+            return [
+                _Affect(*value, True, ()) for value in zip(network.estimate(x).cpu().numpy(), quadrants, strict=True)
+            ]
+        windows, full = [], []
+        for person, feature in zip(clear, x, strict=True):
+            window = self._window(person.track)
+            windows.append(window.add(person.time_s, feature))
+            full.append(window.full)
+        found: dict[int, _Affect] = {}
+        for length in set(map(len, windows)):
+            # windows of one length together: the weights are read once for all of them
+            rows = [i for i, window in enumerate(windows) if len(window) == length]
+            got = network.recur(torch.stack([torch.stack(windows[i]) for i in rows]))
+            values = got.affect[:, -1].cpu().numpy()
+            weights = [()] * len(rows)
             if self._options.attention and got.attention is not None:
-                past = got.attention[0, -1, :-1].flip(0).cpu().tolist()
-                weights = (*past, *[NAN] * (self._estimator.attention_columns - len(past)))
-            found.append(_Affect(got.affect[0, -1].cpu().numpy(), quadrants[i], window.full, weights))
-        return found
+                missing = [NAN] * (self._estimator.attention_columns - length + 1)
+                weights = [(*past, *missing) for past in got.attention[:, -1, :-1].flip(1).cpu().tolist()]
+            for k, i in enumerate(rows):
+                found[i] = _Affect(values[k], quadrants[i], full[i], weights[k])
+        return [found[i] for i in range(len(clear))]
 
     def _window(self, track: int) -> FeatureWindow:
         if track not in self._windows:
@@ -260,12 +347,13 @@ class AffectStream:
             self._windows[track] = FeatureWindow(spec.parsed_variant.n, spec.fps, self._fps, self._options.windows)
         return self._windows[track]
 
-    def _row(self, track: int, status: Status, seen: "_Seen | None", affect: "_Affect | None") -> FaceEstimate:
-        blank = (NAN,) * self._estimator.attention_columns if self._options.attention else ()
-        if seen is None:
-            return FaceEstimate(self._frame, self._time_s, track, status=status, attention=blank)
-        x, y, w, h = seen.face.box
-        about = seen.quality
+    def _row(self, person: "_Present", affect: "_Affect | None") -> FaceEstimate:
+        blank = (NAN,) * self.attention_columns
+        status = person.status
+        if person.face is None:
+            return FaceEstimate(person.frame, person.time_s, person.track, status=status, attention=blank)
+        x, y, w, h = person.face.face.box
+        about = person.face.quality
         valence = arousal = q1 = q2 = q3 = q4 = NAN
         named = None
         if affect is not None:
@@ -274,19 +362,30 @@ class AffectStream:
             named = QUADRANTS[int(quadrant(*affect.value))]
             status, blank = "ok" if affect.full else "warming_up", affect.attention
         return FaceEstimate(
-            self._frame, self._time_s, track, x, y, w, h, seen.face.score, valence, arousal, named, q1, q2, q3, q4,
-            status, about.size, about.sharpness, about.frontalness, blank,
+            person.frame, person.time_s, person.track, x, y, w, h, person.face.face.score, valence, arousal, named,
+            q1, q2, q3, q4, status, about.size, about.sharpness, about.frontalness, blank,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A face of the present frame. crop: (S, S, 3) uint8 RGB."""
+class SeenFace:
+    """A detected face of one frame. crop: (S, S, 3) uint8 RGB."""
 
     face: Face
     crop: NDArray[np.uint8]
     quality: Quality
     sighting: Sighting
+
+
+@dataclass(frozen=True)
+class _Present:
+    """A track in one frame. status: `ok` where its face can be estimated. face: None where it is not seen."""
+
+    frame: int
+    time_s: float
+    track: int
+    status: Status
+    face: SeenFace | None
 
 
 @dataclass(frozen=True)

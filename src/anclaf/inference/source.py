@@ -1,13 +1,17 @@
-"""Where frames come from: a video file, a folder of images that are its frames, or one image."""
+"""Where frames come from: video files, folders of images that are a video's frames, images, cameras and streams."""
 
+import glob
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from anclaf.core.errors import ConfigError, VideoError
+from anclaf.core.files import fingerprint
+from anclaf.faces.address import Address
 from anclaf.faces.image import read_image
-from anclaf.faces.video import VideoFrame, probe, read_video
+from anclaf.faces.video import VideoFrame, probe, read_live, read_video
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -16,51 +20,104 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".
 class Source:
     """Frames to analyse.
 
-    fps: frames a second; for a video the average that its container states. frames: how many, None where unknown.
+    name: for its files. fps: frames a second; for a video the average that its container states. frames: how many,
+    None where unknown. path: of the file or folder; None for a camera or network stream. seconds: frames from then on
+    are left out. opened: frames that are being read already; such a source can be read once.
     """
 
-    path: Path
+    name: str
     fps: float
     frames: int | None
+    path: Path | None
     images: tuple[Path, ...] = ()
+    seconds: float = math.inf
+    opened: Iterator[VideoFrame] | None = None
 
-    @property
-    def name(self) -> str:
-        return self.path.name if self.path.is_dir() else self.path.stem
-
-    def read(self) -> Iterator[VideoFrame]:
-        """The frames in order.
+    def read(self, start: int = 0) -> Iterator[VideoFrame]:
+        """The frames in order, from the one with index `start`.
 
         Raises:
-            VideoError: as `read_video` and `read_image`.
+            VideoError: as `read_video`, `read_live` and `read_image`.
         """
-        if not self.images:
-            yield from read_video(self.path)
-        for index, path in enumerate(self.images):
-            yield VideoFrame(index, index / self.fps, read_image(path))
+        for frame in self._frames(start) if self.opened is None else self.opened:
+            if frame.time_s >= self.seconds:
+                return
+            yield frame
+
+    def _frames(self, start: int) -> Iterator[VideoFrame]:
+        if self.images:
+            for index, path in enumerate(self.images[start:], start):
+                yield VideoFrame(index, index / self.fps, read_image(path))
+        else:
+            assert self.path is not None
+            yield from read_video(self.path, start)
+
+    def fingerprint(self) -> str:
+        """Of the files' sizes and times of change, not of their content: another one means other frames."""
+        stats = [path.stat() for path in self.images or [self.path] if path is not None]
+        return fingerprint([[stat.st_size, stat.st_mtime_ns] for stat in stats])
 
 
-def open_source(path: Path | str, image_fps: float = 25.0) -> Source:
-    """Look at a path without reading all of it.
+def open_source(name: Path | str, image_fps: float = 25.0, seconds: float | None = None) -> Source:
+    """Look at a source without reading all of it.
 
     Args:
-        image_fps: frame rate at which the images of a folder were taken. They are ordered by name, numbers by value.
+        name: a video, an image, a folder of images, a pattern that one of these matches, or what `Address` takes.
+        image_fps: frame rate at which the images of a folder were taken, and of a stream that does not say its own.
+            Images are ordered by name, numbers by value.
+        seconds: leave out frames from then on; default: to the end.
 
     Raises:
-        VideoError: missing, not a video or image, or a folder without images.
+        VideoError: missing, not a video or image, a folder without images, or a pattern that nothing matches.
+        ConfigError: a setting out of range, or a pattern that several match.
     """
-    if not image_fps > 0:
+    if not 0 < image_fps < math.inf:
         raise ConfigError(f"image_fps {image_fps}: expected a positive number")
-    path = Path(path)
+    seconds = math.inf if seconds is None else seconds
+    if not seconds > 0:
+        raise ConfigError(f"seconds {seconds}: expected a positive number")
+    if (address := Address.parse(str(name))) is not None:
+        fps, frames = read_live(address)
+        return Source(address.name, fps or image_fps, None, None, seconds=seconds, opened=frames)
+    first, *others = expand([name])
+    if others:
+        raise ConfigError(f"{name}: {1 + len(others)} sources match; expected one. `expand` lists them")
+    path = Path(first)
     if path.is_dir():
         images = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
         if not images:
             raise VideoError(f"{path}: a folder without images; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
-        return Source(path, image_fps, len(images), tuple(images))
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return Source(path, image_fps, 1, (path,))
-    info = probe(path)
-    return Source(path, info.fps or image_fps, info.frames)
+        fps, frames = image_fps, len(images)
+    elif path.suffix.lower() in IMAGE_SUFFIXES:
+        images, fps, frames = [path], image_fps, 1
+    elif glob.has_magic(first) and not path.exists():
+        raise VideoError(f"{first}: no file or folder matches this pattern")
+    else:
+        info = probe(path)
+        images, fps, frames = [], info.fps or image_fps, info.frames
+    if frames is not None and seconds < math.inf:
+        frames = min(frames, math.ceil(seconds * fps))
+    return Source(source_name(first), fps, frames, path, tuple(images), seconds)
+
+
+def expand(names: Iterable[Path | str]) -> list[str]:
+    """Sources with each pattern (`*`, `?`, `[…]`, `**`) replaced by what it matches, sorted.
+
+    What exists under its own name is no pattern; a pattern that nothing matches stays, for `open_source` to refuse.
+    """
+    found = []
+    for name in map(str, names):
+        pattern = glob.has_magic(name) and not Path(name).exists() and Address.parse(name) is None
+        found += (sorted(glob.glob(name, recursive=True)) if pattern else []) or [name]
+    return found
+
+
+def source_name(name: Path | str) -> str:
+    """What a source's files are called: its name without folder and suffix; for a stream see `Address.name`."""
+    if (address := Address.parse(str(name))) is not None:
+        return address.name
+    path = Path(name)
+    return path.resolve().name if path.is_dir() else path.stem
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

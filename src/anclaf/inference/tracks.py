@@ -1,7 +1,8 @@
 """One identity a person through a video, surviving short gaps and crossings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -94,6 +95,14 @@ class Tracker:
                 self.tracks.append(Track(self._next, centre, side, sighting.look, time_s, time_s, index))
                 self._next += 1
         return self.tracks
+
+    def state(self) -> dict[str, Any]:
+        """All that it knows, for `restore`."""
+        return {"next": self._next, "tracks": [asdict(track) for track in self.tracks]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._next, self.tracks = state["next"], [Track(**track) for track in state["tracks"]]
 
     def _patience(self, track: Track) -> float:
         return min(self.max_gap_s, track.seen_s - track.born_s + _BLINK_S)

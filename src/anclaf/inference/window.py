@@ -1,9 +1,10 @@
 """A track's last features, at the pace that its model knows."""
 
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from anclaf.core.windows import MAX_GAP
@@ -56,6 +57,16 @@ class FeatureWindow:
         window = self._pick(time_s)
         self._full = len(window) == self._n
         return window
+
+    def state(self) -> dict[str, Any]:
+        """All that it keeps, for `restore`. Only of a window to which a feature was added."""
+        times, features = zip(*self._items, strict=True)
+        return {"times_s": times, "features": torch.stack(features), "full": self._full}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._items = deque(zip(state["times_s"], state["features"], strict=True))
+        self._full = state["full"]
 
     def _pick(self, now: float) -> list[Tensor]:
         items, n, period = self._items, self._n, self._period

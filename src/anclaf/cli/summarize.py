@@ -1,0 +1,144 @@
+"""`anclaf summarize`: tables of `anclaf predict` to one row per source and person."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import tyro
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from anclaf.cli.screen import fail
+from anclaf.core.errors import ConfigError, OutputError, TableError
+from anclaf.core.files import atomic_path
+from anclaf.core.quadrants import QUADRANTS
+from anclaf.inference.saved import SUFFIXES
+from anclaf.inference.summary import DWELL_S, summarize
+
+
+@dataclass(frozen=True)
+class Summarize:
+    """One row per source and person: level and spread of valence and arousal, change, quadrants, transitions, gaps.
+
+    Every number is weighted by time; docs/outputs.md says how each is defined.
+    """
+
+    tables: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TABLE...")]
+    """Tables that `anclaf predict` wrote (.csv or .parquet), or folders of them."""
+    out: Path | None = None
+    """Also write all columns here: .csv or .parquet."""
+    dwell: float = DWELL_S
+    """Seconds that a quadrant must be held to count as visited, so that trembling at a border is no transition."""
+    overwrite: bool = False
+    """Replace OUT if it is there."""
+
+    def run(self) -> int:
+        self._check_out()
+        paths = self._paths()
+        found, failed = [], 0
+        for name, path in zip(_names(paths), paths, strict=True):
+            try:
+                summary = summarize(path, self.dwell)
+            except TableError as error:
+                fail(str(error))
+                failed += 1
+                continue
+            summary.insert(0, "source", name)
+            found.append(summary)
+        if failed:
+            fail(f"{failed} of {len(paths)} tables failed")
+        if found:
+            summary = pd.concat(found, ignore_index=True)
+            if self.out:
+                _write(summary, self.out)
+            _show(summary)
+            if self.out:
+                print(self.out)
+        return 2 if failed else 0
+
+    def _check_out(self) -> None:
+        if self.out is None:
+            if self.overwrite:
+                raise ConfigError("--overwrite without --out has no effect; name the file, or leave it out")
+            return
+        if self.out.suffix.lower() not in SUFFIXES:
+            raise ConfigError(f"--out {self.out}: expected a name that ends in .csv or .parquet")
+        if self.out.is_dir():
+            raise OutputError(f"{self.out} is a folder; expected the name of a file")
+        if self.out.exists() and not self.overwrite:
+            raise OutputError(f"{self.out} exists; use --overwrite, or another name")
+
+    def _paths(self) -> list[Path]:
+        """The tables that are named, and those in the folders that are named, but for an earlier summary at OUT."""
+        if not self.tables:
+            raise ConfigError("no table given; expected one or more tables that `anclaf predict` wrote, or folders")
+        paths: list[Path] = []
+        for given in self.tables:
+            inside = [given]
+            if given.is_dir():
+                inside = sorted(path for path in given.iterdir() if path.suffix.lower() in SUFFIXES)
+                inside = [path for path in inside if not (self.out and path.resolve() == self.out.resolve())]
+                if not inside:
+                    raise TableError(f"{given}: a folder without tables; expected .csv or .parquet of `anclaf predict`")
+            paths += inside
+        if self.out and self.out.resolve() in [path.resolve() for path in paths]:
+            raise ConfigError(f"--out {self.out} is one of the tables; choose another name")
+        if twice := [path for path in paths if paths.count(path) > 1]:
+            raise ConfigError(f"{twice[0]} is named twice")
+        return paths
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """What each source is called: the file's name without its suffix, or the whole path where two have that name."""
+    stems = [path.stem for path in paths]
+    return [path.stem if stems.count(path.stem) == 1 else str(path) for path in paths]
+
+
+def _write(summary: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            summary.round(6).to_csv(temporary, index=False)
+        else:
+            summary.to_parquet(temporary, index=False)
+
+
+def _show(summary: pd.DataFrame) -> None:
+    """The main columns on standard output."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("source", overflow="fold", min_width=min(30, summary["source"].str.len().max()))
+    table.add_column("track", no_wrap=True)
+    headings = (
+        *("seconds", "estimated", "valence\nmean ± SD", "arousal\nmean ± SD", "change a second\nV / A", *QUADRANTS),
+        *("transitions\na minute", "longest\ngap, s"),
+    )
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        table.add_row(
+            escape(row["source"]),
+            "nobody" if pd.isna(row["track"]) else str(row["track"]),
+            _text(row["seconds"], 1),
+            _share(row["estimated_share"]),
+            _pair(row["valence_mean"], "±", row["valence_sd"]),
+            _pair(row["arousal_mean"], "±", row["arousal_sd"]),
+            _pair(row["valence_change_per_s"], "/", row["arousal_change_per_s"]),
+            *(_share(row[f"{name}_share"]) for name in QUADRANTS),
+            _text(row["transitions_per_min"], 1),
+            _text(row["longest_gap_s"], 1),
+        )
+    Console(width=max(150, Console().width), highlight=False).print(table)
+
+
+def _text(value: float, digits: int = 2) -> str:
+    return "–" if value != value else f"{value:.{digits}f}".replace("-", "−")
+
+
+def _pair(first: float, between: str, second: float) -> str:
+    return "–" if first != first else f"{_text(first)} {between} {_text(second)}"
+
+
+def _share(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.0f} %"

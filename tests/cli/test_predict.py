@@ -1,0 +1,224 @@
+"""`anclaf predict` as a user types it."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from anclaf.cli import main as cli
+from anclaf.core.files import versions
+from anclaf.faces import yunet_download
+from anclaf.faces.detect import default_search
+from anclaf.models.folder import save_model
+from anclaf.models.network import AffectNetwork
+from anclaf.models.spec import ModelSpec, Sizes, Variant
+
+CAMERA = "lavfi:testsrc=size=64x48:rate=25"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sizes = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=8)
+    folder = tmp_path_factory.mktemp("model")
+    spec = ModelSpec("S-4", sizes, -10, 10, "five-point", 25.0, ("test",), ("p1",), "strict", 0, {}, versions())
+    torch.manual_seed(0)
+    save_model(folder, AffectNetwork(sizes, Variant.parse("S-4")), spec)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder, and so a cache, of its own."""
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    return tmp_path / "home"
+
+
+def pictures(folder: Path, number: int = 3) -> Path:
+    folder.mkdir(parents=True)
+    for k in range(number):
+        Image.new("RGB", (64, 48), (10 * k, 80, 80)).save(folder / f"{k}.png")
+    return folder
+
+
+def predict(model: Path, out: Path, *words: str | Path, detector: str = "haar") -> int:
+    options = ["--model", str(model), "--out", str(out), "--detector", detector, "--threads", "1"]
+    return cli.main(["predict", *map(str, words), *options])
+
+
+def test_help_says_what_a_source_is(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        cli.main(["predict", "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for part in (
+        "'talks/*.mp4'",
+        "rtsp://HOST/PATH",
+        "v4l2:/dev/video0",
+        "--format {csv,parquet}",
+        "--resume",
+        "--seconds",
+    ):
+        assert part in text
+
+
+def test_a_source_that_fails_does_not_stop_the_others(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    good, cut, text = pictures(tmp_path / "good"), pictures(tmp_path / "cut"), tmp_path / "text.mp4"
+    (cut / "2.png").write_bytes((cut / "2.png").read_bytes()[:60])
+    (tmp_path / "zero.mp4").touch()
+    (tmp_path / "empty").mkdir()
+    text.write_text("no video\n" * 100)
+    sources = [tmp_path / "zero.mp4", text, tmp_path / "empty", tmp_path / "none*.mp4", cut, good]
+    assert predict(model, tmp_path / "out", *sources) == 2
+    said = capsys.readouterr()
+    for line in (
+        "zero.mp4: zero bytes; expected a video",
+        "text.mp4: cannot be opened as a video",
+        "empty: a folder without images",
+        "none*.mp4: no file or folder matches this pattern",
+        "2.png: damaged image",
+    ):
+        assert line in said.err
+    assert said.err.strip().splitlines()[-1] == "anclaf: 5 of 6 sources failed: zero, text, empty, none*, cut"
+    assert said.out.split() == [str(tmp_path / "out" / "cut.csv"), str(tmp_path / "out" / "good.csv")]
+    assert len(pd.read_csv(tmp_path / "out" / "cut.csv")) == 2
+    assert len(pd.read_csv(tmp_path / "out" / "good.csv")) == 3
+
+
+def test_patterns_are_expanded(model: Path, tmp_path: Path):
+    pictures(tmp_path / "talks" / "b")
+    pictures(tmp_path / "talks" / "a")
+    assert predict(model, tmp_path / "out", f"{tmp_path}/talks/*", "--format", "parquet", "--no-overlay") == 0
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.parquet")) == ["a.parquet", "b.parquet"]
+
+
+def test_resume_does_what_is_missing(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    a, b, out = pictures(tmp_path / "a"), pictures(tmp_path / "b"), tmp_path / "out"
+    assert predict(model, out, a) == 0
+    assert predict(model, out, a, b) == 2
+    assert "a.csv exists; use --overwrite, --resume, or another folder" in capsys.readouterr().err
+    (out / "b.csv").unlink()
+    assert predict(model, out, a, b, "--resume") == 0
+    assert capsys.readouterr().err.count("complete already") == 1
+    assert len(pd.read_csv(out / "b.csv")) == 3
+
+
+def test_contradictions_are_refused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    one, other, out = pictures(tmp_path / "x" / "a"), pictures(tmp_path / "y" / "a"), tmp_path / "out"
+    assert predict(model, out, one, "--resume", "--overwrite") == 2
+    assert "--resume and --overwrite contradict each other" in capsys.readouterr().err
+    assert predict(model, out, one, other) == 2
+    assert "two sources would both write a.csv" in capsys.readouterr().err
+    assert predict(model, out, CAMERA, "--resume") == 2
+    assert "a camera or network stream cannot be resumed" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_places_that_cannot_be_used(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    source = pictures(tmp_path / "a")
+    assert predict(tmp_path, tmp_path / "out", source) == 2
+    assert "no model.json here; expected a model folder" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert predict(model, tmp_path / "file" / "out", source) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert predict(model, Path("/proc/out"), source) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_camera_for_a_second(model: Path, tmp_path: Path):
+    assert predict(model, tmp_path, CAMERA, "--seconds", "1") == 0
+    rows = pd.read_csv(tmp_path / "lavfi_testsrc_size_64x48_rate_25.csv")
+    np.testing.assert_allclose(rows["time_s"], np.arange(25) / 25)
+
+
+def test_ctrl_c_ends_a_camera(model: Path, tmp_path: Path):
+    table = tmp_path / "lavfi_testsrc_size_64x48_rate_25.csv"
+    words = ["predict", CAMERA, "--model", str(model), "--out", str(tmp_path), "--detector", "haar", "--threads", "1"]
+    command = subprocess.Popen([sys.executable, "-m", "anclaf", *words], stderr=subprocess.PIPE, text=True)
+    part = table.with_name(table.name + ".part")
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 3000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    command.send_signal(signal.SIGINT)
+    _, said = command.communicate(timeout=30)
+    assert command.returncode == 130
+    assert "anclaf: stopped; what is done is in" in said
+    assert "Traceback" not in said
+    rows = pd.read_csv(table)
+    assert len(rows) > 20
+    assert list(rows["frame"]) == list(range(len(rows)))
+    assert not part.exists()
+    assert table.with_suffix(".overlay.mp4").stat().st_size > 1000
+
+
+@pytest.fixture
+def yunet_server(shared: Path) -> Iterator[str]:
+    """Serves YuNet's file at /yunet, and says in `asked` how often."""
+    content = (shared / "models" / "yunet_n_dynamic.onnx").read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content if self.path == "/yunet" else content[::-1])
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+        http.shutdown()
+
+
+def _download_from(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    fetch = partial(yunet_download.download_yunet, url=url)
+    monkeypatch.setattr(yunet_download, "download_yunet", fetch)
+
+
+@pytest.mark.realdata
+def test_yunet_is_downloaded_once_and_then_taken(
+    model: Path, tmp_path: Path, home: Path, yunet_server: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    source = pictures(tmp_path / "a")
+    assert predict(model, tmp_path / "1", source, detector="auto") == 0
+    assert "detector: haar\n  --detector yunet finds more faces" in capsys.readouterr().err
+    assert not home.exists(), "auto does not use the network"
+    _download_from(monkeypatch, f"{yunet_server}/yunet")
+    assert predict(model, tmp_path / "2", source, detector="yunet") == 0
+    assert "detector: yunet" in capsys.readouterr().err
+    assert default_search()[0].is_relative_to(home)
+    assert default_search()[0].stat().st_size == yunet_download.YUNET_BYTES
+    _download_from(monkeypatch, "http://127.0.0.1:1/gone")
+    for number, detector in ((3, "yunet"), (4, "auto")):
+        assert predict(model, tmp_path / str(number), source, detector=detector) == 0
+        assert "detector: yunet" in capsys.readouterr().err
+
+
+@pytest.mark.realdata
+def test_a_download_that_fails_is_one_line(
+    model: Path, tmp_path: Path, home: Path, yunet_server: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    source = pictures(tmp_path / "a")
+    for url, reason in ((f"{yunet_server}/other", "sha256"), ("http://127.0.0.1:1/gone", "cannot be downloaded")):
+        with monkeypatch.context() as patch:
+            _download_from(patch, url)
+            assert predict(model, tmp_path / "out", source, detector="yunet") == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith(f"anclaf: {url}: ")
+        assert reason in line
+        assert "use detector=haar" in line
+    assert not default_search()[0].exists()
+    assert not (tmp_path / "out").exists()
