@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anclaf.core.errors import CorpusError
+from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus
 from anclaf.evaluation import baselines
-from anclaf.evaluation.baselines import baseline_estimates, crop_motion, frame_features, window_features
+from anclaf.evaluation.baselines import baseline_estimate, crop_motion, frame_features, window_features
 from anclaf.faces.align import TEMPLATE, crop_matrix, five_points
 from anclaf.metrics.regression import ccc_score, rmse_error
 
 SIZE = 64
+LANDMARKS = ("mean", "ridge-1", "ridge-8")
+"""Baselines that look at no pixel."""
 
 
 def store(folder: Path, clips: list[dict], fps: float = 25.0) -> PreparedCorpus:
@@ -124,14 +126,7 @@ def test_what_each_baseline_can_see(tmp_path: Path):
     corpus = store(tmp_path, people())
     unseen = np.isin(corpus.subjects, ["s0", "s1", "s2", "s3"])
     train, wanted = np.flatnonzero(~unseen), np.flatnonzero(unseen)
-    told: list[str] = []
-
-    def progress(done: int, total: int, what: str) -> None:
-        told.append(what)
-
-    estimates = baseline_estimates(corpus, train, wanted, progress)
-    assert list(estimates) == list(baselines.BASELINES)
-    assert told == ["baseline ridge-1", "baseline ridge-8"]
+    estimates = {name: baseline_estimate(name, corpus, train, wanted) for name in LANDMARKS}
     np.testing.assert_allclose(estimates["mean"], np.tile(corpus.labels[train].mean(0), (len(wanted), 1)))
 
     def ccc(name: str, dimension: int) -> float:
@@ -153,11 +148,11 @@ def test_nothing_but_the_training_rows_is_learnt_from(tmp_path: Path):
         if clip["subject"] == "s0":
             clip["labels"] = -clip["labels"]
     other = store(tmp_path / "b", clips)
-    for name, estimate in baseline_estimates(corpus, train, wanted).items():
-        np.testing.assert_array_equal(estimate, baseline_estimates(other, train, wanted)[name])
-    # a part of the rows wanted gets the estimates it gets among all of them
-    few = baseline_estimates(corpus, train, wanted[3:5])
-    np.testing.assert_allclose(few["ridge-8"], baseline_estimates(corpus, train, wanted)["ridge-8"][3:5], atol=1e-5)
+    for name in LANDMARKS:
+        estimate = baseline_estimate(name, corpus, train, wanted)
+        np.testing.assert_array_equal(estimate, baseline_estimate(name, other, train, wanted))
+        # a part of the rows wanted gets the estimates it gets among all of them
+        np.testing.assert_allclose(baseline_estimate(name, corpus, train, wanted[3:5]), estimate[3:5], atol=1e-5)
 
 
 def test_the_penalty_is_chosen_over_groups_of_subjects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -171,8 +166,9 @@ def test_the_penalty_is_chosen_over_groups_of_subjects(tmp_path: Path, monkeypat
         return original(alphas, cv=cv)
 
     monkeypatch.setattr(baselines, "RidgeCV", watched)
-    baseline_estimates(corpus, train, train)
-    assert len(seen) == 4  # two sets of features, two dimensions
+    for name in LANDMARKS:
+        baseline_estimate(name, corpus, train, train)
+    assert len(seen) == 2
     for cuts in seen:
         assert len(cuts) == 5
         for fitted, held in cuts:
@@ -186,26 +182,31 @@ def test_stills_have_no_window(tmp_path: Path):
     ]
     corpus = store(tmp_path, clips, fps=0.0)
     rows = np.arange(len(corpus))
-    estimates = baseline_estimates(corpus, rows[:30], rows[30:])
-    assert list(estimates) == ["mean", "ridge-1"]
-    assert ccc_score(estimates["ridge-1"][:, 0], corpus.labels[30:, 0]) > 0.8
+    estimate = baseline_estimate("ridge-1", corpus, rows[:30], rows[30:])
+    assert ccc_score(estimate[:, 0], corpus.labels[30:, 0]) > 0.8
+    with pytest.raises(ConfigError, match=r"ridge-8: .* holds stills"):
+        baseline_estimate("ridge-8", corpus, rows[:30], rows[30:])
 
 
 def test_one_subject_is_cut_by_clips(tmp_path: Path):
     clips = [clip | {"subject": "a"} for clip in people(subjects=4, frames=8)]
     corpus = store(tmp_path, clips)
     train, wanted = np.flatnonzero(corpus.clips < "c006"), np.flatnonzero(corpus.clips >= "c006")
-    estimates = baseline_estimates(corpus, train, wanted)
-    error = {name: rmse_error(values[:, 0], corpus.labels[wanted, 0]) for name, values in estimates.items()}
+    error = {
+        name: rmse_error(baseline_estimate(name, corpus, train, wanted)[:, 0], corpus.labels[wanted, 0])
+        for name in LANDMARKS
+    }
     assert error["ridge-1"] < 0.4 * error["mean"]
 
 
 def test_too_little_to_fit(tmp_path: Path):
     corpus = store(tmp_path, people(subjects=2, frames=5))
     with pytest.raises(CorpusError, match="no training rows for the baselines"):
-        baseline_estimates(corpus, np.array([], np.int64), np.arange(3))
+        baseline_estimate("mean", corpus, np.array([], np.int64), np.arange(3))
     with pytest.raises(CorpusError, match="one single clip, c000; expected at least two"):
-        baseline_estimates(corpus, np.arange(5), np.arange(5, 10))
+        baseline_estimate("ridge-1", corpus, np.arange(5), np.arange(5, 10))
+    with pytest.raises(ConfigError, match="baseline 'forest': expected one of mean, ridge-1, ridge-8, svr"):
+        baseline_estimate("forest", corpus, np.arange(5), np.arange(5, 10))
 
 
 def test_landmarks_and_matrices_agree_about_the_five_points(tmp_path: Path):
@@ -213,3 +214,18 @@ def test_landmarks_and_matrices_agree_about_the_five_points(tmp_path: Path):
     for row in range(len(corpus)):
         on_crop = five_points((corpus.crop_landmarks[row] + 1) * SIZE / 2)
         assert np.abs(on_crop - TEMPLATE * SIZE).max() < 0.1 * SIZE
+
+
+def test_svr_sees_landmarks_and_appearance(make_corpus, monkeypatch: pytest.MonkeyPatch):
+    corpus = make_corpus(subjects=12, clips=1, frames=8, size=64)
+    train, wanted = np.flatnonzero(corpus.subjects > "p3"), np.flatnonzero(corpus.subjects <= "p3")
+    assert not set(corpus.subjects[train]) & set(corpus.subjects[wanted])
+    estimate = baseline_estimate("svr", corpus, train, wanted)
+    assert estimate.shape == (len(wanted), 2)
+    mean = baseline_estimate("mean", corpus, train, wanted)
+    for dimension in (0, 1):  # arousal is in the pixels only
+        truth = corpus.labels[wanted, dimension]
+        assert rmse_error(estimate[:, dimension], truth) < 0.7 * rmse_error(mean[:, dimension], truth)
+    np.testing.assert_array_equal(estimate, baseline_estimate("svr", corpus, train, wanted))
+    monkeypatch.setattr(baselines, "SVR_FRAMES", len(train) // 2)
+    assert not np.array_equal(estimate, baseline_estimate("svr", corpus, train, wanted))

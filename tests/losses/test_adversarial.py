@@ -29,6 +29,13 @@ def test_values_by_hand():
     assert generator_loss("wgan-gp", two).item() == pytest.approx(-2)
 
 
+def test_no_adversary_has_neither_value_nor_gradient():
+    real, fake = (x.requires_grad_() for x in maps())
+    for loss in (discriminator_loss("none", real, fake), generator_loss("none", fake)):
+        assert loss.item() == 0
+        assert not loss.requires_grad
+
+
 @pytest.mark.parametrize("kind", ["gan", "wgan-gp"])
 def test_d_and_g_pull_the_fake_score_opposite_ways_without_saturating(kind: Adversary):
     real, _ = maps()

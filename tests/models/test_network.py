@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from anclaf.models.discriminator import Discriminator
 from anclaf.models.generator import Generator
 from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.recurrent import CHANGE_GAIN, RecurrentCombiner, Score
-from anclaf.models.spec import Sizes, Variant
+from anclaf.models.spec import QuadrantSource, Sizes, Variant
 
 TINY = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
 
@@ -81,11 +83,11 @@ def test_s_is_an_lstm():
 
 
 @pytest.mark.parametrize("score", ["additive", "location"])
-@pytest.mark.parametrize("divide", [False, True])
-def test_sa_equals_s_at_its_first_step(score, divide: bool):
+@pytest.mark.parametrize(("divide", "cell"), [(False, True), (True, True), (False, False)])
+def test_sa_equals_s_at_its_first_step(score, divide: bool, cell: bool):
     torch.manual_seed(0)
     plain = RecurrentCombiner(5, 7)
-    attending = RecurrentCombiner.attending(plain, score, divide)
+    attending = RecurrentCombiner.attending(plain, score, divide, cell)
     x = torch.randn(4, 6, 5)
     assert torch.equal(attending(x).affect, plain(x).affect)
     attending(x).affect.sum().backward()
@@ -99,9 +101,9 @@ def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor
     before = x[0]
     attention = torch.zeros(len(x), len(x))
     for t, frame in enumerate(x):
-        context = torch.zeros(2 * model.hidden)
+        context = torch.zeros((1 + model.cell) * model.hidden)
         if states:
-            now = torch.cat([h, c])
+            now = states[-1]
             scores = []
             for state in states:
                 if model.score == "location":
@@ -119,16 +121,16 @@ def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor
         before = frame
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
-        states.append(torch.cat([h, c]))
+        states.append(torch.cat([h, c]) if model.cell else h)
         out.append(model.affect(h))
     return torch.stack(out), attention
 
 
 @pytest.mark.parametrize("score", ["additive", "location"])
-@pytest.mark.parametrize("divide", [False, True])
-def test_attention_does_not_mix_people(score, divide: bool):
+@pytest.mark.parametrize(("divide", "cell"), [(False, True), (True, True), (False, False)])
+def test_attention_does_not_mix_people(score, divide: bool, cell: bool):
     torch.manual_seed(1)
-    model = RecurrentCombiner(5, 7, True, score, divide)
+    model = RecurrentCombiner(5, 7, True, score, divide, cell=cell)
     torch.nn.init.normal_(model.from_context.weight, std=0.3)
     x = torch.randn(3, 6, 5)
     got = model(x)
@@ -158,6 +160,26 @@ def test_the_present_state_matters_to_the_additive_score_only():
         projected = model.align_past(past)
         a, b = (model._weights(torch.randn(1, 14), projected) for _ in range(2))
         assert (not torch.allclose(a, b)) == differs
+
+
+def _network(quadrant: QuadrantSource) -> AffectNetwork:
+    torch.manual_seed(0)
+    return AffectNetwork(replace(TINY, quadrant=quadrant), Variant("base")).eval()
+
+
+def test_what_q_is():
+    image = torch.rand(3, 3, 32, 32) * 2 - 1
+    told = torch.tensor([2, 0, 3])
+    by_default = _network("reconstruction")
+    judge, clean = by_default.discriminator, by_default.generator
+    torch.testing.assert_close(by_default.latents(image).quadrant, judge(clean(image)).quadrant.softmax(1))
+    torch.testing.assert_close(_network("image").latents(image).quadrant, judge(image).quadrant.softmax(1))
+    assert torch.equal(_network("none").latents(image).quadrant, torch.zeros(3, 4))
+    for source in ("true", "false"):
+        assert torch.equal(_network(source).latents(image, told).quadrant, torch.eye(4)[told])
+        assert replace(TINY, quadrant=source).needs_labels
+        with pytest.raises(ConfigError, match=f"quadrant={source}: it is told each frame's label"):
+            _network(source).latents(image)
 
 
 def test_variants():

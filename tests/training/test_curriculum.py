@@ -26,6 +26,13 @@ def test_what_a_model_starts_from_is_trained_too():
     assert _names("S-6")[-1] == ("S-6", "S-4")
 
 
+def test_without_a_curriculum_every_length_starts_from_base():
+    lessons = plan(parse_variants("S-4,S-16,SA-8"), curriculum=False)
+    assert [(str(x.variant), str(x.parent)) for x in lessons[1:]] == [
+        ("S-4", "base"), ("S-8", "base"), ("S-16", "base"), ("SA-8", "S-8"),
+    ]  # fmt: skip
+
+
 def test_nonsense():
     with pytest.raises(ConfigError, match="expected base, S-n or SA-n"):
         parse_variants("S8")

@@ -1,53 +1,68 @@
-"""What a model has to beat: the training mean, and ridge regression on landmarks, of one frame and of eight.
+"""What a model has to beat: the training mean, ridge regression on landmarks, and an SVR on landmarks and appearance.
 
 Shapes: N rows of the prepared corpus, P landmarks, F features.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVR
 
-from anclaf.core.errors import CorpusError
-from anclaf.core.progress import Progress, silent
+from anclaf.core.errors import ConfigError, CorpusError
+from anclaf.core.windows import trailing_mean
 from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.appearance import appearance_features
 
-BASELINES = ("mean", "ridge-1", "ridge-8")
+BASELINES = ("mean", "ridge-1", "ridge-8", "svr")
+WINDOWED = ("ridge-8",)
+"""Baselines that need sequences: not for stills."""
 WINDOW = 8
 ALPHAS = tuple(10.0**k for k in range(6))
+SVR_FRAMES = 4000
+"""The SVR is fitted on at most so many training frames, drawn with a fixed seed: its time grows with them."""
+SVR_PENALTIES = tuple(10.0**k for k in range(-4, 0))
+COMPONENTS = 100
+"""Principal components of the appearance."""
 
 
-def baseline_estimates(
-    corpus: PreparedCorpus, train: NDArray, wanted: NDArray, progress: Progress = silent
-) -> dict[str, NDArray[np.float64]]:
-    """Name -> (len(wanted), 2) valence, arousal in the corpus's own units.
+def baseline_estimate(name: str, corpus: PreparedCorpus, train: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+    """(len(wanted), 2) valence, arousal in the corpus's own units.
 
     mean: the training mean. ridge-1: landmarks of the frame (`frame_features`), standardised. ridge-8: of the window of
-    8 frames that ends at it (`window_features`); left out for stills, which have no windows. Valence and arousal are
-    fitted apart, each with the penalty that does best over five groups of training subjects (of clips, where one
-    subject is all there is).
+    8 frames that ends at it (`window_features`). svr: landmarks and `appearance_features` of the frame, in the spirit
+    of AFEW-VA's baseline (Kossaifi et al. 2017), with a linear kernel. Valence and arousal are fitted apart, each with
+    the penalty that does best over five groups of training subjects (of clips, where one subject is all there is).
 
     Args:
+        name: one of `BASELINES`.
         train: rows to fit on; nothing else is looked at, labels or landmarks.
         wanted: rows to estimate.
 
     Raises:
+        ConfigError: no such baseline, or one of `WINDOWED` of stills.
         CorpusError: no training rows, or training rows of one single clip.
     """
+    if name not in BASELINES:
+        raise ConfigError(f"baseline {name!r}: expected one of {', '.join(BASELINES)}")
+    if name in WINDOWED and not corpus.card.fps:
+        raise ConfigError(f"{name}: {corpus.folder} holds stills, which have no windows; leave it out")
     train, wanted = np.asarray(train), np.asarray(wanted)
     if len(train) == 0:
         raise CorpusError(f"{corpus.folder}: no training rows for the baselines; expected at least two clips")
-    estimates = {"mean": np.tile(corpus.labels[train].mean(0), (len(wanted), 1))}
-    makers = {"ridge-1": frame_features}
-    if corpus.card.fps:
-        makers["ridge-8"] = window_features
-    for done, (name, make) in enumerate(makers.items()):
-        progress(done, len(makers), f"baseline {name}")
-        features = make(corpus)
-        estimates[name] = _ridge(corpus, features[train], train, features[wanted])
-    return estimates
+    if name == "mean":
+        return np.tile(corpus.labels[train].mean(0), (len(wanted), 1))
+    if name == "svr":
+        return _svr(corpus, train, wanted)
+    features = frame_features(corpus) if name == "ridge-1" else window_features(corpus)
+    cuts = _cuts(corpus, train)
+    model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, cv=cuts))
+    return _fitted(model, features[train], corpus.labels[train], features[wanted])
 
 
 def frame_features(corpus: PreparedCorpus) -> NDArray[np.float32]:
@@ -67,8 +82,8 @@ def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float
         points = landmarks[rows].astype(np.float64)
         change = np.abs(np.concatenate([np.diff(points, axis=0), moved[rows[1:]]], 1))
         # the first frame of the run has no change
-        mean_change = np.concatenate([np.zeros((1, change.shape[1])), _trailing_mean(change, n - 1)])
-        out[rows] = np.concatenate([_trailing_mean(points, n), points, mean_change], 1)
+        mean_change = np.concatenate([np.zeros((1, change.shape[1])), trailing_mean(change, n - 1)])
+        out[rows] = np.concatenate([trailing_mean(points, n), points, mean_change], 1)
     return out
 
 
@@ -90,25 +105,33 @@ def crop_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
     return np.column_stack([moved, scale, np.arctan2(linear[:, 1, 0], linear[:, 0, 0])])
 
 
-def _trailing_mean(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """(T, F) -> (T, F) mean of the last n rows up to each, of fewer at the start."""
-    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0)])
-    stop = np.arange(1, len(values) + 1)
-    start = np.maximum(stop - n, 0)
-    return (total[stop] - total[start]) / (stop - start)[:, None]
+def _svr(corpus: PreparedCorpus, train: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+    if len(train) > SVR_FRAMES:
+        train = np.sort(np.random.default_rng(0).choice(train, SVR_FRAMES, replace=False))
+    points = frame_features(corpus)
+    appearance = make_pipeline(StandardScaler(), PCA(min(COMPONENTS, len(train)), random_state=0))
+    appearance.fit(first := appearance_features(corpus, train))
+    scale = StandardScaler().fit(points[train])
+    seen = np.concatenate([scale.transform(points[train]), appearance.transform(first)], 1)
+    second = appearance.transform(appearance_features(corpus, wanted))
+    asked = np.concatenate([scale.transform(points[wanted]), second], 1)
+    regression = LinearSVR(loss="squared_epsilon_insensitive", dual="auto", random_state=0)
+    model = GridSearchCV(regression, {"C": SVR_PENALTIES}, cv=_cuts(corpus, train), scoring="neg_mean_squared_error")
+    return _fitted(model, seen, corpus.labels[train], asked)
 
 
-def _ridge(corpus: PreparedCorpus, features: NDArray, train: NDArray, wanted: NDArray) -> NDArray[np.float64]:
-    """Fit on the training rows' features (N, F), estimate from the wanted ones (M, F) -> (M, 2)."""
+def _cuts(corpus: PreparedCorpus, train: NDArray) -> list[tuple[NDArray, NDArray]]:
+    """Places in `train` to fit on and to choose the penalty on, five times."""
     groups = corpus.subjects[train] if len(set(corpus.subjects[train])) > 1 else corpus.clips[train]
     count = len(set(groups))
     if count < 2:
         raise CorpusError(
             f"{corpus.folder}: the baselines train on one single clip, {groups[0]}; expected at least two"
         )
-    cuts = list(GroupKFold(min(5, count)).split(features, groups=groups))
-    columns = []
-    for dimension in range(2):
-        model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, cv=cuts))
-        columns.append(model.fit(features, corpus.labels[train, dimension]).predict(wanted))
+    return list(GroupKFold(min(5, count)).split(train, groups=groups))
+
+
+def _fitted(model: Any, features: NDArray, labels: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+    """Fit each dimension on (N, F) and (N, 2), estimate from (M, F) -> (M, 2)."""
+    columns = [model.fit(features, labels[:, dimension]).predict(wanted) for dimension in range(2)]
     return np.stack(columns, 1).astype(np.float64)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.core import windows
+from anclaf.core.quadrants import quadrant
 from anclaf.data.store import PreparedCorpus
 from anclaf.metrics.regression import metrics
 from anclaf.models.network import AffectNetwork, Latent, to_input
@@ -18,10 +19,28 @@ Windows = Literal["sliding", "tumbling"]
 remainder of a run is dropped, as the paper's authors do."""
 
 
+def told_quadrants(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64]) -> Tensor | None:
+    """(N,) the quadrants that a network which needs labels is told of these rows; None for all others.
+
+    A wrong one is drawn among the three others once for each row of the corpus: were it, say, always the next one, it
+    would tell as much as the right one.
+    """
+    if not network.sizes.needs_labels:
+        return None
+    told = quadrant(*corpus.targets[rows].T)
+    if network.sizes.quadrant == "false":
+        told = (told + np.random.default_rng(0).integers(1, 4, len(corpus))[rows]) % 4
+    return torch.from_numpy(told)
+
+
 @torch.inference_mode()
-def latents_of(network: AffectNetwork, images: NDArray[np.uint8], device: torch.device | str) -> Latent:
-    """(B, S, S, 3) uint8 RGB faces -> Z and Q."""
-    return network.latents(to_input(torch.from_numpy(images).to(device)))
+def latents_of(
+    network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device | str
+) -> Latent:
+    """Z and Q of these rows' faces as they are."""
+    told = told_quadrants(network, corpus, rows)
+    image = to_input(torch.from_numpy(corpus.images(rows)).to(device))
+    return network.latents(image, None if told is None else told.to(device))
 
 
 @torch.inference_mode()
@@ -35,8 +54,7 @@ def features_of(
     """(N, F) x of these rows, each computed once."""
     network.eval()
     parts = [
-        network.features(latents_of(network, corpus.images(rows[i : i + batch]), device))
-        for i in range(0, len(rows), batch)
+        network.features(latents_of(network, corpus, rows[i : i + batch], device)) for i in range(0, len(rows), batch)
     ]
     return torch.cat(parts)
 

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anclaf.core.errors import CorpusError
+from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.progress import Progress, silent
 from anclaf.data.folds import Protocol
 from anclaf.data.store import CorpusCard
-from anclaf.evaluation.baselines import BASELINES
 from anclaf.evaluation.bootstrap import RESAMPLES, Scores, Sums, compare, intervals
 from anclaf.models.spec import Variant
 
 COLUMNS = ("variant", "clip", "subject", "frame", "time_s", "valence", "arousal", "valence_hat", "arousal_hat")
-"""Of a predictions table, in corpus units. `variant` is a model's (`base`, `S-8`, `SA-8`…) or a baseline's name."""
+"""Of a predictions table, in corpus units. `variant` is a model's (`base`, `S-8`, `SA-8`…), a baseline's or a
+comparator's name."""
 _CARD = (
     "source",
     "low",
@@ -48,7 +48,7 @@ def run_scores(
     A variant's values are those of all its folds' frames pooled, with 95 % intervals over subjects; `folds` has each
     fold's; `per_clip` is the mean over clips, a clip counting only where the metric is defined (constant labels have
     no correlation). `mean` is always the mean of valence and arousal. `paired` compares every sequence model with base
-    and every SA-n with its S-n, and every model with every baseline, each on the frames both have.
+    and every SA-n with its S-n, and every model with every baseline and comparator, each on the frames both have.
 
     Args:
         tables: fold -> predictions with `COLUMNS`.
@@ -78,8 +78,8 @@ def run_scores(
         "corpus": {"name": name} | {key: getattr(card, key) for key in _CARD},
         "windows": windows,
         "folds": sorted(tables),
-        "variants": {variant: value for variant, value in values.items() if variant not in BASELINES},
-        "baselines": {variant: value for variant, value in values.items() if variant in BASELINES},
+        "variants": {variant: value for variant, value in values.items() if _is_model(variant)},
+        "baselines": {variant: value for variant, value in values.items() if not _is_model(variant)},
         "paired": paired,
         "resamples": resamples,
     }
@@ -141,11 +141,21 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(defined.mean()) if len(defined) else np.nan
 
 
+def _is_model(name: str) -> bool:
+    """Whether it is ANCLaF; all else is a baseline or a comparator."""
+    try:
+        Variant.parse(name)
+    except ConfigError:
+        return False
+    return True
+
+
 def _pairs(names: list[str]) -> list[tuple[str, str]]:
-    models = [name for name in names if name not in BASELINES]
+    models = [name for name in names if _is_model(name)]
+    others = [name for name in names if not _is_model(name)]
     pairs = [(name, "base") for name in models if name != "base" and "base" in models]
     for name in models:
         variant = Variant.parse(name)
         if variant.kind == "SA" and f"S-{variant.n}" in models:
             pairs.append((name, f"S-{variant.n}"))
-    return pairs + [(name, baseline) for name in models for baseline in BASELINES if baseline in names]
+    return pairs + [(name, other) for name in models for other in others]

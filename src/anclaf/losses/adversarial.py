@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-Adversary = Literal["gan", "wgan-gp"]
+Adversary = Literal["gan", "wgan-gp", "none"]
 
 
 def discriminator_loss(kind: Adversary, real_map: Tensor, fake_map: Tensor) -> Tensor:
     """What D makes small.
 
     gan: -log D(I) - log(1 - D(G(Ĩ))), Eq. 9. wgan-gp: -D(I) + D(G(Ĩ)) (Gulrajani et al. 2017), to which the trainer
-    adds `gradient_penalty`. Each is averaged over images and over the map.
+    adds `gradient_penalty`. Each is averaged over images and over the map. none: 0, without a gradient.
 
     Args:
         real_map: (B, 1, p, p) of images.
         fake_map: (B, 1, p, p) of reconstructions.
     """
+    if kind == "none":
+        return real_map.new_zeros(())
     if kind == "gan":
         return softplus(-_full(real_map)).mean() + softplus(_full(fake_map)).mean()
     return _full(fake_map).mean() - _full(real_map).mean()
@@ -32,11 +34,14 @@ def generator_loss(kind: Adversary, fake_map: Tensor) -> Tensor:
     """What G makes small.
 
     gan: -log D(G(Ĩ)). Deviation: Eq. 9 has log(1 - D(G(Ĩ))), whose gradient vanishes while D wins; this is the
-    non-saturating form of Goodfellow et al. 2014 with the same fixed point. wgan-gp: -D(G(Ĩ)).
+    non-saturating form of Goodfellow et al. 2014 with the same fixed point. wgan-gp: -D(G(Ĩ)). none: 0,
+    without a gradient.
 
     Args:
         fake_map: (B, 1, p, p) of reconstructions.
     """
+    if kind == "none":
+        return fake_map.new_zeros(())
     if kind == "gan":
         return softplus(-_full(fake_map)).mean()
     return -_full(fake_map).mean()

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from anclaf.core.errors import ConfigError
 from anclaf.models.combiner import Combiner, condition
 from anclaf.models.discriminator import Discriminator
 from anclaf.models.generator import Generator
@@ -43,13 +45,35 @@ class AffectNetwork(nn.Module):
                 sizes.attention_score,
                 sizes.attention_divide,
                 sizes.motion,
+                sizes.attention_cell,
             )
 
-    def latents(self, image: Tensor) -> Latent:
-        """(B, 3, S, S) RGB in [-1, 1] -> Z, and Q, which D sees on the reconstruction (Eq. 3)."""
+    def latents(self, image: Tensor, told: Tensor | None = None) -> Latent:
+        """(B, 3, S, S) RGB in [-1, 1] -> Z, and Q as `quadrant` gives it."""
         latent = self.generator.encode(image)
-        judgement = self.discriminator(self.generator.decode(latent))
-        return Latent(latent, judgement.quadrant.softmax(1))
+        return Latent(latent, self.quadrant(image, latent, told))
+
+    def quadrant(self, image: Tensor, latent: Tensor, told: Tensor | None = None) -> Tensor:
+        """Q (B, 4): what D sees on the reconstruction (Eq. 3), or another `QuadrantSource`.
+
+        Args:
+            told: (B,) quadrants, for a network that needs labels.
+
+        Raises:
+            ConfigError: it needs them and has none.
+        """
+        source = self.sizes.quadrant
+        if self.sizes.needs_labels:
+            if told is None:
+                raise ConfigError(
+                    f"this network was trained with quadrant={source}: it is told each frame's label and can only be "
+                    "tested, not used; use another model"
+                )
+            return functional.one_hot(told, 4).to(latent)
+        if source == "none":
+            return latent.new_zeros(len(latent), 4)
+        seen = image if source == "image" else self.generator.decode(latent)
+        return self.discriminator(seen).quadrant.softmax(1)
 
     def features(self, latent: Latent) -> Tensor:
         """Z, Q -> x (B, F)."""

@@ -38,6 +38,7 @@ class RecurrentCombiner(nn.Module):
             softmax(v tanh(W_a [S_t; S_i])), the concat score of Luong et al. 2015, which the paper builds on.
             Deviation: Eq. 5 has no tanh; without one the term of S_t is the same for every i and cancels in the
             softmax, so that Eq. 5 would be Eq. 6. The default is the smallest change in which S_t matters.
+        cell: a state is [h; c], as the paper proposes; False: h alone, as in Luong et al. 2015.
         divide: divide the context by the number of states, as printed in Eq. 7.
             Deviation: off by default, because the softmax has already averaged, and dividing would make the size of the
             context depend on the window, while one set of weights serves any window.
@@ -53,9 +54,10 @@ class RecurrentCombiner(nn.Module):
         score: Score = "additive",
         divide: bool = False,
         motion: bool = True,
+        cell: bool = True,
     ):
         super().__init__()
-        self.hidden, self.score, self.divide, self.motion = hidden, score, divide, motion
+        self.hidden, self.score, self.divide, self.motion, self.cell = hidden, score, divide, motion, cell
         self.from_input = nn.Linear(features, 4 * hidden)
         self.from_hidden = nn.Linear(hidden, 4 * hidden, bias=False)
         if motion:
@@ -64,11 +66,12 @@ class RecurrentCombiner(nn.Module):
         self.attends = attention
         if attention:
             # W_a [S_t; S_i] as two products, so that the product of each past state is made once
-            self.align_past = nn.Linear(2 * hidden, hidden if score == "additive" else 1, bias=False)
+            state = 2 * hidden if cell else hidden
+            self.align_past = nn.Linear(state, hidden if score == "additive" else 1, bias=False)
             if score == "additive":
-                self.align_now = nn.Linear(2 * hidden, hidden)
+                self.align_now = nn.Linear(state, hidden)
                 self.align_score = nn.Linear(hidden, 1, bias=False)
-            self.from_context = nn.Linear(2 * hidden, 4 * hidden, bias=False)
+            self.from_context = nn.Linear(state, 4 * hidden, bias=False)
             nn.init.zeros_(self.from_context.weight)
         with torch.no_grad():
             self.from_input.bias[hidden : 2 * hidden] += 1.0  # the forget gate starts open
@@ -101,22 +104,22 @@ class RecurrentCombiner(nn.Module):
             h = torch.sigmoid(o) * torch.tanh(c)
             outputs.append(h)
             if self.attends and t < length - 1:
-                states.append(torch.cat([h, c], 1))
+                states.append(torch.cat([h, c], 1) if self.cell else h)
                 projected.append(self.align_past(states[-1]))
         return Recurrence(self.affect(torch.stack(outputs, 1)), torch.stack(rows, 1) if self.attends else None)
 
     def _weights(self, now: Tensor, past: Tensor) -> Tensor:
-        """(B, I) softmax over the I previous states. now: (B, 2H) latest state; past: (B, I, .) projected states."""
+        """(B, I) softmax over the I previous states. now: (B, 2H or H) latest state; past: (B, I, .) projections."""
         if self.score == "location":
             return past[..., 0].softmax(1)
         return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0].softmax(1)
 
     @classmethod
     def attending(
-        cls, plain: "RecurrentCombiner", score: Score = "additive", divide: bool = False
+        cls, plain: "RecurrentCombiner", score: Score = "additive", divide: bool = False, cell: bool = True
     ) -> "RecurrentCombiner":
         """ANCLaF-SA from ANCLaF-S: the same function at its first step, because the context's weights start at zero."""
-        model = cls(plain.from_input.in_features, plain.hidden, True, score, divide, plain.motion)
+        model = cls(plain.from_input.in_features, plain.hidden, True, score, divide, plain.motion, cell)
         missing = model.load_state_dict(plain.state_dict(), strict=False)
         assert not missing.unexpected_keys
         return model

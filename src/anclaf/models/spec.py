@@ -11,6 +11,9 @@ from anclaf.faces.align import CropName
 SPEC_VERSION = 1
 LENGTHS = (2, 4, 8, 16, 32)
 """The paper's curriculum."""
+QuadrantSource = Literal["reconstruction", "image", "none", "true", "false"]
+"""What Q is: D's estimate on the reconstruction (the paper) or on the image itself; zeros; or, one-hot, the label's own
+quadrant or a wrong one. The last two are an upper bound and a control: they need labels, which a video has not."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Sizes:
     """Sizes of the networks; the defaults are the paper's.
 
     image_size: side of the face crop, a power of two from 32. generator, discriminator, combiner: first widths.
-    hidden: of the LSTM. attention_score, attention_divide, motion: see `RecurrentCombiner`.
+    hidden: of the LSTM. attention_score, attention_divide, attention_cell, motion: see `RecurrentCombiner`.
+    quadrant: see `QuadrantSource`.
     """
 
     image_size: int = 128
@@ -59,13 +63,20 @@ class Sizes:
     hidden: int = 512
     attention_score: Literal["additive", "location"] = "additive"
     attention_divide: bool = False
+    attention_cell: bool = True
     motion: bool = True
+    quadrant: QuadrantSource = "reconstruction"
 
     def __post_init__(self) -> None:
         if self.image_size < 32 or self.image_size & (self.image_size - 1):
             raise ConfigError(f"image_size {self.image_size}: expected a power of two, 32 or more")
         if min(self.generator, self.discriminator, self.combiner, self.hidden) < 1:
             raise ConfigError("network widths must be at least 1")
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the model is told each frame's quadrant, so that it cannot be used on unlabelled video."""
+        return self.quadrant in ("true", "false")
 
 
 @dataclass(frozen=True)

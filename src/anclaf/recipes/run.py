@@ -1,10 +1,12 @@
 """A run: its whole frozen configuration. A recipe is a function that returns one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from anclaf.core.errors import ConfigError
 from anclaf.models.spec import LENGTHS, Sizes
+from anclaf.recipes.ablations import ABLATIONS
+from anclaf.training.comparators import ComparatorConfig
 from anclaf.training.stage1 import Stage1Config
 from anclaf.training.stage2 import Stage2Config
 
@@ -13,14 +15,16 @@ from anclaf.training.stage2 import Stage2Config
 class RunConfig:
     """Everything that decides a run's numbers, beside the corpus. Written whole into `run.json`.
 
-    lengths: the curriculum's windows in frames.
+    lengths: the curriculum's windows in frames. curriculum: each S-n starts from the one before; False: from base.
     """
 
     recipe: str
     sizes: Sizes
     stage1: Stage1Config
     stage2: Stage2Config
+    comparators: ComparatorConfig = field(default_factory=ComparatorConfig)
     lengths: tuple[int, ...] = LENGTHS
+    curriculum: bool = True
     bootstrap: int = 1000
 
 
@@ -35,14 +39,37 @@ def recipe(function: Callable[[int], RunConfig]) -> Callable[[int], RunConfig]:
 
 
 def make_run(name: str, seed: int = 0) -> RunConfig:
-    """The configuration of a recipe.
+    """The configuration of a recipe, or of one with ablations: `small`, `small+no-quadrant+wgan-gp`.
 
     Raises:
-        ConfigError: no such recipe; the names are listed.
+        ConfigError: no such recipe or ablation; the names are listed.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"recipe {name!r}: expected one of {', '.join(sorted(RECIPES))}")
-    return RECIPES[name](seed)
+    first, *ablations = name.split("+")
+    if first not in RECIPES:
+        raise ConfigError(f"recipe {first!r}: expected one of {', '.join(sorted(RECIPES))}")
+    run = RECIPES[first](seed)
+    for ablation in ablations:
+        if ablation not in ABLATIONS:
+            raise ConfigError(f"ablation {ablation!r}: expected one of {', '.join(ABLATIONS)}")
+        run = ABLATIONS[ablation](run)
+    return replace(run, recipe=name)
+
+
+@recipe
+def tiny(seed: int = 0) -> RunConfig:
+    """The whole chain in seconds, to try a grid before it costs anything; the models are of no use. 64x64 faces.
+
+    Command: `anclaf train CORPUS --out RUN --recipe tiny`.
+    """
+    stage1 = Stage1Config(steps=40, batch=32, interval=4, warmup=5, evaluate_every=20, checkpoint_every=20, seed=seed)
+    return RunConfig(
+        "tiny",
+        Sizes(image_size=64, generator=4, discriminator=4, combiner=8, hidden=32),
+        stage1,
+        Stage2Config(first_epochs=1, epochs=1, views=1, warmup=2, seed=seed),
+        ComparatorConfig(replace(stage1, landmarks=0.0), rank=4),
+        bootstrap=200,
+    )
 
 
 @recipe
@@ -57,6 +84,7 @@ def demo(seed: int = 0) -> RunConfig:
         Sizes(image_size=64, generator=8, discriminator=8, combiner=32, hidden=128),
         Stage1Config(steps=1000, interval=6, evaluate_every=200, checkpoint_every=200, seed=seed),
         Stage2Config(first_epochs=20, epochs=15, views=3, seed=seed),
+        ComparatorConfig(Stage1Config(steps=600, landmarks=0.0, interval=2, evaluate_every=100, seed=seed)),
         lengths=(2, 4, 8),
     )
 
@@ -74,6 +102,7 @@ def small(seed: int = 0) -> RunConfig:
         Sizes(image_size=64, generator=8, discriminator=16, combiner=64, hidden=256),
         Stage1Config(steps=2500, interval=4, seed=seed),
         Stage2Config(seed=seed),
+        ComparatorConfig(Stage1Config(steps=1500, landmarks=0.0, interval=2, seed=seed)),
     )
 
 
@@ -88,4 +117,7 @@ def paper(seed: int = 0) -> RunConfig:
         Sizes(),
         Stage1Config(steps=20000, batch=64, evaluate_every=500, checkpoint_every=500, seed=seed),
         Stage2Config(first_epochs=15, epochs=8, frames=1024, views=5, seed=seed),
+        ComparatorConfig(
+            Stage1Config(steps=20000, batch=64, landmarks=0.0, evaluate_every=500, checkpoint_every=500, seed=seed)
+        ),
     )

@@ -15,12 +15,13 @@ class Lesson:
     parent: Variant | None
 
 
-def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS) -> list[Lesson]:
+def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS, curriculum: bool = True) -> list[Lesson]:
     """The models wanted and all that they start from, parents first.
 
     Args:
         variants: those wanted.
         lengths: the curriculum's windows; a wanted length that is not among them is added.
+        curriculum: False: each S-n starts from the base model, and only the lengths wanted are trained.
 
     Raises:
         ConfigError: nothing is wanted.
@@ -29,12 +30,14 @@ def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS) -> list[
     if not wanted:
         raise ConfigError("no variants: expected some of base, S-n, SA-n")
     longest = max(v.n for v in wanted)
-    steps = sorted({n for n in lengths if n <= longest} | {v.n for v in wanted if v.kind != "base"})
+    on_the_way = {n for n in lengths if n <= longest} if curriculum else set()
+    steps = sorted(on_the_way | {v.n for v in wanted if v.kind != "base"})
     lessons = [Lesson(Variant("base"), None)]
     parent = lessons[0].variant
     for n in steps:
         lessons.append(Lesson(Variant("S", n), parent))
-        parent = lessons[-1].variant
+        if curriculum:
+            parent = lessons[-1].variant
     attending = sorted({v.n for v in wanted if v.kind == "SA"})
     return lessons + [Lesson(Variant("SA", n), Variant("S", n)) for n in attending]
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from anclaf.data import augmentation
 from anclaf.data.augmentation import AugmentationConfig
 from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.estimate import told_quadrants
 from anclaf.models.network import AffectNetwork, to_input
 from anclaf.training.seeds import seed_of
 
@@ -37,5 +38,6 @@ class FreshLatents:
             changes = augmentation.draw(self._clips, self.config, per_clip)
             noise = torch.Generator().manual_seed(seed_of(self.seed, 8, view, int(positions[0])))
             images = augmentation.apply(images, changes[torch.from_numpy(self._clip[positions])], noise)
-        latent = self.network.latents(images.to(self.device))
+        told = told_quadrants(self.network, self.corpus, self.rows[positions])
+        latent = self.network.latents(images.to(self.device), None if told is None else told.to(self.device))
         return latent.latent.float().cpu().numpy(), latent.quadrant.float().cpu().numpy()

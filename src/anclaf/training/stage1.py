@@ -1,9 +1,8 @@
 """Stage 1: G, D and C together, adversarially (Eq. 9). The result is the base model, ANCLaF."""
 
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,178 +11,85 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.core.quadrants import quadrant
 from anclaf.data import augmentation
-from anclaf.data.augmentation import AugmentationConfig
-from anclaf.data.distortion import distort
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import agreement_score, estimate_frames
-from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
+from anclaf.evaluation.estimate import estimate_frames, told_quadrants
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_weights import ClassWeights, class_weights
-from anclaf.models.network import AffectNetwork, Latent, to_input
+from anclaf.models.network import AffectNetwork, Latent
 from anclaf.models.spec import Sizes, Variant
+from anclaf.training.adversarial import AdversarialBatch, AdversarialLosses
 from anclaf.training.course import Course
 from anclaf.training.distributed import gather, local
+from anclaf.training.frames import draw_frames, refuse_unfit, train_frames
 from anclaf.training.history import History
-from anclaf.training.phases import Phase, cosine, run_phases, set_rate
+from anclaf.training.phases import Phase
 from anclaf.training.seeds import seed_of
-
-
-@dataclass(frozen=True)
-class Stage1Config:
-    """How the base model is trained.
-
-    steps: updates of C. batch: frames a step, of all processes together. rate: learning rate of C's phase (AdamW);
-    adversarial_rate: of D's and G's (Adam). decay: weight decay of C's phase. warmup: steps of rising rate.
-    adversary: Eq. 9's log loss (`gan`) or `wgan-gp`. interval: D and G are updated at every interval-th step.
-    reconstruction: weight of L1(G(distorted I), I). quadrant: weight of the cross-entropies. penalty: of WGAN-GP's.
-    dropout: of x, before the affect layer. landmarks: weight of an auxiliary task, where the corpus has landmarks: a
-    linear layer on x tells where they are on the crop. It is dropped after training, and so is what it knows of a
-    database's landmarks. Deviation: not in the paper, which uses landmarks to crop only; without it people are
-    memorised (docs/results.md).
-    class_limit: largest class weight f_i/F, 1 turns them off. average: decay of the running average of the weights
-    that is evaluated and kept, 0 for none. evaluate_every, checkpoint_every: steps.
-    """
-
-    steps: int = 3000
-    batch: int = 48
-    rate: float = 1e-3
-    adversarial_rate: float = 5e-4
-    decay: float = 0.01
-    warmup: int = 50
-    adversary: Literal["gan", "wgan-gp"] = "gan"
-    interval: int = 1
-    reconstruction: float = 10.0
-    quadrant: float = 1.0
-    penalty: float = 10.0
-    landmarks: float = 50.0
-    dropout: float = 0.3
-    class_limit: float = 3.0
-    average: float = 0.99
-    distortion: float = 0.5
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    evaluate_every: int = 250
-    checkpoint_every: int = 250
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.interval < 1 or self.evaluate_every < 1 or self.checkpoint_every < 1:
-            raise ConfigError("stage 1: steps, interval, evaluate_every and checkpoint_every must be 1 or more")
-        if self.batch < 4:
-            raise ConfigError(f"stage 1: batch {self.batch}; a correlation needs at least 4 frames")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"stage 1: average {self.average}; expected 0 <= average < 1")
+from anclaf.training.stage1_config import Stage1Config
 
 
 @dataclass
-class _Batch:
-    """image: I (B, 3, S, S); target, weight: (B, 2); quadrant: (B,); landmarks: (B, P, 2) or None; u: (B, 1, 1, 1)."""
+class _Batch(AdversarialBatch):
+    """quadrant, told: (B,), of the label, and what C is told of it if it is; landmarks: (B, P, 2) or None."""
 
-    image: Tensor
-    distorted: Tensor
-    target: Tensor
-    weight: Tensor
     quadrant: Tensor
+    told: Tensor | None
     landmarks: Tensor | None
-    u: Tensor
-    generator: nn.Module
-
-    @cached_property
-    def cleaned(self) -> Tensor:
-        """G(distorted I), made once for D's and G's phases."""
-        return self.generator(self.distorted)
 
 
 class _Batches:
     """The batch of each step, a function of (seed, step) alone."""
 
-    def __init__(self, corpus: PreparedCorpus, rows: NDArray[np.int64], config: Stage1Config, fabric: Fabric):
-        self.corpus, self.config, self.fabric = corpus, config, fabric
-        self.rows = rows
+    def __init__(
+        self,
+        corpus: PreparedCorpus,
+        rows: NDArray[np.int64],
+        network: AffectNetwork,
+        config: Stage1Config,
+        fabric: Fabric,
+    ):
+        self.corpus, self.rows, self.network, self.config, self.fabric = corpus, rows, network, config, fabric
         self.weights: ClassWeights = class_weights(corpus.targets[rows], limit=config.class_limit)
         has_landmarks = config.landmarks > 0 and np.isfinite(corpus.crop_landmarks[rows]).all()
         self.points = corpus.crop_landmarks.shape[1] if has_landmarks else 0
 
-    def __call__(self, step: int, generator: nn.Module) -> _Batch:
-        config, fabric = self.config, self.fabric
-        rng = torch.Generator().manual_seed(seed_of(config.seed, 1, step))
-        # an epoch is a shuffle of all frames; a step takes the next `batch` of them
-        rows = self.rows[_shuffled(len(self.rows), config.batch, step, config.seed)]
-        changes = augmentation.draw(len(rows), config.augmentation, rng)
-        image = augmentation.apply(to_input(torch.from_numpy(self.corpus.images(rows))), changes, rng)
-        distorted = distort(image, rng, config.distortion)
-        target = torch.from_numpy(self.corpus.targets[rows])
+    def __call__(self, step: int) -> _Batch:
+        corpus, fabric = self.corpus, self.fabric
+        drawn = draw_frames(corpus, self.rows[:, None], self.config, step)
         landmarks = None
         if self.points:
-            points = torch.from_numpy(self.corpus.crop_landmarks[rows])
-            landmarks = augmentation.move_points(points, changes, augmentation.mirrored_points(self.points))
-        u = torch.rand(len(rows), 1, 1, 1, generator=rng)
-        return _Batch(
-            local(fabric, image),
-            local(fabric, distorted),
-            local(fabric, target),
-            local(fabric, self.weights.of(target)),
-            local(fabric, torch.from_numpy(quadrant(*target.numpy().T))),
-            None if landmarks is None else local(fabric, landmarks),
-            local(fabric, u),
-            generator,
+            points = torch.from_numpy(corpus.crop_landmarks[drawn.rows])
+            landmarks = augmentation.move_points(points, drawn.changes, augmentation.mirrored_points(self.points))
+        told = told_quadrants(self.network, corpus, drawn.rows)
+        return _Batch.of(
+            fabric,
+            drawn,
+            self.weights.of(drawn.target),
+            self.network.generator,
+            self.config.distortion,
+            quadrant=local(fabric, torch.from_numpy(quadrant(*drawn.target.numpy().T))),
+            told=None if told is None else local(fabric, told),
+            landmarks=None if landmarks is None else local(fabric, landmarks),
         )
 
 
-def _shuffled(count: int, batch: int, step: int, seed: int) -> NDArray[np.int64]:
-    """Positions of step's batch in an endless sequence of shuffles of `count` items."""
-    position = np.arange(step * batch, (step + 1) * batch)
-    out = np.empty(batch, np.int64)
-    for epoch in np.unique(position // count):
-        order = np.random.default_rng((seed, 2, int(epoch))).permutation(count)
-        mask = position // count == epoch
-        out[mask] = order[position[mask] % count]
-    return out
+@dataclass(frozen=True)
+class _CombinerLoss:
+    """C's phase: L_afc (Eq. 10); its gradient reaches G's encoder through Z, not through Q."""
 
+    network: AffectNetwork
+    pointer: nn.Linear | None
+    config: Stage1Config
+    fabric: Fabric
 
-class _Losses:
-    """Eq. 9, a method for each phase."""
-
-    def __init__(self, network: AffectNetwork, pointer: nn.Linear | None, config: Stage1Config, fabric: Fabric):
-        self.network, self.pointer, self.config, self.fabric = network, pointer, config, fabric
-
-    def discriminator(self, batch: _Batch) -> dict[str, Tensor]:
-        """D: real on I, fake on G(distorted I), the quadrant of I."""
-        config, judge = self.config, self.network.discriminator
-        fake = batch.cleaned.detach()
-        real = judge(batch.image)
-        adversarial = discriminator_loss(config.adversary, real.real, judge(fake).real)
-        terms = {"adversarial": adversarial, "quadrant": functional.cross_entropy(real.quadrant, batch.quadrant)}
-        loss = adversarial + config.quadrant * terms["quadrant"]
-        if config.adversary == "wgan-gp":
-            terms["penalty"] = gradient_penalty(lambda x: judge(x).real, batch.image, fake, batch.u)
-            loss = loss + config.penalty * terms["penalty"]
-        return {"loss": loss, **terms}
-
-    def generator(self, batch: _Batch) -> dict[str, Tensor]:
-        """G: fool D, give back I, keep its quadrant visible."""
-        config = self.config
-        judged = self.network.discriminator(batch.cleaned)
-        terms = {
-            "adversarial": generator_loss(config.adversary, judged.real),
-            "reconstruction": functional.l1_loss(batch.cleaned, batch.image),
-            "quadrant": functional.cross_entropy(judged.quadrant, batch.quadrant),
-        }
-        loss = (
-            terms["adversarial"] + config.reconstruction * terms["reconstruction"] + config.quadrant * terms["quadrant"]
-        )
-        return {"loss": loss, **terms}
-
-    def combiner(self, batch: _Batch) -> dict[str, Tensor]:
-        """C: L_afc (Eq. 10); its gradient reaches G's encoder through Z, not through Q."""
+    def __call__(self, batch: _Batch) -> dict[str, Tensor]:
         network = self.network
         latent = network.generator.encode(batch.image)
         with torch.no_grad():
-            seen = network.discriminator(network.generator.decode(latent)).quadrant.softmax(1)
+            seen = network.quadrant(batch.image, latent, batch.told)
         x = network.features(Latent(latent, seen))
         estimate = network.estimate(functional.dropout(x, self.config.dropout))
         # the statistics are of the whole batch, whatever the number of processes
@@ -220,19 +126,10 @@ def train_base(
         StaleError: `folder` holds a checkpoint of other settings or data.
         TrainingError: a loss is not finite, or there are fewer training frames than a batch.
     """
-    if sizes.image_size != corpus.card.image_size:
-        raise ConfigError(
-            f"the networks take {sizes.image_size}x{sizes.image_size} faces, {corpus.folder} holds "
-            f"{corpus.card.image_size}x{corpus.card.image_size}: prepare it with --image-size {sizes.image_size}"
-        )
-    if len(train) < config.batch:
-        raise TrainingError(
-            f"{len(train)} training frames; a batch takes {config.batch}. "
-            "Use a larger corpus, or a smaller --config.stage1.batch"
-        )
+    refuse_unfit(corpus, train, sizes, config.batch)
     torch.manual_seed(seed_of(config.seed, 0))
-    batches = _Batches(corpus, train, config, fabric)
     network = AffectNetwork(sizes, Variant("base"))
+    batches = _Batches(corpus, train, network, config, fabric)
     pointer = nn.Linear(network.combiner.features, 2 * batches.points) if batches.points else None
     averaged = AffectNetwork(sizes, Variant("base"))
     best = AffectNetwork(sizes, Variant("base"))
@@ -245,18 +142,12 @@ def train_base(
         {"config": asdict(config), "sizes": asdict(sizes), "corpus": corpus.card.fingerprint, "train": train.tolist()}
     )
     course = Course(fabric, folder, mark, network, averaged, best, others, optimizers, config.average)
-    for step in range(course.step, config.steps):
-        torch.manual_seed(seed_of(config.seed, 9, step))  # dropout
-        set_rate(phases, cosine(step, config.steps, config.warmup))
-        losses = run_phases(fabric, phases, batches(step, network.generator), step)
-        course.follow(step, losses)
-        done = step + 1
-        if done % config.evaluate_every == 0 or done == config.steps:
-            estimate = estimate_frames(averaged, corpus, validation, fabric.device)
-            course.score(done, agreement_score(estimate, corpus.targets[validation]))
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            course.save(done)
-        progress(done, config.steps, course.history.line("base"))
+
+    def validate() -> NDArray[np.float32]:
+        return estimate_frames(averaged, corpus, validation, fabric.device)
+
+    truth = corpus.targets[validation]
+    train_frames(fabric, course, phases, batches, validate, truth, config, "base", progress)
     known = course.end()
     speed = round(config.steps * config.batch / max(known["seconds"], 1e-9), 1)
     return best.eval(), course.history, known | {"frames_per_second": speed}
@@ -265,15 +156,14 @@ def train_base(
 def _phases(
     network: AffectNetwork, pointer: nn.Linear | None, config: Stage1Config, fabric: Fabric
 ) -> list[Phase[_Batch]]:
-    losses = _Losses(network, pointer, config, fabric)
+    def quadrants(judged: Tensor, batch: _Batch) -> Tensor:
+        return functional.cross_entropy(judged, batch.quadrant)
+
     assert network.affect is not None
-    d, g = list(network.discriminator.parameters()), list(network.generator.parameters())
     c = [*network.generator.encoder.parameters(), *network.combiner.parameters(), *network.affect.parameters()]
     if pointer is not None:
         c += list(pointer.parameters())
-    betas = (0.5, 0.999)
-    return [
-        Phase("D", losses.discriminator, d, torch.optim.Adam(d, config.adversarial_rate, betas), config.interval),
-        Phase("G", losses.generator, g, torch.optim.Adam(g, config.adversarial_rate, betas), config.interval),
-        Phase("C", losses.combiner, c, torch.optim.AdamW(c, config.rate, weight_decay=config.decay), 1, clip_norm=5.0),
-    ]
+    loss = _CombinerLoss(network, pointer, config, fabric)
+    optimizer = torch.optim.AdamW(c, config.rate, weight_decay=config.decay)
+    adversarial = AdversarialLosses(network.generator, network.discriminator, quadrants, "quadrant", config)
+    return [*adversarial.phases(), Phase("C", loss, c, optimizer, clip_norm=5.0)]

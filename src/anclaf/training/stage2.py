@@ -180,7 +180,9 @@ def _child(parent: AffectNetwork, variant: Variant) -> AffectNetwork:
     if parent.recurrent is not None:
         sizes = parent.sizes
         child.recurrent = (
-            RecurrentCombiner.attending(parent.recurrent, sizes.attention_score, sizes.attention_divide)
+            RecurrentCombiner.attending(
+                parent.recurrent, sizes.attention_score, sizes.attention_divide, sizes.attention_cell
+            )
             if variant.kind == "SA"
             else _copy(parent.recurrent, _recurrent(child))
         )
