@@ -32,7 +32,12 @@ def video(tmp_path: Path, comings_and_goings: list[NDArray], folder_of: FolderOf
 def test_the_table_and_the_video(tmp_path: Path, estimator: Make, video: Path):
     made = estimator("SA-4")
     done = analyse(made, video, tmp_path / "out", StreamOptions(attention=True))
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "talk.csv",
+        "talk.json",
+        "talk.overlay.mp4",
+        "talk.plot.png",
+    ]
     expected = made.predict(video, StreamOptions(attention=True))
     written = pd.read_csv(done.table)
     assert list(written.columns) == list(expected.columns)
@@ -50,7 +55,7 @@ def test_the_table_and_the_video(tmp_path: Path, estimator: Make, video: Path):
 def test_the_overlay_can_be_left_out(tmp_path: Path, estimator: Make, video: Path):
     done = analyse(estimator("base"), video, tmp_path / "out", overlay=False)
     assert done.overlay is None
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json", "talk.plot.png"]
     assert tuple(pd.read_csv(done.table).columns) == COLUMNS
 
 
@@ -69,7 +74,12 @@ def test_what_was_readable_of_a_damaged_source_is_kept(tmp_path: Path, estimator
     assert done.frames == 25
     assert "25.png: damaged image" in done.problem
     assert pd.read_csv(done.table)["frame"].max() == 24
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "talk.csv",
+        "talk.json",
+        "talk.overlay.mp4",
+        "talk.plot.png",
+    ]
 
 
 def test_a_source_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, estimator: Make, video: Path):
@@ -114,7 +124,7 @@ def test_how_it_was_made_is_beside_the_table(tmp_path: Path, estimator: Make, vi
     done = analyse(made, video, tmp_path / "out", overlay=False)
     about = json.loads((tmp_path / "out" / "talk.json").read_text())
     assert about["complete"]
-    assert about["files"] == ["talk.csv"]
+    assert about["files"] == ["talk.csv", "talk.plot.png"]
     expected = {"frames": 40, "rows": done.rows, "estimated": done.estimated, "tracks": 2, "problem": ""}
     assert about["result"] == expected
     assert about["made_with"]["model"] == {"variant": "S-4", "fingerprint": made.fingerprint}
@@ -124,7 +134,7 @@ def test_how_it_was_made_is_beside_the_table(tmp_path: Path, estimator: Make, vi
 def test_parquet_is_the_table_that_predict_gives(tmp_path: Path, estimator: Make, video: Path):
     made, options = estimator("SA-4"), StreamOptions(attention=True)
     done = analyse(made, video, tmp_path / "out", options, format="parquet", overlay=False)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.json", "talk.parquet"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["talk.json", "talk.parquet", "talk.plot.png"]
     written, expected = pd.read_parquet(done.table), made.predict(video, options)
     pd.testing.assert_frame_equal(written, expected, atol=1e-6, rtol=0)
 
@@ -172,7 +182,7 @@ def test_a_killed_analysis_goes_on_to_the_same_table(
     assert (broken / "talk.csv").read_bytes() == (whole / "talk.csv").read_bytes()
     assert (done.frames, done.rows, done.estimated) == (40, expected.rows, expected.estimated)
     assert done.tracks == expected.tracks
-    assert sorted(p.name for p in broken.iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4"]
+    assert sorted(p.name for p in broken.iterdir()) == ["talk.csv", "talk.json", "talk.overlay.mp4", "talk.plot.png"]
     frames = [[f.image for f in open_source(folder / "talk.overlay.mp4").read()] for folder in (whole, broken)]
     assert len(frames[1]) == 40
     for whole_frame, resumed_frame in zip(*frames, strict=True):
@@ -200,7 +210,7 @@ def test_what_ctrl_c_stopped_goes_on(
     assert (done.kept, done.frames) == (16, 40)
     analyse(made, video, tmp_path / "whole", format=format, overlay=False)
     pd.testing.assert_frame_equal(read(done.table), read(tmp_path / "whole" / f"talk.{format}"))
-    assert sorted(p.name for p in out.iterdir()) == sorted([f"talk.{format}", "talk.json"])
+    assert sorted(p.name for p in out.iterdir()) == sorted([f"talk.{format}", "talk.json", "talk.plot.png"])
 
 
 def test_what_ctrl_c_stopped_before_the_first_bookmark_begins_anew(tmp_path: Path, estimator: Make, video: Path):

@@ -1,4 +1,5 @@
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from anclaf.core.errors import ConfigError, ModelError
+from anclaf.core.errors import ConfigError, ModelError, VideoError
 from anclaf.core.quadrants import QUADRANTS
 from anclaf.faces import align
+from anclaf.faces.video import VideoFrame
 from anclaf.inference.estimate import table
 from anclaf.inference.estimator import AffectEstimator, StreamOptions
+from anclaf.inference.pipeline import CHUNK
+from anclaf.inference.source import Source, open_source
 from anclaf.models.network import to_input
 
 Make = Callable[..., AffectEstimator]
@@ -53,9 +57,7 @@ def test_predict_equals_step(
 
 @pytest.mark.parametrize("windows", ["sliding", "tumbling"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_frames_may_come_in_any_chunks(
-    estimator: Make, comings_and_goings: list[NDArray], variant: str, windows: Any
-):
+def test_frames_may_come_in_any_chunks(estimator: Make, comings_and_goings: list[NDArray], variant: str, windows: Any):
     made = estimator(variant)
     options = StreamOptions(windows=windows, attention=variant == "SA-4")
     expected = stepped(made, comings_and_goings, options)
@@ -88,30 +90,23 @@ def test_the_frames_before_a_damaged_one_are_estimated(
     made = estimator("SA-4")
     folder = folder_of(tmp_path / "video", comings_and_goings[:12])
     (folder / "11.png").write_bytes(b"no picture")
-    source, rows = open_source(folder), []
-    with pytest.raises(VideoError, match="11.png: not an image"):
-        rows.extend(row for _, found in made.run(source, made.stream(25)) for row in found)
-    assert rows == []  # a list is extended when its source has ended
-    with pytest.raises(VideoError):
-        for _, found in made.run(source, made.stream(25)):
-            rows.extend(found)
+    rows = []
+    with pytest.raises(VideoError, match=r"11\.png: not an image"):
+        rows.extend(row for _, found in made.run(open_source(folder), made.stream(25)) for row in found)
     assert_same(table(rows), stepped(made, comings_and_goings[:11]))
 
 
-def test_frames_are_read_ahead_and_no_further_than_two_chunks(
-    estimator: Make, comings_and_goings: list[NDArray], monkeypatch: pytest.MonkeyPatch
-):
+def test_frames_are_read_ahead_and_no_further_than_two_chunks(estimator: Make, comings_and_goings: list[NDArray]):
     made = estimator("SA-4")
-    read = []
+    read: list[int] = []
 
     def frames() -> Iterator[VideoFrame]:
         for k, image in enumerate(comings_and_goings):
             read.append(k)
             yield VideoFrame(k, k / 25, image)
 
-    monkeypatch.setattr(Source, "read", lambda _: frames())
     torch.set_num_threads(2)
-    running = made.run(Source(Path("video"), 25, 40), made.stream(25))
+    running = made.run(Source("video", 25, 40, None, opened=frames()), made.stream(25))
     try:
         for frame, _ in running:
             assert len(read) <= frame.index // CHUNK * CHUNK + 2 * CHUNK

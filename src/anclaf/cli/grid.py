@@ -61,6 +61,7 @@ class Run:
     """Do what is not yet done. The same command again goes on where a stopped one was."""
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    """Folder that `anclaf grid plan --out` made."""
     engine: Literal["local", "ray"] = "local"
     """local: in this process, one job after the other. ray: on a cluster."""
     address: str | None = None
@@ -98,6 +99,7 @@ class Status:
     """Where a grid stands, whoever runs it."""
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    """Folder that `anclaf grid plan --out` made."""
     watch: bool = False
     """Look again every few seconds until Ctrl-C."""
 
@@ -115,6 +117,7 @@ class GridReport:
     """Write OUT/report/index.html: tables and figures over the grid's runs, and each run's own report."""
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    """Folder that `anclaf grid plan --out` made."""
     out: Path | None = None
     """Folder of the report; OUT/report if not stated."""
 
@@ -174,7 +177,7 @@ def _print_standing(out: Path) -> None:
     now = standing(out)
     print(", ".join(f"{count} {state}" for state, count in sorted(now.states.items())) or "nothing is planned")
     for job, record in now.running:
-        print(f"  {job.id}: {record.what} {record.done}/{record.total} ({record.host}, process {record.pid})")
+        print(f"  {job.id}: {record.done}/{record.total} ({record.host}, process {record.pid})")
     for job, record in now.failed:
         fail(f"{job.id}: {record.error}")
     if now.failed:
@@ -205,8 +208,8 @@ class _Bars(_Lines):
 
     def progress(self, job: "Job", done: int, total: int, what: str) -> None:
         if job.id not in self._tasks:
-            self._tasks[job.id] = self._bars.add_task(what, total=total)
-        self._bars.update(self._tasks[job.id], completed=done, total=total, description=f"  {job.id}  {what}")
+            self._tasks[job.id] = self._bars.add_task("", total=total)
+        self._bars.update(self._tasks[job.id], completed=done, total=total, description=f"  {job.run.name}  {what}")
 
     def ended(self, job: "Job", state: "State", board: "Board") -> None:
         if job.id in self._tasks:

@@ -18,6 +18,7 @@ from anclaf.core.errors import ConfigError
 from anclaf.core.files import fingerprint, write_json
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.baselines import WINDOWED
 from anclaf.evaluation.estimate import Windows
 from anclaf.grid.job import LATENTS, Job, RunSpec
 from anclaf.models.comparators import COMPARATORS, SEQUENTIAL
@@ -83,7 +84,7 @@ class Fold:
             else:
                 add(name, {"sizes": sizes, "config": asdict(config.stage2)}, str(lesson.parent), LATENTS)
         for name in references:
-            if name in ("ridge-8", *SEQUENTIAL) and not self.corpus.card.fps:
+            if name in (*WINDOWED, *SEQUENTIAL) and not self.corpus.card.fps:
                 continue  # stills have no sequences
             trained = name in COMPARATORS
             settings = {"sizes": sizes, "config": asdict(config.comparators)} if trained else {}

@@ -34,8 +34,7 @@ def work(fabric: Fabric, job: Job, progress: Progress) -> None:
     fold = Fold.of(job.run, job.fold)
 
     def named(done: int, total: int, what: str) -> None:
-        prefix = f"{job.run.name}  " if job.run.name else ""
-        progress(done, total, f"{prefix}fold {job.fold}  {what}")
+        progress(done, total, f"fold {job.fold}  {what}")
 
     if fabric.is_global_zero:
         fold.write_split()

@@ -59,7 +59,7 @@ def analyse(
     seconds: float | None = None,
     progress: Progress = silent,
 ) -> Analysis:
-    """Write `OUT/NAME.csv` or `.parquet`, `.overlay.mp4` and `.png`, and `.json`, which says how they were made.
+    """Write `OUT/NAME.csv` or `.parquet`, `.overlay.mp4` and `.plot.png`, and `.json`, which says how they were made.
 
     While it runs, rows are appended to `NAME.csv.part`, and every `MARK_EVERY` frames `NAME.bookmark` says where the
     analysis is. The files get their own names when the source ends, when it turns out to be damaged (its readable part

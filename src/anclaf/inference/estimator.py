@@ -83,6 +83,11 @@ class AffectEstimator:
                 f"crop={spec.crop} needs the 68 or 49 landmarks of a database, and detectors give five points. "
                 "Use a model that was trained with crop=five-point"
             )
+        if spec.sizes.needs_labels:
+            raise ModelError(
+                f"quadrant={spec.sizes.quadrant}: this model is told each frame's quadrant, which a video does not say. "
+                "It is for comparison on a labelled corpus only"
+            )
         self.network, self.spec, self.detector, self.device = network.eval(), spec, detector, torch.device(device)
         self._detecting = Lock()
 

@@ -35,7 +35,7 @@ class Outputs:
 
     @property
     def plot(self) -> Path | None:
-        return self.folder / f"{self.name}.png" if self.with_plot else None
+        return self.folder / f"{self.name}.plot.png" if self.with_plot else None
 
     @property
     def about(self) -> Path:

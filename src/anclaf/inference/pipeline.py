@@ -1,6 +1,6 @@
 """Two threads share the work on a video: one prepares the next frames while the other uses the last ones."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -34,7 +34,7 @@ def chunks(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]
         yield chunk
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Generator[T]:
     """The items in order, each made in another thread while the one before is in use, and never more than one.
 
     An exception comes in its place. Closing the generator waits for the item that is being made. No item is None.
@@ -48,7 +48,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 @contextmanager
 def one_thread_less() -> Iterator[None]:
-    """Torch leaves a core to the other thread; where its threads outnumber the free cores, all wait for the last one."""
+    """Torch leaves a core to the other thread, because threads that outnumber the cores wait for one another."""
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads - 1))
     try:
