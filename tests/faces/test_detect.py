@@ -113,6 +113,17 @@ def test_talking_faces_are_found_in_every_frame(detector: Detector, shared: Path
 
 
 @pytest.mark.realdata
+def test_what_haar_takes_for_a_face_is_not_sure(shared: Path):
+    """Of the frame's two boxes one is a face and one is hair."""
+    video = read_video(shared / "realdata" / "videos" / "pyfeat_WolfgangLanger_Pexels.mp4")
+    image = next(frame.image for frame in video if frame.index == 38)
+    real, false = HaarDetector().detect(image)
+    assert false.score < 0.9 < real.score
+    assert (real.sure, false.sure) == (True, False)
+    assert [face.sure for face in HaarDetector(sure_score=0).detect(image)] == [True, True]
+
+
+@pytest.mark.realdata
 def test_haar_agrees_with_yunet(yunet: Path, shared: Path):
     errors = []
     exact, rough = YuNetDetector(yunet), HaarDetector()
@@ -154,7 +165,7 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         make_detector(f"yunet:{tmp_path / 'none.onnx'}")
 
 
-@pytest.mark.parametrize(("score", "side", "message"), [(1.5, 640, "min_score"), (0.6, 8, "longer_side")])
+@pytest.mark.parametrize(("score", "side", "message"), [(1.5, 640, "least score 1.5"), (0.6, 8, "longer_side")])
 def test_settings_out_of_range_are_refused(tmp_path: Path, score: float, side: int, message: str):
     with pytest.raises(ConfigError, match=message):
         YuNetDetector(tmp_path, score, side)

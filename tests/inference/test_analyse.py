@@ -19,6 +19,7 @@ from anclaf.inference.analyse import analyse
 from anclaf.inference.estimate import COLUMNS
 from anclaf.inference.estimator import AffectEstimator, StreamOptions
 from anclaf.inference.source import open_source
+from anclaf.inference.table_file import TableFormat
 
 Make = Callable[..., AffectEstimator]
 FolderOf = Callable[[Path, Sequence[NDArray]], Path]
@@ -176,7 +177,7 @@ def test_a_killed_analysis_goes_on_to_the_same_table(
     with pytest.raises(OutputError, match=r"talk\.csv\.part: an analysis that did not end; use --resume, --overwrite"):
         analyse(made, video, broken, options)
     seen = []
-    done = analyse(made, video, broken, options, resume=True, progress=lambda now, total, what: seen.append(now))
+    done = analyse(made, video, broken, options, resume=True, progress=lambda done, total, what: seen.append(done))
     assert seen == list(range(done.kept + 1, 41)), "frames before the bookmark were analysed again"
     assert done.kept == frame // 8 * 8
     assert (broken / "talk.csv").read_bytes() == (whole / "talk.csv").read_bytes()
@@ -191,7 +192,7 @@ def test_a_killed_analysis_goes_on_to_the_same_table(
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_what_ctrl_c_stopped_goes_on(
-    tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch, format: str
+    tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch, format: TableFormat
 ):
     def interrupt(done: int, total: int, what: str) -> None:
         if done == 19:

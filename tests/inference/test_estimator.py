@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -336,3 +337,12 @@ def test_what_cannot_be_loaded_is_refused(tmp_path: Path, model: Callable[..., P
 
 def test_an_empty_result_has_the_columns():
     assert list(table([], attention=1).columns)[-2:] == ["frontalness", "attention_1"]
+
+
+def test_a_model_that_is_told_the_quadrant_is_refused(model: Callable[..., Path]):
+    folder = model("base")
+    spec = json.loads((folder / "model.json").read_text())
+    spec["sizes"]["quadrant"] = "true"
+    (folder / "model.json").write_text(json.dumps(spec))
+    with pytest.raises(ModelError, match="quadrant=true: this model is told each frame's quadrant"):
+        AffectEstimator.load(folder, detector="haar")

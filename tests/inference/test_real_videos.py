@@ -1,5 +1,6 @@
 """Real faces through the whole of inference, with a small model of random weights."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anclaf.faces.detect import HaarDetector
+from anclaf.faces.image import read_image
 from anclaf.faces.video import read_video
 from anclaf.inference.analyse import analyse
 from anclaf.inference.estimate import table
@@ -138,6 +140,30 @@ def test_haar_too_gives_a_row_for_every_frame(model: Callable[..., Path], videos
     rows = estimator.predict(videos / "grid" / "sbia1a.mpg")
     check_one_face_throughout(rows, 75)
     assert rows.attrs["detector"] == "haar"
+
+
+@pytest.mark.slow
+def test_haar_keeps_one_person_one_track(model: Callable[..., Path], videos: Path):
+    """Of this video's five false detections one begins a track; it is seen in one frame."""
+    estimator = AffectEstimator.load(model("base"), detector=HaarDetector())
+    rows = estimator.predict(videos / "pyfeat_WolfgangLanger_Pexels.mp4")
+    seen = rows[rows["status"] == "ok"].groupby("track").size()
+    assert seen[0] > 440
+    assert seen[1:].sum() <= 1
+
+
+def test_a_face_in_an_8k_frame(estimator: AffectEstimator, shared: Path):
+    astronaut = read_image(shared / "realdata" / "images" / "skimage_astronaut.png")
+    small = np.zeros((540, 960, 3), np.uint8)
+    small[:512, :512] = astronaut
+    large = cv2.resize(small, (7680, 4320))
+    began = time.perf_counter()
+    found = estimator.stream(25).step(np.asarray(large, np.uint8))
+    assert time.perf_counter() - began < 5
+    (expected,) = estimator.stream(25).step(small)
+    assert np.isfinite(found[0].valence)
+    assert len(found) == 1
+    np.testing.assert_allclose([found[0].x, found[0].w], [8 * expected.x, 8 * expected.w], rtol=0.05)
 
 
 def compose(frames: list[list[NDArray]], places: Callable[[float, int], float], k: int) -> tuple[NDArray, list[float]]:

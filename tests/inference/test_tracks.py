@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,14 @@ def test_a_false_detection_is_soon_forgotten():
     for k in range(25):
         tracker.update([seen(100), *([seen(300, who=1)] if k == 10 else [])], k / 25)
         assert len(tracker.tracks) == (2 if 10 <= k <= 13 else 1), k
+
+
+def test_an_unsure_face_continues_a_track_and_begins_none():
+    tracker = Tracker()
+    unsure = replace(seen(300, who=1), sure=False)
+    assert ids(tracker, [seen(100), unsure], 0) == [0, None]
+    assert ids(tracker, [replace(seen(100), sure=False), unsure], 1 / 25) == [0, None]
+    assert ids(tracker, [seen(100), replace(unsure, sure=True)], 2 / 25) == [0, 1]
 
 
 def test_at_a_low_frame_rate_too_a_person_is_followed():

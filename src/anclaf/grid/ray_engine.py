@@ -34,11 +34,18 @@ def run_on_ray(board: Board, place: Place, watcher: Watcher, address: str | None
     lost: dict[str, int] = {}
     pending: dict[Any, Job] = {}
     try:
-        _refuse_too_much(ray, place)
+        if not _room(ray, place):
+            raise ConfigError(
+                f"--engine ray: a job asks for {place.cpus} CPUs and {place.gpus:g} GPUs, and no node has them"
+            )
         while not board.over:
-            for job in board.ready():
+            # no more than fit: the jobs of a fold come before those of the next, whose latents would fill the disk
+            for job in board.ready()[: max(0, _room(ray, place) - len(pending))]:
                 pending[task.remote(job, place)] = job
                 board.begin(job)
+            if not pending:  # every node is lost
+                time.sleep(_POLL_S)
+                continue
             ready, _ = ray.wait(list(pending), timeout=_POLL_S)
             for reference in ready:
                 job = pending.pop(reference)
@@ -99,11 +106,8 @@ def _connected(address: str | None) -> Any:
     return ray
 
 
-def _refuse_too_much(ray: Any, place: Place) -> None:
-    """Ray would wait for ever for a node that has what a job asks."""
+def _room(ray: Any, place: Place) -> int:
+    """How many jobs fit on the cluster at once."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    wanted = {"CPU": place.cpus, "GPU": place.gpus}
-    if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-        raise ConfigError(
-            f"--engine ray: a job asks for {place.cpus} CPUs and {place.gpus:g} GPUs; no node of the cluster has them"
-        )
+    wanted = {name: amount for name, amount in (("CPU", place.cpus), ("GPU", place.gpus)) if amount}
+    return sum(int(min(node.get(name, 0) / amount for name, amount in wanted.items())) for node in nodes)

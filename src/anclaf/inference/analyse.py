@@ -27,7 +27,8 @@ class Analysis:
     """What came of a source.
 
     rows, frames: in the table. estimated: rows with an estimate. tracks: people. overlay, plot: None where none was
-    asked for. notes: what a reader of the numbers must know. problem: why the source could not be read to its end, or "".
+    asked for. notes: what a reader of the numbers must know. problem: why the source could not be read to its end,
+    or "".
     kept: frames that were in the table before; all of them where it was complete already.
     """
 

@@ -85,8 +85,8 @@ class AffectEstimator:
             )
         if spec.sizes.needs_labels:
             raise ModelError(
-                f"quadrant={spec.sizes.quadrant}: this model is told each frame's quadrant, which a video does not say. "
-                "It is for comparison on a labelled corpus only"
+                f"quadrant={spec.sizes.quadrant}: this model is told each frame's quadrant, which a video does not "
+                "say. It is for comparison on a labelled corpus only"
             )
         self.network, self.spec, self.detector, self.device = network.eval(), spec, detector, torch.device(device)
         self._detecting = Lock()
@@ -268,7 +268,8 @@ class AffectStream:
             matrix = align.crop_matrix(face.points, size)
             if np.isfinite(matrix).all():  # else the five points are one: not a face
                 crop = align.warp(frame, matrix, size)
-                seen.append(SeenFace(face, crop, quality(frame, face.points), Sighting(face.box, look(crop))))
+                sighting = Sighting(face.box, look(crop), face.sure)
+                seen.append(SeenFace(face, crop, quality(frame, face.points), sighting))
         return seen
 
     def describe(

@@ -27,10 +27,11 @@ _BLINK_S = 0.12
 
 @dataclass(frozen=True)
 class Sighting:
-    """A face in one frame. box: x, y, w, h in pixels. look: its `look`."""
+    """A face in one frame. box: x, y, w, h in pixels. look: its `look`. sure: whether it may begin a track."""
 
     box: tuple[float, float, float, float]
     look: NDArray[np.float32]
+    sure: bool = True
 
 
 def look(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -90,7 +91,7 @@ class Tracker:
                     _follow(self.tracks[row], sightings[column], int(column), time_s)
                     taken.add(int(column))
         for index, sighting in enumerate(sightings):
-            if index not in taken:
+            if index not in taken and sighting.sure:
                 centre, side = _place(sighting)
                 self.tracks.append(Track(self._next, centre, side, sighting.look, time_s, time_s, index))
                 self._next += 1
