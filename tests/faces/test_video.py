@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,19 @@ def test_rotation_metadata_is_applied(
     assert image[corner][0] > 200, "the red corner is elsewhere"
     assert (image[..., 0] > 128).mean() == pytest.approx(1 / 9, abs=0.03)
     assert (probe(path).height, probe(path).width) == shape
+
+
+def test_frames_are_freed_as_they_are_used(tmp_path: Path, film: Film):
+    path = film(tmp_path / "a.mp4", frames=30)
+    gc.collect()
+    gc.disable()  # what a reference cycle holds stays
+    try:
+        for _ in read_video(path):
+            pass
+        kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept < 5, "of 30"
 
 
 def test_probe(tmp_path: Path, film: Film):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -62,7 +63,7 @@ def probe(path: Path | str) -> VideoInfo:
         first = next(_decoded(container, stream, _Tally()), None)
         if first is None:
             raise VideoError(f"{path}: no frame can be decoded. Copy the file again")
-        height, width = _upright(first).shape[:2]
+        height, width = _upright(first, _Turn.of(first)).shape[:2]
         duration, codec = _duration_s(container, stream), stream.codec_context.name
         return VideoInfo(width, height, _fps(stream), stream.frames or None, duration, codec, container.format.name)
 
@@ -105,14 +106,15 @@ def _frames(
     place: Path | str | Address, container: InputContainer, stream: VideoStream, start: int
 ) -> Iterator[VideoFrame]:
     tally = _Tally()
-    index, zero, latest = -1, None, 0.0
+    index, zero, latest, turn = -1, None, 0.0, None
     fps = _fps(stream) or 25
     for index, frame in enumerate(_decoded(container, stream, tally)):
         time_s = frame.time if frame.time is not None else index / fps
         zero = time_s if zero is None else zero
         latest = max(latest, time_s - zero)  # a broken clock must not run backwards
+        turn = turn or _Turn.of(frame)
         if index >= start:
-            yield VideoFrame(index, latest, _upright(frame))
+            yield VideoFrame(index, latest, _upright(frame, turn))
     remedy = "Check the connection" if isinstance(place, Address) else "Copy the file again"
     if tally.broken:
         raise VideoError(f"{place}: broke off after {index + 1} frames ({tally.broken}). {remedy}")
@@ -216,16 +218,33 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     return container.duration / av.time_base if container.duration is not None else None
 
 
-def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The frame as RGB, turned and mirrored as its display matrix says, to the nearest quarter turn."""
+class _Turn(NamedTuple):
+    """How a stored picture becomes upright: rows and columns swapped, then rows, then columns reversed."""
+
+    swapped: bool = False
+    upside_down: bool = False
+    mirrored: bool = False
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> "_Turn":
+        """What the display matrix says, to the nearest quarter turn.
+
+        To be asked of a video's first frame only: PyAV's side data keep their frame alive in a reference cycle, and
+        frames that wait for the garbage collector make memory grow.
+        """
+        if (matrix := frame.side_data.get("DISPLAYMATRIX")) is None:
+            return cls()
+        # a stored point (x, y) is shown at (a x + c y, b x + d y); libavutil/display.h
+        a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+        x, y = (a, d) if abs(a) >= abs(b) else (c, b)
+        return cls(abs(a) < abs(b), y < 0, x < 0)
+
+
+def _upright(frame: av.VideoFrame, turn: _Turn) -> NDArray[np.uint8]:
+    """The frame as RGB, turned and mirrored."""
     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    if (matrix := frame.side_data.get("DISPLAYMATRIX")) is None:
-        return image
-    # a stored point (x, y) is shown at (a x + c y, b x + d y); libavutil/display.h
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    x, y = (a, d) if abs(a) >= abs(b) else (c, b)
-    image = image if abs(a) >= abs(b) else image.swapaxes(0, 1)
-    return np.ascontiguousarray(image[:: -1 if y < 0 else 1, :: -1 if x < 0 else 1])
+    image = image.swapaxes(0, 1) if turn.swapped else image
+    return np.ascontiguousarray(image[:: -1 if turn.upside_down else 1, :: -1 if turn.mirrored else 1])
 
 
 def _reason(error: Exception) -> str:
