@@ -109,7 +109,7 @@ class HaarDetector:
 
     Args:
         sure_score: faces below are not `sure`. Most real faces are above the default all the time and all of them at
-            times; of 203 cases in which something else was taken for a face, 5 were.
+            times; of 203 cases in which something else was taken for a face, 6 were.
         longer_side: larger frames are reduced to this many pixels first; faces under 24 pixels, or under a tenth of
             the shorter side, are then missed.
     """
