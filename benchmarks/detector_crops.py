@@ -34,7 +34,7 @@ def main() -> None:
     fold = arguments.run / f"fold{arguments.fold}"
     clips = json.loads((fold / "split.json").read_text())["test"]
     index = PreparedCorpus.open(arguments.prepared).index.set_index(KEYS).loc[clips]
-    landmark = pd.read_parquet(fold / "predictions.parquet").set_index(["variant", *KEYS])
+    landmark = pd.concat(map(pd.read_parquet, fold.glob("*/predictions.parquet"))).set_index(["variant", *KEYS])
     videos = {
         clip: next(p for suffix in ("avi", "mp4") for p in arguments.corpus.rglob(f"{clip}.{suffix}")) for clip in clips
     }

@@ -91,7 +91,7 @@ def fitted(image: NDArray[np.uint8]) -> NDArray:
 def whole(made: AffectEstimator, video: Path, folder: Path, overlay: bool) -> float:
     """Frames a second."""
     began = time.perf_counter()
-    done = analyse(made, video, folder, overlay=overlay, overwrite=True)
+    done = analyse(made, video, folder, overlay=overlay, plot=False, overwrite=True)
     assert done.estimated == done.frames, f"{done.estimated} of {done.frames} frames have an estimate: not one face"
     return done.frames / (time.perf_counter() - began)
 
