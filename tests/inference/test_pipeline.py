@@ -19,6 +19,10 @@ def test_chunks_hold_everything_in_order(count: int):
     assert all(found)
 
 
+def test_what_is_not_to_wait_comes_one_by_one():
+    assert list(chunks(range(3), lambda _: 1, most=1)) == [[0], [1], [2]]
+
+
 def test_large_items_come_in_small_chunks():
     half = CHUNK_BYTES // 2 + 1
     assert list(chunks([half, half, 1, 2 * half, 5], lambda size: size)) == [[half, half], [1, 2 * half], [5]]

@@ -26,7 +26,7 @@ from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.quality import Quality, quality
 from anclaf.faces.video import VideoFrame
 from anclaf.inference.estimate import NAN, FaceEstimate, Status, table
-from anclaf.inference.pipeline import ahead, chunks, one_thread_less
+from anclaf.inference.pipeline import CHUNK, ahead, chunks, one_thread_less
 from anclaf.inference.source import Source, open_source
 from anclaf.inference.tracks import Sighting, Track, Tracker, look
 from anclaf.inference.window import FeatureWindow, Windows
@@ -178,8 +178,9 @@ class AffectEstimator:
         source turns out to be damaged, all frames before that come first.
         """
         seen = ((frame, stream.see(frame.image)) for frame in source.read())
+        most = CHUNK if source.path is not None else 1  # a camera's frames are not waited for
         with one_thread_less():
-            for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes)):
+            for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes, most)):
                 found = stream.describe([faces for _, faces in chunk], [frame.time_s for frame, _ in chunk])
                 for (frame, _), estimates in zip(chunk, found, strict=True):
                     yield frame, estimates

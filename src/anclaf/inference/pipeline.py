@@ -13,8 +13,8 @@ CHUNK = 8
 CHUNK_BYTES = 64 * 2**20
 
 
-def chunks(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    """Consecutive items in lists of `CHUNK`, or of fewer when they have more than `CHUNK_BYTES` together.
+def chunks(items: Iterable[T], size_of: Callable[[T], int], most: int = CHUNK) -> Iterator[list[T]]:
+    """Consecutive items in lists of `most`, or of fewer when they have more than `CHUNK_BYTES` together.
 
     When the items end in an exception, those before it come first.
     """
@@ -23,7 +23,7 @@ def chunks(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]
         for item in items:
             chunk.append(item)
             size += size_of(item)
-            if len(chunk) == CHUNK or size > CHUNK_BYTES:
+            if len(chunk) == most or size > CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
     except Exception:
