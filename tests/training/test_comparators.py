@@ -1,7 +1,6 @@
 """Comparators: they learn, are what they say, survive an interruption bit for bit, and refuse what is not theirs."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,7 +141,7 @@ def test_a_face_gets_the_same_numbers_alone():
     torch.testing.assert_close(network(images)[2:3], network(images[2:3]), atol=1e-5, rtol=1e-5)
 
 
-def test_refusals(corpus: PreparedCorpus, fold: Split, make_corpus, tmp_path: Path, monkeypatch):
+def test_refusals(corpus: PreparedCorpus, fold: Split, make_corpus, tmp_path: Path):
     with pytest.raises(ConfigError, match="comparator 'vgg': expected one of cnn, cnn-ma"):
         _run(corpus, fold, "vgg", tmp_path)
     stills = make_corpus(subjects=10, clips=2, frames=1, fps=0.0)
@@ -153,6 +152,3 @@ def test_refusals(corpus: PreparedCorpus, fold: Split, make_corpus, tmp_path: Pa
         ComparatorConfig(Stage1Config())
     with pytest.raises(ModelError, match="no whole comparator"):
         load_comparator(tmp_path)
-    monkeypatch.setitem(sys.modules, "tensorly", None)
-    with pytest.raises(ConfigError, match=r"tucker needs tensorly: pip install 'anclaf\[comparators\]'"):
-        _run(corpus, fold, "tucker", tmp_path)

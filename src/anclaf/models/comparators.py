@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tensorly.backend import backend_context  # pyright: ignore[reportAttributeAccessIssue] - made at import
+from tensorly.tucker_tensor import tucker_to_tensor
 from torch import Tensor, nn
 
 from anclaf.core.errors import ConfigError, ModelError
@@ -61,7 +63,6 @@ class TuckerCnn(nn.Module):
 
     def __init__(self, sizes: Sizes, rank: int):
         super().__init__()
-        _tensorly()
         self.body, channels = _convolutions(sizes.image_size, max(1, sizes.combiner // 2), plane=4)
         shape, ranks = (channels, 4, 4, 2), (min(rank, channels), 2, 2, 2)
         self.core = nn.Parameter(torch.randn(ranks) / ranks[0] ** 0.5)
@@ -71,20 +72,10 @@ class TuckerCnn(nn.Module):
         self.bias = nn.Parameter(torch.zeros(2))
 
     def forward(self, image: Tensor, dropout: float = 0.0) -> Tensor:
-        tensorly, tucker = _tensorly()
-        with tensorly.backend_context("pytorch", local_threadsafe=True):
-            weight = tucker.tucker_to_tensor((self.core, list(self.factors)))
+        with backend_context("pytorch", local_threadsafe=True):
+            weight = tucker_to_tensor((self.core, list(self.factors)))
         plane = nn.functional.dropout(self.body(image), dropout)
         return torch.einsum("bfyx,fyxd->bd", plane, weight) + self.bias
-
-
-def _tensorly() -> tuple[Any, Any]:
-    try:
-        import tensorly
-        from tensorly import tucker_tensor
-    except ImportError as error:
-        raise ConfigError("the comparator tucker needs tensorly: pip install 'anclaf[comparators]'") from error
-    return tensorly, tucker_tensor
 
 
 class AegCd(nn.Module):
@@ -106,7 +97,7 @@ def make_comparator(name: str, sizes: Sizes, rank: int) -> Comparator:
     """A new network. rank: of `tucker`'s channels.
 
     Raises:
-        ConfigError: no such network, or `tucker` without tensorly.
+        ConfigError: no such network.
     """
     if name in ("cnn", "coherence"):
         return PlainCnn(sizes)
