@@ -93,6 +93,11 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
     again = Seen()
     run_grid(tmp_path, again, place=CPU)
     assert again.ends == [], "what is done is not done again"
+    for path in tmp_path.glob("runs/*/*/*/metrics.json"):  # as a driver leaves it that is killed before it scores
+        path.write_text("{}")
+        os.utime(path, (0, 0))
+    run_grid(tmp_path, again, place=CPU)
+    assert _metrics(tmp_path) == metrics
     now = standing(tmp_path)
     assert now.states == {"done": 14, "unneeded": 2}
     assert not now.running

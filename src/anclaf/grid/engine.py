@@ -36,13 +36,11 @@ def attempt(fabric: Fabric, job: Job, progress: Progress) -> State:
             return "running"
         if ledger.is_done(job):  # by somebody else, since the board was drawn
             return "done"
-        entry = ledger.Entry(job)
         try:
-            work(fabric, job, entry.progress(progress))
-        except Exception as error:  # whatever it is, the other jobs go on
-            entry.failed(error)
+            with ledger.recorded(job) as entry:
+                work(fabric, job, entry.progress(progress))
+        except Exception:  # whatever it is, the other jobs go on
             return "failed"
-        entry.done()
         return "done"
 
 
@@ -78,13 +76,8 @@ def run_together(jobs: Sequence[Job], fabric: Fabric, progress: Progress = silen
             with ledger.held(job) as mine:
                 if not mine:
                     raise ConfigError(f"{job.folder}: another process is at work on it; wait for it")
-                entry = ledger.Entry(job)
-                try:
+                with ledger.recorded(job) as entry:
                     work(fabric, job, entry.progress(progress))
-                except Exception as error:
-                    entry.failed(error)
-                    raise
-                entry.done()
         else:
             work(fabric, job, silent)
         fabric.barrier()

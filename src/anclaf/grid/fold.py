@@ -10,7 +10,7 @@ In the fold's folder::
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,13 @@ class Fold:
 
     @property
     def folder(self) -> Path:
-        return self.run.out / f"fold{self.split.fold}"
+        return self.run.fold_folder(self.split.fold)
 
     @property
     def windows(self) -> Windows:
         return WINDOWS[self.split.protocol]
 
-    @property
+    @cached_property
     def mark(self) -> str:
         """Fingerprint of the data and how it is split."""
         parts = {name: getattr(self.split, name).tolist() for name in ("train", "validation", "test")}

@@ -54,7 +54,7 @@ def run_grid(
         raise ConfigError(f"engine {engine!r}: expected local or ray")
     # a driver that was killed after a run's last job has not scored it
     for run in runs:
-        if not (run.out / "metrics.json").is_file() and any(run.out.glob("fold*/*/predictions.parquet")):
+        if _unscored(run):
             score_run(run)
     return board
 
@@ -94,6 +94,13 @@ def _planned(out: Path) -> tuple[list[RunSpec], list[Job]]:
     return runs, plan.jobs(runs)
 
 
+def _unscored(run: RunSpec) -> bool:
+    """Whether there are predictions that `metrics.json` does not have."""
+    made = [path.stat().st_mtime for path in run.out.glob("fold*/*/predictions.parquet")]
+    metrics = run.out / "metrics.json"
+    return bool(made) and (not metrics.is_file() or metrics.stat().st_mtime < max(made))
+
+
 class _Scoring:
     """Scores a run when its last job has ended, then tells the watcher."""
 
@@ -105,5 +112,5 @@ class _Scoring:
 
     def ended(self, job: Job, state: State, board: Board) -> None:
         self._watcher.ended(job, state, board)
-        if board.run_over(job) and any(job.run.out.glob("fold*/*/predictions.parquet")):
+        if board.run_over(job) and _unscored(job.run):
             score_run(job.run)

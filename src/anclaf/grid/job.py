@@ -1,6 +1,5 @@
 """What a grid is made of: a run's settings, and one job for each model, latent cache and comparator of each fold."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +37,9 @@ class RunSpec:
     def seed(self) -> int:
         return self.config.stage1.seed
 
+    def fold_folder(self, number: int) -> Path:
+        return self.out / f"fold{number}"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -54,12 +56,8 @@ class Job:
     mark: str
 
     @property
-    def fold_folder(self) -> Path:
-        return self.run.out / f"fold{self.fold}"
-
-    @property
     def folder(self) -> Path:
-        return self.fold_folder / self.name
+        return self.run.fold_folder(self.fold) / self.name
 
     @property
     def id(self) -> str:
@@ -78,10 +76,6 @@ def parse_references(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if unknown := sorted(set(names) - set(REFERENCES)):
         raise ConfigError(f"comparator {unknown[0]!r}: expected all, none, or some of {', '.join(REFERENCES)}")
-    return with_parents(names)
-
-
-def with_parents(names: Sequence[str]) -> list[str]:
-    """The moving average needs the network that it averages."""
+    # the moving average needs the network that it averages
     wanted = {*names, "cnn"} if "cnn-ma" in names else set(names)
     return [name for name in REFERENCES if name in wanted]

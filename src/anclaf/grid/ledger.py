@@ -98,6 +98,18 @@ def is_held(job: Job) -> bool:
     return False
 
 
+@contextmanager
+def recorded(job: Job) -> Iterator["Entry"]:
+    """Record that a job which this process holds runs, and how the block ends."""
+    entry = Entry(job)
+    try:
+        yield entry
+    except Exception as error:
+        entry.failed(error)
+        raise
+    entry.done()
+
+
 class Entry:
     """Writes the record of a job that this process holds."""
 

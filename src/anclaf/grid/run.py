@@ -16,6 +16,7 @@ from anclaf.grid.engine import run_together
 from anclaf.grid.fold import WINDOWS, Fold, open_corpus
 from anclaf.grid.job import QUICK, REFERENCES, RunSpec
 from anclaf.models.spec import Variant
+from anclaf.report.tables import variant_order
 
 
 def train_run(
@@ -62,12 +63,9 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
     return scores
 
 
-def _order(name: str) -> tuple[int, str, int]:
+def _order(name: str) -> tuple[int, tuple[int, int]]:
     """Models by kind and length, then comparators."""
-    if name in REFERENCES:
-        return 1, "", REFERENCES.index(name)
-    variant = Variant.parse(name)
-    return 0, variant.kind.replace("base", ""), variant.n
+    return (1, (REFERENCES.index(name), 0)) if name in REFERENCES else (0, variant_order(name))
 
 
 def claim(run: RunSpec) -> None:
