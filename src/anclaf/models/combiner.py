@@ -27,12 +27,16 @@ class Combiner(nn.Module):
         for before, after in pairwise(sizes):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.01)]
         self.body = nn.Sequential(*layers)
+        # of the last kernel only the middle is read; with its channels last that is two whole pieces of memory
+        self.body[-2].to(memory_format=torch.channels_last)
         self.features = sizes[-1]
 
     def forward(self, zq: Tensor) -> Tensor:
         last = self.body[-2]
         assert isinstance(last, nn.Conv2d)
-        plane = self.body[:-2](zq)
+        plane = self.body[:-2](zq).permute(0, 2, 3, 1)
         # from 2x2 to 1x1 only the middle of the 4x4 kernel meets the plane, the rest meets padding
-        middle = last.weight[:, :, 1:3, 1:3].flatten(1)
-        return self.body[-1](functional.linear(plane.flatten(1), middle, last.bias))
+        kernel = last.weight.permute(0, 2, 3, 1)
+        above = functional.linear(plane[:, 0].flatten(1), kernel[:, 1, 1:3].flatten(1), last.bias)
+        below = functional.linear(plane[:, 1].flatten(1), kernel[:, 2, 1:3].flatten(1))
+        return self.body[-1](above + below)
