@@ -6,7 +6,7 @@ import torch
 
 from anclaf.data.augmentation import AugmentationConfig, apply, draw, mirrored_points, move_points
 
-STILL = AugmentationConfig(*[0.0] * 13)
+STILL = AugmentationConfig.none()
 
 
 def _rng(seed: int = 0) -> torch.Generator:

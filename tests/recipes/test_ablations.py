@@ -1,6 +1,6 @@
 """Every ablation changes what it says, and nothing else."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from anclaf.training.stage1 import Stage1Config, train_base
 
 SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
 STAGE1 = Stage1Config(steps=25, batch=16, evaluate_every=25, checkpoint_every=25, warmup=2)
+_STILL = [f"stage1.augmentation.{field.name}" for field in fields(AugmentationConfig)]
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -46,6 +47,10 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
         ("divided-context", {"sizes.attention_divide": True}),
         ("no-curriculum", {"curriculum": False}),
         ("no-class-weights", {"stage1.class_limit": 1.0, "stage2.class_limit": 1.0}),
+        ("location-score", {"sizes.attention_score": "location"}),
+        ("no-landmarks", {"stage1.landmarks": 0.0}),
+        ("no-change", {"sizes.motion": False}),
+        ("no-augmentation", dict.fromkeys(_STILL, 0.0) | {"stage2.views": 0}),
     ],
 )
 def test_settings(name: str, changes: dict[str, Any]):
@@ -55,7 +60,7 @@ def test_settings(name: str, changes: dict[str, Any]):
 
 
 def test_all_are_looked_at_above():
-    assert len(ABLATIONS) == 10
+    assert len(ABLATIONS) == 14
 
 
 def test_several_are_joined_and_unknown_ones_refused():

@@ -30,8 +30,8 @@ def _run(
     corpus: PreparedCorpus, fold: Split, name: str, folder: Path, training: Stage1Config = SHORT, **more
 ) -> np.ndarray:
     return train_comparator(
-        Fabric(accelerator="cpu", devices=1), name, corpus, fold.train, fold.validation, more.pop("wanted", fold.test),
-        SIZES, ComparatorConfig(training, rank=8), folder, more.pop("mark", "mark"), **more,
+        Fabric(accelerator="cpu", devices=1), name, corpus, fold, SIZES, ComparatorConfig(training, rank=8), folder,
+        more.pop("mark", "mark"), **more,
     )  # fmt: skip
 
 
@@ -61,9 +61,9 @@ def test_each_trains_and_is_found_again(corpus: PreparedCorpus, fold: Split, tmp
 def test_each_learns(corpus: PreparedCorpus, fold: Split, tmp_path: Path, name: str):
     config = replace(
         SHORT, steps=50, batch=32, evaluate_every=25, rate=3e-3, adversarial_rate=3e-3, interval=1, reconstruction=1.0,
-        augmentation=AugmentationConfig(*[0.0] * 13), dropout=0.0, average=0.8,
+        augmentation=AugmentationConfig.none(), dropout=0.0, average=0.8,
     )  # fmt: skip
-    estimate = _run(corpus, fold, name, tmp_path, config, wanted=fold.train)
+    estimate = _run(corpus, replace(fold, test=fold.train), name, tmp_path, config)
     assert agreement_score(estimate, corpus.targets[fold.train])["ccc"] > 0.5
 
 

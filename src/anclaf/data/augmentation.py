@@ -13,7 +13,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Largest change of each kind; all zero leaves the picture as it is.
+    """Largest change of each kind.
 
     flip: probability. angle: degrees. scale, stretch: of the side, both alike and each apart. shift: of the side.
     brightness, contrast, gamma, tint: of the value. noise: standard deviation, of the range 0..1. grey: probability
@@ -34,6 +34,11 @@ class AugmentationConfig:
     grey: float = 0.2
     erase: float = 0.3
     surround: float = 0.6
+
+    @classmethod
+    def none(cls) -> "AugmentationConfig":
+        """One that changes nothing."""
+        return cls(**dict.fromkeys((field.name for field in fields(cls)), 0.0))
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,8 @@ def _compare(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
         config = fold.run.config
         cnn = fold.folder / job.parents[0] if job.parents else None
         estimate = train_comparator(
-            fabric, job.name, corpus, split.train, split.validation, split.test, config.sizes, config.comparators,
-            job.folder, job.mark, progress, cnn_folder=cnn,
+            fabric, job.name, corpus, split, config.sizes, config.comparators, job.folder, job.mark, progress,
+            cnn_folder=cnn,
         )  # fmt: skip
     if fabric.is_global_zero:
         _predictions(fold, job, estimate, scaled=job.name in BASELINES)

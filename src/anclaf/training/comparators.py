@@ -15,6 +15,7 @@ from anclaf.core.errors import ConfigError, StaleError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
 from anclaf.core.windows import trailing_mean
+from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
 from anclaf.losses.affect import affect_loss
@@ -66,9 +67,7 @@ def train_comparator(
     fabric: Fabric,
     name: str,
     corpus: PreparedCorpus,
-    train: NDArray[np.int64],
-    validation: NDArray[np.int64],
-    wanted: NDArray[np.int64],
+    split: Split,
     sizes: Sizes,
     config: ComparatorConfig,
     folder: Path,
@@ -77,14 +76,13 @@ def train_comparator(
     *,
     cnn_folder: Path | None = None,
 ) -> NDArray[np.float32]:
-    """(len(wanted), 2) valence, arousal in [-1, 1] units, of a comparator that is trained here unless it is finished.
+    """(len(split.test), 2) valence, arousal in [-1, 1] units, of a comparator; trained here unless it is finished.
 
     Leaves `model.safetensors` (but for `cnn-ma`), `model.json` and `history.csv` in `folder`.
 
     Args:
         name: one of `COMPARATORS`.
-        train, validation: rows; the weights (for `cnn-ma` the window) with the best mean CCC on `validation` are kept.
-        wanted: rows to estimate; sorted.
+        split: the weights (for `cnn-ma` the window) with the best mean CCC on its validation rows are kept.
         mark: fingerprint of settings and data.
         cnn_folder: where `cnn` is finished; `cnn-ma` averages it.
 
@@ -99,28 +97,27 @@ def train_comparator(
         raise ConfigError(f"{name}: {corpus.folder} holds stills, which have no sequence; leave it out")
     if name == "cnn-ma":
         assert cnn_folder is not None, "cnn-ma averages a finished cnn"
-        return _moving_average(fabric, corpus, validation, wanted, folder, mark, cnn_folder)
+        return _moving_average(fabric, corpus, split, folder, mark, cnn_folder)
     if not (folder / "model.json").is_file():
-        _train(fabric, name, corpus, train, validation, sizes, config, folder, mark, progress)
+        _train(fabric, name, corpus, split, sizes, config, folder, mark, progress)
     network, card = load_comparator(folder)
     if card.get("mark") != mark:
         raise StaleError(f"{folder}: a {name} of other settings or data; use another folder, or delete it")
-    return _estimate(network.to(fabric.device), corpus, wanted, fabric.device)
+    return _estimate(network.to(fabric.device), corpus, split.test, fabric.device)
 
 
 def _train(
     fabric: Fabric,
     name: str,
     corpus: PreparedCorpus,
-    train: NDArray[np.int64],
-    validation: NDArray[np.int64],
+    split: Split,
     sizes: Sizes,
     config: ComparatorConfig,
     folder: Path,
     mark: str,
     progress: Progress,
 ) -> None:
-    settings = config.training
+    settings, train, validation = config.training, split.train, split.validation
     refuse_unfit(corpus, train, sizes, settings.batch)
     torch.manual_seed(seed_of(settings.seed, 0))
     network, averaged, best = (make_comparator(name, sizes, config.rank).to(fabric.device) for _ in range(3))
@@ -209,8 +206,7 @@ def _estimate(
 def _moving_average(
     fabric: Fabric,
     corpus: PreparedCorpus,
-    validation: NDArray[np.int64],
-    wanted: NDArray[np.int64],
+    split: Split,
     folder: Path,
     mark: str,
     cnn_folder: Path,
@@ -218,13 +214,13 @@ def _moving_average(
     """The network's mean estimate of the last frames of a run, of as many as do best on validation."""
     cnn, _ = load_comparator(cnn_folder)
     cnn.to(fabric.device)
-    estimate = _estimate(cnn, corpus, validation, fabric.device)
-    truth = corpus.targets[validation]
-    scores = {n: agreement_score(_smooth(corpus, validation, estimate, n), truth)["ccc"] for n in AVERAGED}
+    estimate = _estimate(cnn, corpus, split.validation, fabric.device)
+    truth = corpus.targets[split.validation]
+    scores = {n: agreement_score(_smooth(corpus, split.validation, estimate, n), truth)["ccc"] for n in AVERAGED}
     window = max(scores, key=lambda n: scores[n] if np.isfinite(scores[n]) else -1.0)
     if fabric.is_global_zero:
         write_json(folder / "model.json", {"comparator": "cnn-ma", "window": window, "scores": scores, "mark": mark})
-    return _smooth(corpus, wanted, _estimate(cnn, corpus, wanted, fabric.device), window)
+    return _smooth(corpus, split.test, _estimate(cnn, corpus, split.test, fabric.device), window)
 
 
 def _smooth(

@@ -14,7 +14,7 @@ from anclaf.inference.saved import STATUSES, read_chunks
 
 
 @dataclass(frozen=True)
-class Course:
+class Trace:
     """One track, or with track None a source without any estimate, in B steps of `step` frames; the last may be less.
     Where the recording has a hole, of more than `MAX_GAP` median steps, there is a step of no frame.
 
@@ -37,7 +37,7 @@ class Course:
         return len(self.affect) == 1
 
 
-def read_courses(table: pd.DataFrame | Path, tracks: int, points: int) -> tuple[list[Course], int]:
+def read_traces(table: pd.DataFrame | Path, tracks: int, points: int) -> tuple[list[Trace], int]:
     """The tracks with the most estimates, by track, and how many more there are with any.
 
     The table is read twice, so that of a file only a piece is in memory at a time.
@@ -58,7 +58,7 @@ def read_courses(table: pd.DataFrame | Path, tracks: int, points: int) -> tuple[
         np.minimum.at(start, step, rows["time_s"].to_numpy())
         for track in sums:
             track.add(rows, step)
-    return [track.course(start, frames) for track in sums], len(extent.estimates) - len(shown)
+    return [track.trace(start, frames) for track in sums], len(extent.estimates) - len(shown)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Sums:
         present = own | rows["track"].isna().to_numpy()
         np.add.at(self._statuses, (step[present], rows["status"].cat.codes.to_numpy()[present]), 1)
 
-    def course(self, start: NDArray[np.float64], frames: NDArray[np.int64]) -> Course:
+    def trace(self, start: NDArray[np.float64], frames: NDArray[np.int64]) -> Trace:
         estimates = self._statuses[:, [STATUSES.index("ok"), STATUSES.index("warming_up")]].sum(1)
         with np.errstate(invalid="ignore"):
             affect, mean = self._affect / estimates[:, None], self._affect.sum(0) / estimates.sum()
@@ -113,7 +113,7 @@ class _Sums:
         interval = np.diff(start)
         period = (float(np.median(interval)) if len(interval) else 0.0) or 1.0
         holes = np.flatnonzero(interval > MAX_GAP * period)
-        return Course(
+        return Trace(
             self._track,
             int(frames[0]),
             np.append(np.insert(start, holes + 1, start[holes] + period), start[-1] + period),
