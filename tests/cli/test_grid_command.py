@@ -1,9 +1,13 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from anclaf.cli import main as cli
 from anclaf.data.store import PreparedCorpus
+from anclaf.grid.job import REFERENCES
+from anclaf.recipes.ablations import ABLATIONS
+from anclaf.recipes.run import RECIPES
 
 
 @pytest.fixture
@@ -13,6 +17,15 @@ def corpus(make_corpus) -> PreparedCorpus:
 
 def _plan(corpus: PreparedCorpus, out: Path, *words: str) -> list[str]:
     return ["grid", "plan", str(corpus.folder), "--out", str(out), "--recipes", "tiny", *words]
+
+
+def test_help_of_plan_lists_what_there_is(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["grid", "plan", "--help"])
+    assert ended.value.code == 0
+    # a box is drawn around, and lines are broken anywhere between words
+    words = set(re.findall(r"[\w+-]+", capsys.readouterr().out))
+    assert words >= {*RECIPES, *ABLATIONS, *REFERENCES}
 
 
 def test_plan_run_status_report(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

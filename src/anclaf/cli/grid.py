@@ -27,7 +27,9 @@ class Plan:
     out: Path
     """Folder of the grid."""
     recipes: tuple[str, ...] = ("small",)
-    """Recipes, and ablations of them: small small+no-quadrant small+no-adversary."""
+    """Recipes (tiny, demo, small, paper), and ablations of them, as in small+no-quadrant: no-quadrant, true-quadrant,
+    false-quadrant, real-discriminator, wgan-gp, no-adversary, hidden-only, divided-context, no-curriculum,
+    no-class-weights, location-score, no-landmarks, no-change, no-augmentation."""
     seeds: tuple[int, ...] = (0,)
     folds: str = "all"
     """all, or numbers from 0 with commas between."""
@@ -36,7 +38,7 @@ class Plan:
     variants: str = "all"
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
     comparators: str = "all"
-    """all, none, or names with commas between."""
+    """all, none, or names with commas between: mean, ridge-1, ridge-8, svr, cnn, cnn-ma, aeg-cd, coherence, tucker."""
     protocol: Literal["strict", "paper"] = "strict"
     """strict: people in test are never in training. paper: what the paper's authors did."""
 
