@@ -96,6 +96,31 @@ def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(
     assert _same(network.discriminator, start.discriminator)
 
 
+@pytest.mark.parametrize("adversary", ["gan", "wgan-gp"])
+def test_half_precision_trains_alike(
+    corpus: PreparedCorpus, fold: Split, tmp_path: Path, adversary, monkeypatch: pytest.MonkeyPatch
+):
+    """Both stages in bf16: weights stay whole, and losses are those of full precision but for rounding."""
+    monkeypatch.setattr("anclaf.training.history.EVERY", 1)
+    stage1 = replace(STAGE1, steps=3, adversary=adversary)
+
+    def losses(precision) -> np.ndarray:
+        fabric, folder = Fabric(accelerator="cpu", devices=1, precision=precision), tmp_path / precision
+        network, of_base, _ = train_base(fabric, corpus, fold.train, fold.validation, SIZES, stage1, folder / "base")
+        train, validation = _sources(corpus, fold, network)
+        config = replace(STAGE2, first_epochs=1)
+        last, of_last, _ = train_recurrent(
+            fabric, corpus, train, validation, network, Variant("S", 4), "sliding", config, folder / "S-4", "parent"
+        )
+        assert {value.dtype for value in last.state_dict().values()} == {torch.float32}
+        rows = [row for found in (of_base, of_last) for row in found.rows if row[1] != "validation"]
+        return np.array([value for *_, value in rows])
+
+    whole, half = losses("32-true"), losses("bf16-mixed")
+    assert len(whole) > 10 and not np.array_equal(whole, half)
+    np.testing.assert_allclose(half, whole, rtol=0.1, atol=0.05)
+
+
 def test_stage_1_refuses(corpus: PreparedCorpus, fold: Split, tmp_path: Path):
     with pytest.raises(ConfigError, match="prepare it with --image-size 64"):
         train_base(_fabric(), corpus, fold.train, fold.validation, replace(SIZES, image_size=64), STAGE1, tmp_path)

@@ -74,7 +74,7 @@ class Run:
     """ray: a job's share of GPUs; 0.25 lets four share one."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     retry: bool = False
     """Take up failed jobs again."""
 

@@ -36,7 +36,7 @@ class Train:
     """auto, cpu, cuda or mps."""
     devices: int = 1
     """Processes or GPUs of one model, data-parallel."""
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int | None = None
     """CPU threads of torch; as many as it likes if not stated."""
     keep_latents: bool = False

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 
 from anclaf.core.errors import ConfigError
 
-Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
