@@ -84,7 +84,7 @@ def demo(seed: int = 0) -> RunConfig:
         Sizes(image_size=64, generator=8, discriminator=8, combiner=32, hidden=128),
         Stage1Config(steps=1000, interval=6, evaluate_every=200, checkpoint_every=200, seed=seed),
         Stage2Config(first_epochs=20, epochs=15, views=3, seed=seed),
-        ComparatorConfig(Stage1Config(steps=600, landmarks=0.0, interval=2, evaluate_every=100, seed=seed)),
+        ComparatorConfig(Stage1Config(steps=600, landmarks=0.0, evaluate_every=100, seed=seed)),
         lengths=(2, 4, 8),
     )
 
@@ -102,7 +102,7 @@ def small(seed: int = 0) -> RunConfig:
         Sizes(image_size=64, generator=8, discriminator=16, combiner=64, hidden=256),
         Stage1Config(steps=2500, interval=4, seed=seed),
         Stage2Config(seed=seed),
-        ComparatorConfig(Stage1Config(steps=1500, landmarks=0.0, interval=2, seed=seed)),
+        ComparatorConfig(Stage1Config(steps=1500, landmarks=0.0, seed=seed)),
     )
 
 

@@ -1,6 +1,6 @@
 """Training of the networks that ANCLaF is compared with, on the same frames, changed and weighed alike."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,13 @@ AVERAGED = (2, 4, 8, 16, 32)
 class ComparatorConfig:
     """How the comparators are trained.
 
-    training: as the base model; none has its landmark task, and only `aeg-cd` has an adversary. coherence: weight of
-    that comparator's term (`coherence_loss`). rank: of the channels in `tucker`'s regression.
+    training: as the base model; none has its landmark task, and only `aeg-cd` has an adversary. `coherence` takes
+    `batch` pairs of adjacent frames a step, so that it sees as many people and moments as the others. coherence:
+    weight of that comparator's term (`coherence_loss`). rank: of the channels in `tucker`'s regression.
     """
 
     training: Stage1Config = field(default_factory=lambda: Stage1Config(landmarks=0.0))
-    coherence: float = 1.0
+    coherence: float = 10.0
     rank: int = 32
 
     def __post_init__(self) -> None:
@@ -122,10 +123,11 @@ def _train(
     torch.manual_seed(seed_of(settings.seed, 0))
     network, averaged, best = (make_comparator(name, sizes, config.rank).to(fabric.device) for _ in range(3))
     items = _pairs(corpus, train) if name == "coherence" else train[:, None]
+    drawing = replace(settings, batch=items.shape[1] * settings.batch)
     weights = class_weights(corpus.targets[train], limit=settings.class_limit)
 
     def batch(step: int) -> FrameBatch:
-        drawn = draw_frames(corpus, items, settings, step)
+        drawn = draw_frames(corpus, items, drawing, step)
         weight = weights.of(drawn.target)
         if isinstance(network, AegCd):
             return AdversarialBatch.of(fabric, drawn, weight, network.generator, settings.distortion)
@@ -158,11 +160,12 @@ def _phases(fabric: Fabric, name: str, network: Comparator, config: ComparatorCo
         return AdversarialLosses(network.generator, network.discriminator, agree, "affect", settings).phases()
 
     def loss(batch: FrameBatch) -> dict[str, Tensor]:
-        affect = agree(network(batch.image, settings.dropout), batch)
         if name != "coherence":
-            return {"loss": affect}
+            return {"loss": agree(network(batch.image, settings.dropout), batch)}
         assert isinstance(network, PlainCnn)
-        coherence = coherence_loss(network.features(batch.image), batch.target)
+        x = network.features(batch.image)
+        affect = agree(network.affect(functional.dropout(x, settings.dropout)), batch)
+        coherence = coherence_loss(x, batch.target)
         return {"loss": affect + config.coherence * coherence, "affect": affect, "coherence": coherence}
 
     parameters = list(network.parameters())
@@ -171,7 +174,7 @@ def _phases(fabric: Fabric, name: str, network: Comparator, config: ComparatorCo
 
 
 def coherence_loss(x: Tensor, target: Tensor) -> Tensor:
-    """Mean of max(0, |x_t+1 - x_t| / |x| - |θ_t+1 - θ_t|)²: from a frame to the next a feature may change as its label.
+    """Mean of max(0, |x_t+1 - x_t| / |x| - |θ_t+1 - θ_t|): from a frame to the next a feature may change as its label.
 
     Our reading of temporally coherent representations (Tellamekala & Valstar 2019): features of adjacent frames are
     drawn together, in the scale of their mean length, but no closer than their labels are.
@@ -182,7 +185,7 @@ def coherence_loss(x: Tensor, target: Tensor) -> Tensor:
     """
     (now, after), (label, next_label) = x.chunk(2), target.chunk(2)
     change = (after - now).square().sum(1).add(1e-12).sqrt() / x.detach().norm(dim=1).mean().clamp_min(1e-6)
-    return functional.relu(change - (next_label - label).norm(dim=1)).square().mean()
+    return functional.relu(change - (next_label - label).norm(dim=1)).mean()
 
 
 def _pairs(corpus: PreparedCorpus, rows: NDArray[np.int64]) -> NDArray[np.int64]:
