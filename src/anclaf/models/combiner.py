@@ -28,7 +28,9 @@ class Combiner(nn.Module):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.01)]
         self.body = nn.Sequential(*layers)
         # of the last kernel only the middle is read; with its channels last that is two whole pieces of memory
-        self.body[-2].to(memory_format=torch.channels_last)
+        last = layers[-2]
+        assert isinstance(last, nn.Conv2d)
+        last.weight = nn.Parameter(last.weight.detach().contiguous(memory_format=torch.channels_last))
         self.features = sizes[-1]
 
     def forward(self, zq: Tensor) -> Tensor:
