@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def _norm(channels: int) -> nn.Module:
-    # instance normalisation as groups of one channel: the same numbers, and for one image on a CPU several times as fast
+    # instance normalisation as groups of one channel: the same numbers, several times as fast for one image on a CPU
     return nn.GroupNorm(channels, channels)
 
 
