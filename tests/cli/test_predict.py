@@ -140,6 +140,15 @@ def test_a_camera_for_a_second(model: Path, tmp_path: Path):
     np.testing.assert_allclose(rows["time_s"], np.arange(25) / 25)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Processes begun here hear Ctrl-C, even if these tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_camera(model: Path, tmp_path: Path):
     table = tmp_path / "lavfi_testsrc_size_64x48_rate_25.csv"
     words = ["predict", CAMERA, "--model", str(model), "--out", str(tmp_path), "--detector", "haar", "--threads", "1"]
@@ -149,7 +158,10 @@ def test_ctrl_c_ends_a_camera(model: Path, tmp_path: Path):
     while not (part.exists() and part.stat().st_size > 3000) and time.monotonic() < deadline:
         time.sleep(0.05)
     command.send_signal(signal.SIGINT)
-    _, said = command.communicate(timeout=30)
+    try:
+        _, said = command.communicate(timeout=60)
+    finally:
+        command.kill()
     assert command.returncode == 130
     assert "anclaf: stopped; what is done is in" in said
     assert "Traceback" not in said
