@@ -38,6 +38,10 @@ def main() -> None:
     network, spec = load_model(arguments.model)
     corpus = PreparedCorpus.open(arguments.corpus)
     fold = split(corpus, "strict", spec.fold)
+    if set(spec.subjects) != set(corpus.subjects[np.concatenate([fold.train, fold.validation])].tolist()):
+        parser.error(
+            "the model was trained on other people than seed 0 and five folds give: whom it knows is not known"
+        )
     points = frame_features(corpus)
     x = {part: features_of(network, corpus, rows, "cpu").numpy() for part, rows in _parts(fold)}
     reader = make_pipeline(StandardScaler(), Ridge(100.0)).fit(x["train"], points[fold.train])
@@ -56,8 +60,9 @@ def main() -> None:
     head = crop_motion(corpus).shape[1]
     for which, one in (("true landmarks", corpus), ("landmarks read from x", guess)):
         _print(f"{which}, 1 frame", corpus, fold, frame_features(one))
-        _print(f"{which}, 8 frames", corpus, fold, window_features(one)[:, :-head])
-        _print(f"{which}, 8 frames, and the crop's motion", corpus, fold, window_features(one))
+        window = window_features(one)
+        _print(f"{which}, 8 frames", corpus, fold, window[:, :-head])
+        _print(f"{which}, 8 frames, and the crop's motion", corpus, fold, window)
 
 
 def _parts(fold: Split) -> list[tuple[str, NDArray[np.int64]]]:

@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="paper")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="32-true", choices=["32-true", "bf16-mixed"])
-    parser.add_argument("--steps", type=int, default=200, help="of stage 1, after as many to warm up")
+    parser.add_argument("--steps", type=int, default=200, help="of stage 1: so many are timed, and twice as many")
     parser.add_argument("--variants", nargs="+", default=["S-2", "S-8", "SA-32"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
@@ -117,7 +117,8 @@ def main() -> None:
             if variant.kind == "SA":
                 parent = sequence(base, Variant("S", variant.n), Path(kept) / name)
             seconds = timed(partial(sequence, parent, variant))
-            all_epochs = config.stage2.epochs * seconds
+            first = variant == Variant("S", config.lengths[0])
+            all_epochs = (config.stage2.first_epochs if first else config.stage2.epochs) * seconds
             print(f"{name}: {seconds:.1f} s an epoch with its validation{memory()}; all epochs {all_epochs:.0f} s")
 
 

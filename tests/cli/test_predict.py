@@ -159,7 +159,7 @@ def test_ctrl_c_ends_a_camera(model: Path, tmp_path: Path):
         time.sleep(0.05)
     command.send_signal(signal.SIGINT)
     try:
-        _, said = command.communicate(timeout=60)
+        _, said = command.communicate(timeout=30)
     finally:
         command.kill()
     assert command.returncode == 130
