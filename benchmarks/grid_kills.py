@@ -27,7 +27,7 @@ def _drive(grid: Path, address: str | None) -> subprocess.Popen[bytes]:
 
 
 def _kill_worker(grid: Path, driver: int) -> str:
-    """Kill the process of a running job, as the ledger names it; "" where there is none at the moment."""
+    """Kill the process of a running job, as the job_record names it; "" where there is none at the moment."""
     for job, record in standing(grid).running:
         if record.pid != driver:
             os.kill(record.pid, signal.SIGKILL)

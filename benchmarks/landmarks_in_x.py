@@ -20,12 +20,12 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from anclaf.comparators.classical import ALPHAS, crop_motion, frame_features, window_features
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.baselines import ALPHAS, crop_motion, frame_features, window_features
 from anclaf.evaluation.estimate import features_of
 from anclaf.metrics.regression import ccc_score
-from anclaf.models.folder import load_model
+from anclaf.models.io import load_model
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
         read[rows] = reader.predict(x[part])
         off, spread = np.abs(read[rows] - points[rows]).mean() * half, points[rows].std(0).mean() * half
         true, seen = (
-            np.concatenate([np.diff(values[run], axis=0) for run in corpus.runs(rows)]) for values in (points, read)
+            np.concatenate([np.diff(values[run], axis=0) for run in corpus.segments(rows)]) for values in (points, read)
         )
         print(f"{part}: landmarks {off:.2f} pixels off on average; their standard deviation is {spread:.2f}")
         together = np.corrcoef(true.ravel(), seen.ravel())[0, 1]

@@ -20,12 +20,12 @@ import torch
 from lightning_fabric import Fabric
 
 from anclaf.data.folds import split
-from anclaf.data.latents import LatentCache, write_latents
 from anclaf.data.store import PreparedCorpus
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.recipes.run import make_run
 from anclaf.training.fresh import FreshLatents
+from anclaf.training.latents import LatentCache, write_latents
 from anclaf.training.stage1 import train_base
 from anclaf.training.stage2 import train_recurrent
 

@@ -5,7 +5,7 @@ import pytest
 
 from anclaf.cli import main as cli
 from anclaf.data.store import PreparedCorpus
-from anclaf.grid.job import REFERENCES
+from anclaf.experiment.job import REFERENCES
 from anclaf.recipes.ablations import ABLATIONS
 from anclaf.recipes.run import RECIPES
 

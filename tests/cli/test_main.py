@@ -110,7 +110,7 @@ def puppet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_corpus_to_video(puppet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    from anclaf.corpora.puppet import write_puppet_video
+    from anclaf.synthetic.puppet import write_puppet_video
 
     run, video, out = tmp_path / "run", tmp_path / "new.mp4", tmp_path / "out"
     words = ["train", str(puppet), "--out", str(run), "--recipe", "demo", "--variants", "SA-4", *TINY]

@@ -20,7 +20,7 @@ from anclaf.cli import main as cli
 from anclaf.core.files import versions
 from anclaf.faces import yunet_download
 from anclaf.faces.detect import default_search
-from anclaf.models.folder import save_model
+from anclaf.models.io import save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Sizes, Variant
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from anclaf.core.errors import ConfigError, CorpusError, DetectorError, OutputError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.corpora.afew_va import list_afew_va
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.sewa import list_sewa

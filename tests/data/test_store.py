@@ -45,12 +45,12 @@ def test_crop_landmarks_are_relative_to_the_crop(corpus):
 
 
 def test_runs_end_with_their_clip_and_at_gaps(corpus):
-    runs = corpus.runs()
+    runs = corpus.segments()
     assert [len(run) for run in runs] == [9] * 20
     some = np.setdiff1d(np.arange(18), [4, 9, 10, 11])  # one frame missing, then the second clip's first three
-    assert [run.tolist() for run in corpus.runs(some)] == [[0, 1, 2, 3, 5, 6, 7, 8], [12, 13, 14, 15, 16, 17]]
+    assert [run.tolist() for run in corpus.segments(some)] == [[0, 1, 2, 3, 5, 6, 7, 8], [12, 13, 14, 15, 16, 17]]
     few = np.array([0, 1, 5, 6])  # four frames farther
-    assert [run.tolist() for run in corpus.runs(few)] == [[0, 1], [5, 6]]
+    assert [run.tolist() for run in corpus.segments(few)] == [[0, 1], [5, 6]]
 
 
 def test_shards_are_mapped_not_read(corpus):

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import CONFIG
 
 from anclaf.core.errors import ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
-from anclaf.grid import ledger
-from anclaf.grid.board import Board, State
+from anclaf.experiment import job_record
+from anclaf.experiment.job import Job
+from anclaf.experiment.resources import Resources
+from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.grid.grid import run_grid, standing
-from anclaf.grid.job import Job
-from anclaf.grid.place import Place
 from anclaf.grid.plan import GridPlan, count_words
 from anclaf.recipes.run import RECIPES
+from tiny_run import CONFIG
 
-CPU = Place(device="cpu")
+CPU = Resources(device="cpu")
 
 
 class Seen:
@@ -36,7 +36,7 @@ class Seen:
     def progress(self, job: Job, done: int, total: int, what: str) -> None:
         self.moved += 1
 
-    def ended(self, job: Job, state: State, board: Board) -> None:
+    def ended(self, job: Job, state: State, scheduler: Scheduler) -> None:
         self.ends.append((job.id, state))
         self._then(job)
 
@@ -77,12 +77,12 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
     plan.save(tmp_path)
     assert GridPlan.load(tmp_path) == plan
     seen = Seen()
-    board = run_grid(tmp_path, seen, place=CPU)
+    scheduler = run_grid(tmp_path, seen, resources=CPU)
     # base, latents, S-2, S-4, SA-2, SA-4, mean, ridge-1
     assert len(seen.ends) == 16
     assert {state for _, state in seen.ends} == {"done"}
     assert seen.moved > 0
-    assert board.over
+    assert scheduler.over
     assert not list(tmp_path.glob("runs/*/*/*/fold0/latents"))
     metrics = _metrics(tmp_path)
     assert len(metrics) == 2
@@ -91,12 +91,12 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
         assert set(scores["baselines"]) == {"mean", "ridge-1"}
     assert list(tmp_path.glob("runs/*/test/seed0/fold0/SA-4/tensorboard/events*"))
     again = Seen()
-    run_grid(tmp_path, again, place=CPU)
+    run_grid(tmp_path, again, resources=CPU)
     assert again.ends == [], "what is done is not done again"
     for path in tmp_path.glob("runs/*/*/*/metrics.json"):  # as a driver leaves it that is killed before it scores
         path.write_text("{}")
         os.utime(path, (0, 0))
-    run_grid(tmp_path, again, place=CPU)
+    run_grid(tmp_path, again, resources=CPU)
     assert _metrics(tmp_path) == metrics
     now = standing(tmp_path)
     assert now.states == {"done": 14, "unneeded": 2}
@@ -131,7 +131,7 @@ def test_a_failed_run_blocks_its_descendants_and_the_rest_goes_on(corpus: Prepar
     # clips have 9 frames, so that there is no window of 16
     _plan(corpus, variants="S-4,SA-16").save(tmp_path)
     seen = Seen()
-    run_grid(tmp_path, seen, place=CPU)
+    run_grid(tmp_path, seen, resources=CPU)
     ends = {key.rpartition("/")[2]: state for key, state in seen.ends}
     assert ends == dict.fromkeys(("base", "latents", "S-2", "S-4", "mean", "ridge-1"), "done") | {"S-16": "failed"}
     now = standing(tmp_path)
@@ -141,11 +141,11 @@ def test_a_failed_run_blocks_its_descendants_and_the_rest_goes_on(corpus: Prepar
     assert "the longest training clip has 9 frames" in record.error
     assert list(_metrics(tmp_path)), "what was done is scored"
     again = Seen()
-    run_grid(tmp_path, again, place=CPU)
+    run_grid(tmp_path, again, resources=CPU)
     assert again.ends == []
-    run_grid(tmp_path, again, place=CPU, retry=True)
+    run_grid(tmp_path, again, resources=CPU, retry=True)
     assert dict(again.ends)[job.id] == "failed"
-    tried = ledger.read(job)
+    tried = job_record.read(job)
     assert tried is not None
     assert tried.attempts == 2
 
@@ -157,13 +157,13 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tiny_run import CONFIG
 from anclaf.grid.grid import run_grid
-from anclaf.grid.place import Place
+from anclaf.experiment.resources import Resources
 from anclaf.recipes.run import RECIPES
 RECIPES["test"] = lambda seed=0: CONFIG
 class Silent:
     def progress(self, *_): ...
-    def ended(self, job, state, board): print(job.id, state, flush=True)
-run_grid(Path(sys.argv[1]), Silent(), place=Place(device="cpu"))
+    def ended(self, job, state, scheduler): print(job.id, state, flush=True)
+run_grid(Path(sys.argv[1]), Silent(), resources=Resources(device="cpu"))
 """
 
 
@@ -172,11 +172,13 @@ def test_killed_drivers_change_no_number(corpus: PreparedCorpus, tmp_path: Path)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for out in (whole, killed):
         _plan(corpus).save(out)
-    run_grid(whole, Seen(), place=CPU)
+    run_grid(whole, Seen(), resources=CPU)
     kills = 0
     for count in (1, 2, 2):
         driver = subprocess.Popen(
-            [sys.executable, "-c", _DRIVE, str(killed), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _DRIVE, str(killed), str(Path(__file__).parents[1])],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert driver.stdout is not None
         for _ in range(count):
@@ -186,7 +188,7 @@ def test_killed_drivers_change_no_number(corpus: PreparedCorpus, tmp_path: Path)
         driver.kill()
         driver.wait()
     assert kills == 3
-    run_grid(killed, Seen(), place=CPU)
+    run_grid(killed, Seen(), resources=CPU)
     assert _metrics(killed) == _metrics(whole)
 
 
@@ -197,7 +199,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes.add_node(num_cpus=1)
     yield nodes
@@ -210,7 +212,7 @@ def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: Pre
     here, there = tmp_path / "here", tmp_path / "there"
     for out in (here, there):
         _plan(corpus).save(out)
-    run_grid(here, Seen(), place=CPU)
+    run_grid(here, Seen(), resources=CPU)
     killed: list[int] = []
 
     def kill_one(job: Job) -> None:
@@ -225,9 +227,9 @@ def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: Pre
             kill_one(Job(job.run, job.fold, "", (), ""))
 
     seen = Killing(kill_one)
-    board = run_grid(there, seen, engine="ray", place=CPU, address=cluster.address)
+    scheduler = run_grid(there, seen, engine="ray", resources=CPU, address=cluster.address)
     assert killed
-    assert not {"failed", "blocked"} & set(board.states.values())
+    assert not {"failed", "blocked"} & set(scheduler.states.values())
     assert _metrics(there) == _metrics(here)
 
 
@@ -235,6 +237,6 @@ def test_ray_says_what_is_missing(corpus: PreparedCorpus, tmp_path: Path, monkey
     _plan(corpus).save(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'anclaf\[ray\]'"):
-        run_grid(tmp_path, Seen(), engine="ray", place=CPU)
+        run_grid(tmp_path, Seen(), engine="ray", resources=CPU)
     with pytest.raises(ConfigError, match="engine 'slurm'"):
-        run_grid(tmp_path, Seen(), engine="slurm", place=CPU)  # type: ignore[arg-type]
+        run_grid(tmp_path, Seen(), engine="slurm", resources=CPU)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from anclaf.faces import align
 from anclaf.faces.align import CropName
 from anclaf.faces.detect import Face
 from anclaf.inference.estimator import AffectEstimator
-from anclaf.models.folder import save_model
+from anclaf.models.io import save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Sizes, Variant
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError, ModelError, VideoError
-from anclaf.core.quadrants import QUADRANTS
+from anclaf.core.labels import QUADRANTS
 from anclaf.faces import align
 from anclaf.faces.video import VideoFrame
 from anclaf.inference.estimate import table

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anclaf.core.errors import OutputError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.inference.estimate import FaceEstimate
 from anclaf.inference.overlay import LONGEST_SIDE, OverlayVideo
 

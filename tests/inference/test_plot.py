@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from anclaf.core.errors import OutputError, TableError
-from anclaf.core.quadrants import QUADRANTS, quadrant
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import QUADRANTS, LabelScale, label_quadrant
 from anclaf.inference import plot
 from anclaf.inference.estimate import FaceEstimate, Status, table
 from anclaf.inference.plot import plot_source, source_figure
@@ -23,7 +22,7 @@ SCALE = LabelScale(-10, 10)
 
 
 def estimate(frame: int, valence: float, arousal: float, track: int = 0, fps: float = 25) -> FaceEstimate:
-    name = QUADRANTS[int(quadrant(valence, arousal))]
+    name = QUADRANTS[int(label_quadrant(valence, arousal))]
     return FaceEstimate(frame, frame / fps, track, valence=valence, arousal=arousal, quadrant=name, status="ok")
 
 

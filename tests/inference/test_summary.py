@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from anclaf.core.errors import ConfigError, TableError
-from anclaf.core.quadrants import QUADRANTS, quadrant
+from anclaf.core.labels import QUADRANTS, label_quadrant
 from anclaf.inference.estimate import FaceEstimate, Status, table
 from anclaf.inference.saved import read_chunks, read_table
 from anclaf.inference.summary import summarize
@@ -16,7 +16,7 @@ POINTS = {"a": (1.0, 1.0), "b": (-1.0, 1.0), "c": (-1.0, -1.0), "d": (1.0, -1.0)
 
 
 def estimate(frame: int, time_s: float, valence: float, arousal: float, track: int | None = 0) -> FaceEstimate:
-    name = QUADRANTS[int(quadrant(valence, arousal))]
+    name = QUADRANTS[int(label_quadrant(valence, arousal))]
     return FaceEstimate(frame, time_s, track, valence=valence, arousal=arousal, quadrant=name, status="ok")
 
 

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from anclaf.core.errors import ConfigError
-from anclaf.core.quadrants import quadrant
+from anclaf.core.labels import label_quadrant
 from anclaf.data.augmentation import AugmentationConfig
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
@@ -21,7 +21,7 @@ from anclaf.recipes.ablations import ABLATIONS
 from anclaf.recipes.run import make_run
 from anclaf.training.fresh import FreshLatents
 from anclaf.training.history import History
-from anclaf.training.stage1 import Stage1Config, train_base
+from anclaf.training.stage1_config import Stage1Config, train_base
 
 SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
 STAGE1 = Stage1Config(steps=25, batch=16, evaluate_every=25, checkpoint_every=25, warmup=2)
@@ -109,7 +109,7 @@ def test_without_an_adversary_real_and_fake_are_not_learnt(corpus: PreparedCorpu
 
 def test_told_quadrants(corpus: PreparedCorpus):
     rows = np.arange(len(corpus))
-    labels = quadrant(*corpus.targets.T)
+    labels = label_quadrant(*corpus.targets.T)
 
     def told(source: Any) -> np.ndarray:
         got = told_quadrants(AffectNetwork(replace(SIZES, quadrant=source), Variant("base")), corpus, rows)
@@ -127,7 +127,7 @@ def test_the_true_quadrant_is_told_in_training_validation_test_and_latents(corpu
     network, history = _train(corpus, tmp_path, replace(SIZES, quadrant="true"))
     assert any(phase == "validation" for phase, _ in _losses(history))
     rows = np.arange(7, 19)
-    expected = torch.eye(4)[torch.from_numpy(quadrant(*corpus.targets[rows].T))]
+    expected = torch.eye(4)[torch.from_numpy(label_quadrant(*corpus.targets[rows].T))]
     assert torch.equal(latents_of(network, corpus, rows, "cpu").quadrant, expected)
     source = FreshLatents(network, corpus, rows, 2, AugmentationConfig(), 0, "cpu")
     for view in (0, 1):

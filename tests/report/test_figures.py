@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import attention as random_weights
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from anclaf.core.errors import OutputError
+from anclaf.evaluation.attention_motion import OFFSETS, Correlation
 from anclaf.metrics.regression import ccc_score, rmse_error
 from anclaf.report.figures import attention, curves, theme
 from anclaf.report.figures.losses import loss_curves
 from anclaf.report.figures.motion import attention_and_motion
 from anclaf.report.figures.window import metric_by_length
-from anclaf.report.motion import OFFSETS, Correlation
+from fake_run import attention as random_weights
 
 CORPUS = "corpus people_1 (puppet), $5 fingerprint"
 

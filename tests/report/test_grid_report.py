@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import FakeRun
 from page import Page
 
 from anclaf.evaluation.bootstrap import compare
+from anclaf.experiment.run_folder import ReportError
 from anclaf.report.grid_report import write_grid_report
-from anclaf.report.run import ReportError
+from fake_run import FakeRun
 
 BASE = FakeRun(clips=4, frames=8, variants=("base", "S-2"), baselines=("mean",))
 RUNS = (

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import VARIANTS, FakeRun
 from page import Page
 
 from anclaf.core.errors import AnclafError, OutputError
+from anclaf.experiment.run_folder import ReportError
 from anclaf.metrics.regression import METRICS
 from anclaf.report.published import DIMENSIONS
-from anclaf.report.run import ReportError
 from anclaf.report.run_report import write_report
+from fake_run import VARIANTS, FakeRun
 
 SMALL = FakeRun(clips=4, frames=26)
 ONE = replace(SMALL, clips=1)

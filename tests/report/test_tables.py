@@ -7,12 +7,13 @@ import re
 from typing import Any
 
 import pytest
-from fake_run import BASELINES, VARIANTS, FakeRun
 
+from anclaf.core import words
 from anclaf.metrics.regression import METRICS
 from anclaf.report import tables
 from anclaf.report.published import AFEW_VA, DIMENSIONS, SEWA
 from anclaf.report.tables import comparison_words, latex_escape, markdown_escape, results_table
+from fake_run import BASELINES, VARIANTS, FakeRun
 
 
 @pytest.fixture(scope="module")
@@ -212,10 +213,10 @@ def test_comparisons_in_words() -> None:
 
 
 def test_numbers_as_text() -> None:
-    assert tables.number_text(-0.0001) == "0.000"
-    assert tables.number_text(math.nan) == tables.number_text(math.inf) == "–"
-    assert tables.interval_text(math.nan, 1.0) == ""
-    assert tables.fold_words([0, 1]) == "folds 0, 1"
+    assert words.number_text(-0.0001) == "0.000"
+    assert words.number_text(math.nan) == words.number_text(math.inf) == "–"
+    assert words.interval_text(math.nan, 1.0) == ""
+    assert words.fold_words([0, 1]) == "folds 0, 1"
 
 
 def test_average_rows_are_the_mean_over_the_lengths(metrics: dict[str, Any]) -> None:

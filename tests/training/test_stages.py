@@ -22,7 +22,7 @@ from anclaf.evaluation.estimate import estimate_frames
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Sizes, Variant
 from anclaf.training.fresh import FreshLatents
-from anclaf.training.stage1 import Stage1Config, train_base
+from anclaf.training.stage1_config import Stage1Config, train_base
 from anclaf.training.stage2 import Stage2Config, epoch_windows, train_recurrent
 
 SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
@@ -178,7 +178,7 @@ def test_windows_of_an_epoch_do_not_overlap():
 
 def test_views_share_one_augmentation_a_clip(corpus: PreparedCorpus, base: AffectNetwork):
     still = AugmentationConfig(noise=0.0)
-    rows = corpus.runs()[0]
+    rows = corpus.segments()[0]
     source = FreshLatents(base, corpus, rows, 3, still, 0, "cpu")
     plain, first, second = (source.read(v, np.arange(4))[0] for v in range(3))
     assert not np.allclose(plain, first, atol=1e-3)
@@ -191,11 +191,11 @@ _RUN = """
 import sys, torch
 from pathlib import Path
 from lightning_fabric import Fabric
-from anclaf.grid.job import RunSpec
-from anclaf.grid.run import train_run
+from anclaf.experiment.job import RunSpec
+from anclaf.experiment.run import train_run
 from anclaf.models.spec import Sizes, Variant
 from anclaf.recipes.run import RunConfig
-from anclaf.training.stage1 import Stage1Config
+from anclaf.training.stage1_config import Stage1Config
 from anclaf.training.stage2 import Stage2Config
 torch.set_num_threads(1)
 config = RunConfig("test", Sizes(32, 4, 4, 8, 12),

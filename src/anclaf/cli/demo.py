@@ -44,7 +44,7 @@ class Demo:
         with progress_bar(quiet=True):
             Report(run).run()
         say("4/4  a video of a person nobody has seen")
-        from anclaf.corpora.puppet import write_puppet_video
+        from anclaf.synthetic.puppet import write_puppet_video
 
         if not video.is_file():
             write_puppet_video(video, subject=UNSEEN, frames=150, seed=self.seed, size=(480, 360))

@@ -14,8 +14,8 @@ from anclaf.cli.screen import console, fail, progress_bar, say
 from anclaf.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anclaf.grid.board import Board, State
-    from anclaf.grid.job import Job
+    from anclaf.experiment.job import Job
+    from anclaf.experiment.scheduler import Scheduler, State
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Plan:
     """strict: people in test are never in training. paper: what the paper's authors did."""
 
     def run(self) -> int:
-        from anclaf.grid.job import parse_references
+        from anclaf.experiment.job import parse_references
         from anclaf.grid.plan import GridPlan
 
         plan = GridPlan(
@@ -79,21 +79,21 @@ class Run:
     """Take up failed jobs again."""
 
     def run(self) -> int:
+        from anclaf.experiment.resources import Resources
         from anclaf.grid.grid import run_grid
-        from anclaf.grid.place import Place
         from anclaf.grid.plan import GridPlan
 
         plan = GridPlan.load(self.grid)
         jobs = plan.jobs(plan.runs(self.grid))
         _print_plan(jobs)
-        place = Place(self.cpus, self.gpus, self.device, self.precision)
+        resources = Resources(self.cpus, self.gpus, self.device, self.precision)
         with _watching(len(jobs)) as watcher:
-            board = run_grid(
-                self.grid, watcher, engine=self.engine, place=place, address=self.address, retry=self.retry
+            scheduler = run_grid(
+                self.grid, watcher, engine=self.engine, resources=resources, address=self.address, retry=self.retry
             )
         _print_standing(self.grid)
         say(f"`anclaf grid report {self.grid}` draws it")
-        return 2 if any(state in ("failed", "blocked") for state in board.states.values()) else 0
+        return 2 if any(state in ("failed", "blocked") for state in scheduler.states.values()) else 0
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _numbers(text: str) -> tuple[int, ...] | None:
 
 def _print_plan(jobs: "list[Job]") -> None:
     """A line for each fold of each run, and the count."""
-    from anclaf.grid.job import LATENTS, REFERENCES
+    from anclaf.experiment.job import LATENTS, REFERENCES
     from anclaf.grid.plan import count_words
 
     by_fold: dict[tuple[str, int], list[str]] = {}
@@ -196,8 +196,8 @@ class _Lines:
     def progress(self, job: "Job", done: int, total: int, what: str) -> None:
         pass
 
-    def ended(self, job: "Job", state: "State", board: "Board") -> None:
-        say(f"[{_ended(board)}/{self.total}] {time.monotonic() - self.began:.0f} s  {job.id}  {state}")
+    def ended(self, job: "Job", state: "State", scheduler: "Scheduler") -> None:
+        say(f"[{_ended(scheduler)}/{self.total}] {time.monotonic() - self.began:.0f} s  {job.id}  {state}")
 
 
 class _Bars(_Lines):
@@ -213,18 +213,18 @@ class _Bars(_Lines):
             self._tasks[job.id] = self._bars.add_task("", total=total)
         self._bars.update(self._tasks[job.id], completed=done, total=total, description=f"  {job.run.name}  {what}")
 
-    def ended(self, job: "Job", state: "State", board: "Board") -> None:
+    def ended(self, job: "Job", state: "State", scheduler: "Scheduler") -> None:
         if job.id in self._tasks:
             self._bars.remove_task(self._tasks.pop(job.id))
-        self._bars.update(self._all, completed=_ended(board))
+        self._bars.update(self._all, completed=_ended(scheduler))
         if state == "failed":
             self._bars.console.print(f"{job.id} failed", markup=False)
 
 
-def _ended(board: "Board") -> int:
-    from anclaf.grid.board import ENDED
+def _ended(scheduler: "Scheduler") -> int:
+    from anclaf.experiment.scheduler import ENDED
 
-    return sum(state in ENDED for state in board.states.values())
+    return sum(state in ENDED for state in scheduler.states.values())
 
 
 @contextmanager

@@ -115,7 +115,7 @@ class Puppet(_Reader):
 
     def listing(self) -> CorpusListing:
         from anclaf.corpora.afew_va import list_afew_va
-        from anclaf.corpora.puppet import write_puppet
+        from anclaf.synthetic.puppet import write_puppet
 
         settings = {"clips": self.clips, "subjects": self.subjects, "frames": self.frames, "seed": self.seed}
         # a folder of drawn frames is whole or not there, and its name says what was asked for

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from anclaf.core import progress as core
-from anclaf.report.tables import BASELINE_LABELS, fold_words, interval_text, number, number_text
+from anclaf.core.words import fold_words, interval_text, number, number_text
+from anclaf.report.tables import BASELINE_LABELS
 
 console = Console(stderr=True, highlight=False)
 

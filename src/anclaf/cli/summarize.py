@@ -14,7 +14,7 @@ from rich.table import Table
 from anclaf.cli.screen import fail
 from anclaf.core.errors import ConfigError, OutputError, TableError
 from anclaf.core.files import atomic_path
-from anclaf.core.quadrants import QUADRANTS
+from anclaf.core.labels import QUADRANTS
 from anclaf.inference.saved import SUFFIXES
 from anclaf.inference.summary import DWELL_S, summarize
 

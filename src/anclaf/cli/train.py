@@ -48,8 +48,8 @@ class Train:
         import torch
         from lightning_fabric import Fabric
 
-        from anclaf.grid.job import RunSpec, parse_references
-        from anclaf.grid.run import train_run
+        from anclaf.experiment.job import RunSpec, parse_references
+        from anclaf.experiment.run import train_run
         from anclaf.training.curriculum import parse_variants
 
         if self.fold != "all" and not self.fold.isdigit():

@@ -81,12 +81,6 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def fingerprint_file(path: Path) -> str:
-    """16 hex digits of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
     names = ("anclaf", "torch", "numpy", "opencv-python-headless", "av")

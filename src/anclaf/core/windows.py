@@ -1,16 +1,16 @@
 """Window arithmetic: which frames a temporal model sees for each estimate.
 
-A *run* is a stretch of consecutive frames of one clip without a gap. Windows never leave their run.
+A *segment* is a stretch of consecutive frames of one clip without a gap. Windows never leave their segment.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_GAP = 3.5
-"""A run ends where the next frame is more than this many frame periods away."""
+"""A segment ends where the next frame is more than this many frame periods away."""
 
 
-def runs(clip: NDArray, time_s: NDArray, fps: float) -> list[tuple[int, int]]:
+def segments(clip: NDArray, time_s: NDArray, fps: float) -> list[tuple[int, int]]:
     """Half-open row ranges (start, stop) of frames that follow each other in one clip.
 
     Args:
@@ -30,12 +30,6 @@ def runs(clip: NDArray, time_s: NDArray, fps: float) -> list[tuple[int, int]]:
 def tumbling(length: int, n: int) -> NDArray[np.int64]:
     """Starts of the windows of n frames that do not overlap; the remainder is dropped, as the paper's authors do."""
     return np.arange(0, length - n + 1, n, dtype=np.int64)
-
-
-def sliding(length: int, n: int) -> NDArray[np.int64]:
-    """(length, n) frame indices of the window that ends at each frame; -1 before the run's start."""
-    index = np.arange(length)[:, None] + np.arange(-n + 1, 1)[None]
-    return np.where(index < 0, -1, index)
 
 
 def trailing_mean(values: NDArray[np.floating], n: int) -> NDArray[np.float64]:

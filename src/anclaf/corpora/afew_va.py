@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.labels import label_problem

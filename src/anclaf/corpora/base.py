@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 
 
 @dataclass(frozen=True)

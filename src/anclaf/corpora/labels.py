@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from anclaf.core.errors import ConfigError, CorpusError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.corpora.base import SkippedFrame
 
 _RANGES = ((0, 1), (-1, 1), (-10, 10))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError, VideoError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.frame_numbers import Numbering, shifts

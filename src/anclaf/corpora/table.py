@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.core.errors import CorpusError, VideoError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.delimited import numbers, read_delimited

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from anclaf.core import windows
 from anclaf.core.errors import CorpusError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.faces import align
 
 FORMAT = 1
@@ -162,15 +162,15 @@ class PreparedCorpus:
         """(N, P, 2) landmarks on the crop, [-1, 1] from its left (top) edge to its right (bottom) edge."""
         return (align.apply(self.matrices, self.source_landmarks) * (2 / self.card.image_size) - 1).astype(np.float32)
 
-    def runs(self, rows: NDArray | None = None) -> list[NDArray[np.int64]]:
-        """Rows of each stretch of consecutive frames, among these rows (default: all), each in time order."""
+    def segments(self, rows: NDArray | None = None) -> list[NDArray[np.int64]]:
+        """Rows of each segment of consecutive frames, among these rows (default: all), each in time order."""
         rows = np.arange(len(self)) if rows is None else np.sort(np.asarray(rows))
-        pieces = windows.runs(self.clips[rows], self.time_s[rows], self.card.fps)
+        pieces = windows.segments(self.clips[rows], self.time_s[rows], self.card.fps)
         return [rows[start:stop] for start, stop in pieces]
 
-    def run_positions(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """The runs among these rows, which must be sorted, as places in `rows`."""
-        return [np.searchsorted(rows, run) for run in self.runs(rows)]
+    def segment_positions(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The segments among these rows, which must be sorted, as positions in `rows`."""
+        return [np.searchsorted(rows, segment) for segment in self.segments(rows)]
 
 
 def card_json(card: CorpusCard) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.core import windows
-from anclaf.core.quadrants import quadrant
+from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
 from anclaf.metrics.regression import metrics
 from anclaf.models.network import AffectNetwork, Latent, to_input
@@ -27,7 +27,7 @@ def told_quadrants(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray
     """
     if not network.sizes.needs_labels:
         return None
-    told = quadrant(*corpus.targets[rows].T)
+    told = label_quadrant(*corpus.targets[rows].T)
     if network.sizes.quadrant == "false":
         told = (told + np.random.default_rng(0).integers(1, 4, len(corpus))[rows]) % 4
     return torch.from_numpy(told)

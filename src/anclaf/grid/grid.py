@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from anclaf.core.errors import ConfigError
-from anclaf.grid import ledger
-from anclaf.grid.board import Board, State
-from anclaf.grid.engine import Watcher, run_here
-from anclaf.grid.job import Job, RunSpec
-from anclaf.grid.place import Place
+from anclaf.experiment import job_record
+from anclaf.experiment.engine import Watcher, run_here
+from anclaf.experiment.job import Job, RunSpec
+from anclaf.experiment.resources import Resources
+from anclaf.experiment.run import claim, score_run
+from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.grid.plan import GridPlan
-from anclaf.grid.ray_engine import run_on_ray
-from anclaf.grid.run import claim, score_run
+from anclaf.grid.ray import run_on_ray
 
 Engine = Literal["local", "ray"]
 
@@ -23,40 +23,40 @@ def run_grid(
     watcher: Watcher,
     *,
     engine: Engine = "local",
-    place: Place | None = None,
+    resources: Resources | None = None,
     address: str | None = None,
     retry: bool = False,
-) -> Board:
+) -> Scheduler:
     """Do what is not yet done of the grid planned in `out`; the same call again goes on where a killed one stopped.
 
     Args:
         engine: local, in this process one job after the other; ray, on a cluster.
-        place: what each job runs on. address: see `run_on_ray`.
+        resources: what each job runs on. address: see `run_on_ray`.
         retry: take up failed jobs again.
 
     Returns:
-        The board at the end: what was done, what failed, and what was blocked by a failure.
+        The scheduler at the end: what was done, what failed, and what was blocked by a failure.
 
     Raises:
         StaleError: a folder holds runs of other settings or data. ConfigError: no plan, or no such engine.
     """
-    place = place or Place()
+    resources = resources or Resources()
     runs, jobs = _planned(out)
     for run in runs:
         claim(run)
-    board = Board(jobs, retry)
+    scheduler = Scheduler(jobs, retry)
     scored = _Scoring(watcher)
     if engine == "local":
-        run_here(board, place.fabric(), scored)
+        run_here(scheduler, resources.fabric(), scored)
     elif engine == "ray":
-        run_on_ray(board, place, scored, address)
+        run_on_ray(scheduler, resources, scored, address)
     else:
         raise ConfigError(f"engine {engine!r}: expected local or ray")
     # a driver that was killed after a run's last job has not scored it
     for run in runs:
         if _unscored(run):
             score_run(run)
-    return board
+    return scheduler
 
 
 @dataclass(frozen=True)
@@ -64,28 +64,28 @@ class Standing:
     """Where a grid is. running: (job, its record) of those held by a process now. failed: likewise."""
 
     states: Counter[State]
-    running: list[tuple[Job, ledger.Record]]
-    failed: list[tuple[Job, ledger.Record]]
+    running: list[tuple[Job, job_record.JobRecord]]
+    failed: list[tuple[Job, job_record.JobRecord]]
     seconds: float
 
 
 def standing(out: Path) -> Standing:
-    """What the ledger says, whoever is at work. Seconds are the sum over jobs done."""
+    """What the job_record says, whoever is at work. Seconds are the sum over jobs done."""
     _, jobs = _planned(out)
-    board = Board(jobs)
+    scheduler = Scheduler(jobs)
     running, failed, seconds = [], [], 0.0
     for job in jobs:
-        record = ledger.read(job)
+        record = job_record.read(job)
         if record is None:
             continue
-        if record.state == "running" and ledger.is_held(job):
-            board.begin(job)
+        if record.state == "running" and job_record.is_held(job):
+            scheduler.begin(job)
             running.append((job, record))
         elif record.state == "failed":
             failed.append((job, record))
         elif record.state == "done":
             seconds += record.seconds
-    return Standing(Counter(board.states.values()), running, failed, seconds)
+    return Standing(Counter(scheduler.states.values()), running, failed, seconds)
 
 
 def _planned(out: Path) -> tuple[list[RunSpec], list[Job]]:
@@ -110,7 +110,7 @@ class _Scoring:
     def progress(self, job: Job, done: int, total: int, what: str) -> None:
         self._watcher.progress(job, done, total, what)
 
-    def ended(self, job: Job, state: State, board: Board) -> None:
-        self._watcher.ended(job, state, board)
-        if board.run_over(job) and _unscored(job.run):
+    def ended(self, job: Job, state: State, scheduler: Scheduler) -> None:
+        self._watcher.ended(job, state, scheduler)
+        if scheduler.run_over(job) and _unscored(job.run):
             score_run(job.run)

@@ -10,8 +10,8 @@ from typing import Any
 from anclaf.core.errors import ConfigError, StaleError
 from anclaf.core.files import write_json
 from anclaf.data.folds import Protocol
-from anclaf.grid.fold import Fold
-from anclaf.grid.job import LATENTS, REFERENCES, Job, RunSpec
+from anclaf.experiment.fold import Fold
+from anclaf.experiment.job import LATENTS, REFERENCES, Job, RunSpec
 from anclaf.recipes.run import make_run
 from anclaf.training.curriculum import parse_variants
 

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError, ModelError
+from anclaf.core.labels import QUADRANTS, label_quadrant
 from anclaf.core.progress import Progress, silent
-from anclaf.core.quadrants import QUADRANTS, quadrant
 from anclaf.faces import align
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.quality import Quality, quality
@@ -30,7 +30,7 @@ from anclaf.inference.pipeline import CHUNK, ahead, chunks, one_thread_less
 from anclaf.inference.source import Source, open_source
 from anclaf.inference.tracks import Sighting, Track, Tracker, look
 from anclaf.inference.window import FeatureWindow, Windows
-from anclaf.models.folder import load_model
+from anclaf.models.io import load_model
 from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.spec import ModelSpec
 
@@ -366,7 +366,7 @@ class AffectStream:
         if affect is not None:
             valence, arousal = self._estimator.spec.scale.restore(affect.value).tolist()
             q1, q2, q3, q4 = affect.quadrant.tolist()
-            named = QUADRANTS[int(quadrant(*affect.value))]
+            named = QUADRANTS[int(label_quadrant(*affect.value))]
             status, blank = "ok" if affect.full else "warming_up", affect.attention
         return FaceEstimate(
             person.frame, person.time_s, person.track, x, y, w, h, person.face.face.score, valence, arousal, named,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from anclaf.core.errors import OutputError
 from anclaf.core.files import output_error
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.inference.estimate import FaceEstimate
 
 TRACE_S = 10.0

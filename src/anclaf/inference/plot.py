@@ -17,8 +17,7 @@ from matplotlib.ticker import MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
 from anclaf.core.files import atomic_path
-from anclaf.core.quadrants import QUADRANTS
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import QUADRANTS, LabelScale
 from anclaf.inference.estimate import Status
 from anclaf.inference.saved import STATUSES
 from anclaf.inference.trace import Trace, read_traces

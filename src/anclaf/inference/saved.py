@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from anclaf.core.errors import TableError
-from anclaf.core.quadrants import QUADRANTS
+from anclaf.core.labels import QUADRANTS
 from anclaf.inference.estimate import Status
 
 STATUSES: tuple[Status, ...] = get_args(Status)

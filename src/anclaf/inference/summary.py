@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError
-from anclaf.core.quadrants import QUADRANTS
+from anclaf.core.labels import QUADRANTS
 from anclaf.core.windows import MAX_GAP
 from anclaf.inference.saved import STATUSES, read_table
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anclaf.core.errors import ConfigError
-from anclaf.core.scale import LabelScale
+from anclaf.core.labels import LabelScale
 from anclaf.faces.align import CropName
 
 SPEC_VERSION = 1
@@ -45,6 +45,12 @@ class Variant:
 
     def __str__(self) -> str:
         return "base" if self.kind == "base" else f"{self.kind}-{self.n}"
+
+
+def variant_order(name: str) -> tuple[int, int]:
+    """Sorting key: base, S-2 … S-32, SA-2 … SA-32."""
+    variant = Variant.parse(name)
+    return ("base", "S", "SA").index(variant.kind), variant.n
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from anclaf.comparators.neural import ComparatorConfig
 from anclaf.core.errors import ConfigError
 from anclaf.models.spec import LENGTHS, Sizes
 from anclaf.recipes.ablations import ABLATIONS
-from anclaf.training.comparators import ComparatorConfig
-from anclaf.training.stage1 import Stage1Config
+from anclaf.training.stage1_config import Stage1Config
 from anclaf.training.stage2 import Stage2Config
 
 

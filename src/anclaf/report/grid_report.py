@@ -12,26 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from anclaf.core.progress import Progress, silent
+from anclaf.core.words import DASH, counted, fold_words, interval_text, number_text
 from anclaf.evaluation.bootstrap import RESAMPLES, Comparison, compare
+from anclaf.experiment.run_folder import ReportError, Run
 from anclaf.report.markup import bullets, heading3, link, paragraph, plain_table, results_markup
 from anclaf.report.page import Page
 from anclaf.report.published import DIMENSIONS
-from anclaf.report.run import ReportError, Run
 from anclaf.report.run_report import write_report
 from anclaf.report.sections import window
 from anclaf.report.sections.limits import RESPONSIBLE
-from anclaf.report.tables import (
-    DASH,
-    PlainTable,
-    ResultsTable,
-    counted,
-    fold_words,
-    heading,
-    interval_text,
-    markdown_escape,
-    number_text,
-    results_table,
-)
+from anclaf.report.tables import PlainTable, ResultsTable, heading, markdown_escape, results_table
 
 _TOLD = ("base", "S-8", "SA-8")
 """Models that an ablation is told by."""

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from anclaf.core.words import interval_text, number_text
 from anclaf.report.published import DIMENSIONS
-from anclaf.report.tables import GROUP_TITLES, Cell, ResultsTable, heading, interval_text, number_text
+from anclaf.report.tables import GROUP_TITLES, Cell, ResultsTable, heading
 
 
 class Html(str):

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from anclaf.core.progress import Progress, silent
+from anclaf.core.words import fold_words
+from anclaf.experiment.run_folder import ReportError, Run
 from anclaf.metrics.regression import METRICS
 from anclaf.report.page import Page
-from anclaf.report.run import ReportError, Run
 from anclaf.report.sections import (
     attention,
     comparisons,
@@ -17,7 +18,7 @@ from anclaf.report.sections import (
     training,
     window,
 )
-from anclaf.report.tables import fold_words, results_table
+from anclaf.report.tables import results_table
 
 
 def write_report(run: Path, out: Path | None = None, progress: Progress = silent) -> Path:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from anclaf.core.words import DASH, DIGITS, count, counted, fold_words, interval_text, number, number_text, size_words
 from anclaf.metrics.regression import METRICS
-from anclaf.models.spec import Variant
+from anclaf.models.spec import Variant, variant_order
 from anclaf.report.published import DIMENSIONS, PAPER_TABLES, PublishedTable, published_for, rendered
 
 Group = Literal["measured", "baseline", "published"]
@@ -21,8 +22,6 @@ Key = tuple[str, str]
 """(metric, dimension)."""
 
 LOWER_IS_BETTER = frozenset({"rmse"})
-DIGITS = 3
-DASH = "–"
 GROUP_TITLES: dict[Group, str] = {
     "measured": "Measured here",
     "baseline": "Comparators, measured here on the same folds",
@@ -215,12 +214,6 @@ def paper_metrics(card: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(METRICS) if form is None else form.metrics
 
 
-def variant_order(name: str) -> tuple[int, int]:
-    """Sorting key: base, S-2 … S-32, SA-2 … SA-32."""
-    variant = Variant.parse(name)
-    return ("base", "S", "SA").index(variant.kind), variant.n
-
-
 def _measured(group: Group, name: str, label: str, entry: Mapping[str, Any], keys: Sequence[Key]) -> Row:
     cells: dict[Key, Cell] = {}
     for metric, dimension in keys:
@@ -234,11 +227,6 @@ def _average(name: str, rows: Sequence[Row], keys: Sequence[Key]) -> Row:
     """The paper's AVG row: the mean over the lengths, without an interval."""
     cells = {key: Cell(sum(row.cells[key].value for row in rows) / len(rows)) for key in keys}
     return Row("measured", name, name, cells)
-
-
-def number(value: Any) -> float:
-    """A number of metrics.json, where NaN is written as null."""
-    return math.nan if value is None else float(value)
 
 
 def _with_best(rows: list[Row], keys: Sequence[Key]) -> list[Row]:
@@ -291,26 +279,6 @@ def statements(
     return tuple(said)
 
 
-def fold_words(folds: list[int]) -> str:
-    """`fold 0`, `folds 0, 1, 2`."""
-    return f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds)) or 'unknown'}"
-
-
-def size_words(corpus: Mapping[str, Any]) -> str:
-    """`12 clips, 1 subject, 360 frames`, of what a corpus card tells."""
-    return ", ".join(counted(corpus[f"{unit}s"], unit) for unit in ("clip", "subject", "frame") if f"{unit}s" in corpus)
-
-
-def counted(value: int, noun: str) -> str:
-    """`1 clip`, `1,200 clips`."""
-    return f"{count(value)} {noun}{'s' * (value != 1)}"
-
-
-def count(value: float) -> str:
-    """1234567 -> 1,234,567."""
-    return f"{value:,}"
-
-
 def dimension_title(dimension: str) -> str:
     return "Mean of valence and arousal" if dimension == "mean" else dimension.capitalize()
 
@@ -320,18 +288,8 @@ def heading(metric: str) -> str:
     return f"{metric.upper()} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
 
 
-def number_text(value: float) -> str:
-    """Three digits after the point, a dash for NaN."""
-    return f"{value:z.{DIGITS}f}" if math.isfinite(value) else DASH
-
-
 def has_interval(cell: Cell) -> bool:
     return math.isfinite(cell.low) and math.isfinite(cell.high)
-
-
-def interval_text(low: float, high: float) -> str:
-    """`[0.412, 0.530]`, or nothing where there is no interval."""
-    return f"[{low:z.{DIGITS}f}, {high:z.{DIGITS}f}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def bounds(pair: Mapping[str, Any]) -> tuple[float, float]:

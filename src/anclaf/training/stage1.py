@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.core.files import fingerprint
+from anclaf.core.labels import label_quadrant
 from anclaf.core.progress import Progress, silent
-from anclaf.core.quadrants import quadrant
 from anclaf.data import augmentation
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_frames, told_quadrants
@@ -70,7 +70,7 @@ class _Batches:
             self.weights.of(drawn.target),
             self.network.generator,
             self.config.distortion,
-            quadrant=local(fabric, torch.from_numpy(quadrant(*drawn.target.numpy().T))),
+            quadrant=local(fabric, torch.from_numpy(label_quadrant(*drawn.target.numpy().T))),
             told=None if told is None else local(fabric, told),
             landmarks=None if landmarks is None else local(fabric, landmarks),
         )

@@ -14,7 +14,6 @@ from torch import Tensor
 from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
-from anclaf.data.latents import LatentSource
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import Windows, agreement_score, estimate_windows
 from anclaf.losses.affect import affect_loss
@@ -25,6 +24,7 @@ from anclaf.models.spec import Variant
 from anclaf.training.course import Course
 from anclaf.training.distributed import gather
 from anclaf.training.history import History
+from anclaf.training.latents import LatentSource
 from anclaf.training.phases import Phase, cosine, run_phases, set_rate
 from anclaf.training.seeds import seed_of
 
@@ -115,7 +115,7 @@ def train_recurrent(
         StaleError: `folder` holds a checkpoint of other settings, data or parent.
     """
     n = variant.n
-    runs = corpus.run_positions(train.rows)
+    runs = corpus.segment_positions(train.rows)
     if not any(len(run) >= n for run in runs):
         longest = max(len(run) for run in runs)
         raise TrainingError(
@@ -126,7 +126,7 @@ def train_recurrent(
     averaged, best = (_child(parent, variant).to(fabric.device) for _ in range(2))
     targets, valid_targets = corpus.targets[train.rows], corpus.targets[validation.rows]
     weights = class_weights(targets, limit=config.class_limit)
-    valid_runs = corpus.run_positions(validation.rows)
+    valid_runs = corpus.segment_positions(validation.rows)
     epochs = config.first_epochs if parent.variant.kind == "base" else config.epochs
     plan = [(epoch, positions) for epoch in range(epochs) for positions in _batches(runs, n, config, epoch)]
     trained = [*network.combiner.parameters(), *_recurrent(network).parameters()]

@@ -16,10 +16,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from anclaf.core.words import number, number_text
 from anclaf.models.spec import Variant
 from anclaf.report.figures.curves import clip_scores, curve
 from anclaf.report.figures.theme import LIGHT, WIDTH, Theme, legend, style, words
-from anclaf.report.tables import heading, number, number_text
+from anclaf.report.tables import heading
 
 FACES = 16
 """At most so many faces stand side by side in a strip."""

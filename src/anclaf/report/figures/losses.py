@@ -6,9 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anclaf.models.spec import Variant
+from anclaf.models.spec import Variant, variant_order
 from anclaf.report.figures.theme import LIGHT, Theme, framed, legend_inside, style
-from anclaf.report.tables import variant_order
 
 
 def loss_curves(histories: Mapping[str, pd.DataFrame], corpus: str, theme: Theme = LIGHT) -> Figure:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from anclaf.evaluation.attention_motion import OFFSETS, Correlation
 from anclaf.report.figures.theme import LIGHT, Theme, framed, legend, style
-from anclaf.report.motion import OFFSETS, Correlation
 
 
 def attention_and_motion(

@@ -11,9 +11,10 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from anclaf.models.spec import Variant
+from anclaf.core.words import number
+from anclaf.models.spec import Variant, variant_order
 from anclaf.report.figures.theme import LIGHT, Theme, framed, style
-from anclaf.report.tables import BASELINE_LABELS, heading, number, variant_order
+from anclaf.report.tables import BASELINE_LABELS, heading
 
 _STYLES: tuple[Any, ...] = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
 _BASELINES = len(_STYLES)

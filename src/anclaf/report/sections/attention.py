@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.core.words import count, interval_text, number_text
+from anclaf.evaluation.attention_motion import OFFSETS, Correlation, attended, landmark_motion
+from anclaf.experiment.run_folder import Run
 from anclaf.models.spec import Variant
 from anclaf.report.figures.attention import Window, attention_against_plain, attention_by_length
 from anclaf.report.figures.curves import closest
 from anclaf.report.figures.motion import attention_and_motion
 from anclaf.report.markup import bullets, paragraph, plain_table
-from anclaf.report.motion import OFFSETS, Correlation, attended, landmark_motion
 from anclaf.report.page import Page
-from anclaf.report.run import Run
 from anclaf.report.sections.curves import middle_clip
-from anclaf.report.tables import count, interval_text, number_text
 
 _LONGEST = 150
 """Frames of a clip above which figure 4 shows its liveliest part only."""

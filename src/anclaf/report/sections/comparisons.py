@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable
 
+from anclaf.core.words import DASH, interval_text, number
+from anclaf.experiment.run_folder import Run
 from anclaf.report.markup import bullets, details, paragraph, plain_table
-from anclaf.report.run import Run
-from anclaf.report.tables import DASH, bounds, comparison_words, heading, interval_text, number
+from anclaf.report.tables import bounds, comparison_words, heading
 
 
 def parts(run: Run) -> Iterable[str]:

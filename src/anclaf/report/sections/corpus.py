@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from anclaf.core.words import count, number, size_words
+from anclaf.experiment.run_folder import Run
 from anclaf.report.markup import details
-from anclaf.report.run import Run
-from anclaf.report.tables import count, number, size_words
 
 
 def parts(run: Run) -> Iterable[str]:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from anclaf.experiment.run_folder import Run
 from anclaf.report.figures.curves import SHORTEST_CLOSE_UP, prediction_curves
 from anclaf.report.figures.theme import Theme
 from anclaf.report.markup import paragraph
 from anclaf.report.page import Page
-from anclaf.report.run import Run
 
 
 def parts(run: Run, page: Page) -> Iterable[str]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
+from anclaf.core.words import counted, fold_words
+from anclaf.experiment.run_folder import Run
 from anclaf.models.spec import LENGTHS
 from anclaf.report.markup import bullets
 from anclaf.report.published import AFEW_VA, PAPER_TABLES, SEWA, rendered
-from anclaf.report.run import Run
-from anclaf.report.tables import BASELINE_LABELS, counted, fold_words
+from anclaf.report.tables import BASELINE_LABELS
 
 
 def parts(run: Run) -> Iterable[str]:

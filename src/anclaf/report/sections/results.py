@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from anclaf.core.words import DASH, count, number, number_text
+from anclaf.experiment.run_folder import Run
 from anclaf.report.markup import details, plain_table, results_markup
 from anclaf.report.published import DIMENSIONS
-from anclaf.report.run import Run
-from anclaf.report.tables import DASH, ResultsTable, count, heading, number, number_text
+from anclaf.report.tables import ResultsTable, heading
 
 
 def parts(run: Run, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:

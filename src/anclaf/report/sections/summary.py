@@ -5,19 +5,10 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from anclaf.core.words import DASH, interval_text, number, number_text
+from anclaf.experiment.run_folder import Run
 from anclaf.report.markup import paragraph
-from anclaf.report.run import Run
-from anclaf.report.tables import (
-    BASELINE_LABELS,
-    DASH,
-    ResultsTable,
-    bounds,
-    comparison_words,
-    has_interval,
-    interval_text,
-    number,
-    number_text,
-)
+from anclaf.report.tables import BASELINE_LABELS, ResultsTable, bounds, comparison_words, has_interval
 
 _PROTOCOLS = {
     "strict": "The people tested were not seen in training, nor in choosing the checkpoint.",

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from anclaf.experiment.run_folder import Run
 from anclaf.report.figures.losses import loss_curves
 from anclaf.report.markup import paragraph
 from anclaf.report.page import Page
-from anclaf.report.run import Run
 
 
 def parts(run: Run, page: Page) -> Iterable[str]:

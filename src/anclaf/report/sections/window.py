@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from anclaf.core.words import fold_words, interval_text, number_text
+from anclaf.evaluation.window_length import Optimum, optimum
+from anclaf.experiment.run_folder import Run
 from anclaf.models.spec import Variant
 from anclaf.report.figures.window import metric_by_length
 from anclaf.report.markup import bullets, paragraph
-from anclaf.report.optimum import Optimum, optimum
 from anclaf.report.page import Page
-from anclaf.report.run import Run
-from anclaf.report.tables import fold_words, interval_text, number_text
 
 
 def parts(run: Run, page: Page, name: str = "window") -> Iterable[str]:

@@ -1,0 +1,167 @@
+"""The embedded corpus: people whom the package draws itself, in the layout of AFEW-VA, and read back by its reader.
+
+It is there to show and to test the whole way from a labelled corpus to a checked model without data from elsewhere.
+It says nothing about real people. Who is drawn is in `person`, what they do in `affect`, where their
+features are in `face`, how it looks in `light` and `draw`.
+"""
+
+import json
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anclaf.core.errors import ConfigError, OutputError
+from anclaf.core.files import atomic_path
+from anclaf.core.progress import Progress, silent
+from anclaf.synthetic.draw import MIN_SIDE, film
+from anclaf.synthetic.person import person
+
+FPS = 25.0
+"""Frames a second of the corpus, as AFEW-VA is taken to have."""
+
+_CLIPS_A_FOLDER = 50
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One clip to write: everything a worker needs."""
+
+    out: Path
+    seed: int
+    clip: int
+    subject: int
+    frames: tuple[int, int]
+    size: tuple[int, int]
+
+
+def write_puppet(
+    out: Path,
+    *,
+    clips: int = 60,
+    subjects: int = 24,
+    frames: tuple[int, int] = (32, 48),
+    seed: int = 0,
+    size: tuple[int, int] = (192, 160),
+    workers: int = 1,
+    progress: Progress = silent,
+) -> None:
+    """Draw a corpus: `out/01/001/00000.png`, …, `out/01/001/001.json`. It appears whole or not at all.
+
+    Args:
+        out: a folder that does not exist yet, or is empty.
+        clips: 1..999, shared as evenly as can be among the subjects.
+        subjects: people, each in at least one clip.
+        frames: the fewest and the most frames of a clip.
+        seed: decides every pixel and every label, whatever the number of workers.
+        size: width and height of a frame in pixels.
+        workers: processes.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        OutputError: `out` holds something already, or cannot be written.
+    """
+    _check(seed, size)
+    if not 1 <= subjects <= clips <= 999:
+        raise ConfigError(f"puppet: got clips={clips}, subjects={subjects}; expected 1 <= subjects <= clips <= 999")
+    if not 1 <= frames[0] <= frames[1]:
+        raise ConfigError(f"puppet: got frames from {frames[0]} to {frames[1]}; expected 1 <= fewest <= most")
+    if workers < 1:
+        raise ConfigError(f"puppet: got workers={workers}; expected 1 or more")
+    out = Path(out)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise OutputError(f"{out}: there is something already; name a new folder, or remove this one")
+    who = np.random.default_rng((seed, 0)).permutation(np.arange(clips) % subjects)
+    with atomic_path(out) as part:
+        part.mkdir()
+        jobs = [_Job(part, seed, clip, int(subject), frames, size) for clip, subject in enumerate(who)]
+        for done, _ in enumerate(_work(jobs, workers), 1):
+            progress(done, clips, "drawing clips")
+
+
+def write_puppet_video(
+    path: Path,
+    *,
+    subject: int,
+    frames: int,
+    seed: int = 0,
+    size: tuple[int, int] = (192, 160),
+    fps: int = 25,
+) -> NDArray[np.float64]:
+    """Film one person (H.264 in mp4), with the same drawing as the corpus of this seed.
+
+    Args:
+        subject: a number of or above the corpus's `subjects` is a person whom the corpus does not have.
+        size: width and height, both even.
+
+    Returns the (T, 2) valence and arousal shown, in [-1, 1].
+
+    Raises:
+        ConfigError: a setting is out of range.
+        OutputError: the file cannot be written.
+    """
+    _check(seed, size)
+    if subject < 0 or frames < 1 or fps < 1:
+        raise ConfigError(
+            f"puppet video: got subject={subject}, frames={frames}, fps={fps}; expected 0, 1 and 1 or more"
+        )
+    if size[0] % 2 or size[1] % 2:
+        raise ConfigError(
+            f"puppet video: got {size[0]}x{size[1]}; expected an even width and height, as the codec needs"
+        )
+    rng = np.random.default_rng((seed, 3, subject))
+    truth = np.empty((frames, 2))
+    with atomic_path(Path(path)) as part, av.open(str(part), "w", format="mp4") as file:
+        stream = file.add_stream("h264", rate=Fraction(fps), options={"crf": "16", "preset": "veryfast"})
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for t, (moment, image, _) in enumerate(film(person(seed, subject), rng, frames, fps, size)):
+            truth[t] = moment.valence, moment.arousal
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(stream.encode())
+    return truth
+
+
+def _check(seed: int, size: tuple[int, int]) -> None:
+    if seed < 0:
+        raise ConfigError(f"puppet: got seed={seed}; expected 0 or more")
+    if min(size) < MIN_SIDE:
+        raise ConfigError(f"puppet: got frames of {size[0]}x{size[1]}; expected at least {MIN_SIDE} pixels each way")
+
+
+def _work(jobs: list[_Job], workers: int) -> Iterator[None]:
+    """Write the clips, in this process or in others; yields after each."""
+    if workers == 1:
+        yield from map(_write_clip, jobs)
+        return
+    # fresh processes: the parent may hold threads (torch, OpenCV) that a fork would break
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from pool.map(_write_clip, jobs)
+
+
+def _write_clip(job: _Job) -> None:
+    name = f"{job.clip + 1:03d}"
+    folder = job.out / f"{job.clip // _CLIPS_A_FOLDER + 1:02d}" / name
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng((job.seed, 2, job.clip))
+    length = int(rng.integers(job.frames[0], job.frames[1], endpoint=True))
+    labels = {}
+    for t, (moment, image, landmarks) in enumerate(film(person(job.seed, job.subject), rng, length, FPS, job.size)):
+        _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)
+        (folder / f"{t:05d}.png").write_bytes(png.tobytes())
+        labels[f"{t:05d}"] = {
+            "landmarks": landmarks.round(2).tolist(),
+            "valence": round(10 * moment.valence),
+            "arousal": round(10 * moment.arousal),
+        }
+    record = {"actor": f"Puppet {job.subject:03d}", "video_id": name, "frames": labels}
+    (folder / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")

@@ -1,0 +1,163 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+
+from anclaf.core.errors import AnclafError, ConfigError, StaleError
+from anclaf.data.store import PreparedCorpus
+from anclaf.experiment.job import RunSpec
+from anclaf.experiment.run import train_run
+from anclaf.models.io import load_model
+from anclaf.models.spec import Variant
+from anclaf.recipes.run import RunConfig, make_run
+from tiny_run import CONFIG
+
+SA4 = [Variant("SA", 4)]
+
+
+def _fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def _run(corpus: PreparedCorpus, out: Path, config: RunConfig = CONFIG, **kwargs: Any) -> RunSpec:
+    return RunSpec("", corpus.folder, out, config, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def run(corpus: PreparedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    train_run(_fabric(), _run(corpus, out), variants=SA4)
+    return out
+
+
+def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
+    fold = run / "fold0"
+    for name in ("base", "S-2", "S-4", "SA-4"):
+        network, spec = load_model(fold / name)
+        assert str(network.variant) == name
+        assert (fold / name / "history.csv").read_text().startswith("step,phase,name,value")
+        assert not (fold / name / "checkpoint.safetensors").exists()
+        assert spec.fps == 25
+    assert not (fold / "latents").exists()
+    split = json.loads((fold / "split.json").read_text())
+    assert not set(split["train_subjects"]) & set(split["test_subjects"])
+    assert not set(split["train_subjects"]) & set(split["validation_subjects"])
+    assert set(spec.subjects) == set(split["train_subjects"]) | set(split["validation_subjects"])
+    settings = json.loads((run / "run.json").read_text())
+    assert settings["config"]["stage1"]["batch"] == 16
+    assert settings["corpus"]["fingerprint"] == corpus.card.fingerprint
+    table = pd.concat([pd.read_parquet(path) for path in fold.glob("*/predictions.parquet")], ignore_index=True)
+    counts = table["variant"].value_counts()
+    assert set(counts.index) == {"base", "S-2", "S-4", "SA-4", "mean", "ridge-1", "ridge-8"}
+    assert len(set(counts)) == 1, "every frame of a clip has an estimate by every model"
+    attention = np.load(fold / "SA-4" / "attention.npz")
+    assert attention["weights"].shape == (counts["SA-4"], 3)
+    known = np.isfinite(attention["weights"])
+    first = table[table["variant"] == "SA-4"].groupby("clip").head(1).index - table[table["variant"] == "SA-4"].index[0]
+    assert not known[first].any(), "the first frame of a clip has no previous state"
+    np.testing.assert_allclose(np.nansum(attention["weights"], 1)[known.any(1)], 1, atol=1e-5)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics["variants"]) == {"base", "S-2", "S-4", "SA-4"}
+    assert set(metrics["variants"]["base"]["mean"]) >= {"rmse", "cor", "ccc", "icc", "sagr", "ci95"}
+
+
+def test_a_finished_run_does_nothing(corpus: PreparedCorpus, run: Path):
+    stamps = {path: path.stat().st_mtime_ns for path in run.rglob("model.safetensors")}
+    train_run(_fabric(), _run(corpus, run), variants=SA4)
+    assert stamps == {path: path.stat().st_mtime_ns for path in run.rglob("model.safetensors")}
+
+
+def test_other_settings_are_refused(corpus: PreparedCorpus, make_corpus, run: Path, tmp_path: Path):
+    other = replace(CONFIG, stage1=replace(CONFIG.stage1, rate=0.1))
+    with pytest.raises(StaleError, match="holds a run with other settings"):
+        train_run(_fabric(), _run(corpus, run, other), variants=SA4)
+    with pytest.raises(StaleError, match="or of another corpus"):
+        train_run(_fabric(), _run(make_corpus(seed=5), run), variants=SA4)
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(ConfigError, match="is not empty and holds no run"):
+        train_run(_fabric(), _run(corpus, tmp_path), variants=SA4)
+
+
+def test_paper_protocol_tumbles(corpus: PreparedCorpus, tmp_path: Path):
+    scores = train_run(_fabric(), _run(corpus, tmp_path / "run", protocol="paper"), fold=4, variants=[Variant("S", 4)])
+    assert (scores["protocol"], scores["windows"]) == ("paper", "tumbling")
+    table = pd.read_parquet(tmp_path / "run" / "fold4" / "S-4" / "predictions.parquet")
+    frames = table.groupby("clip").size()
+    assert (frames == 8).all(), "9 frames hold two windows of 4; the remainder is dropped"
+
+
+def test_all_folds_test_everybody_once(make_corpus, tmp_path: Path):
+    corpus = make_corpus(subjects=6, clips=1, frames=6)
+    scores = train_run(_fabric(), _run(corpus, tmp_path / "run", folds=3), fold=None, variants=[Variant("base")])
+    assert scores["folds"] == [0, 1, 2]
+    assert sum(fold["frames"] for fold in scores["variants"]["base"]["folds"]) == len(corpus)
+
+
+def test_stills_have_no_sequences(make_corpus, tmp_path: Path):
+    corpus = make_corpus(subjects=40, clips=1, frames=1, fps=0)
+    train_run(_fabric(), _run(corpus, tmp_path / "base"), variants=[Variant("base")])
+    with pytest.raises(ConfigError, match="use --variants base"):
+        train_run(_fabric(), _run(corpus, tmp_path / "sa"), variants=SA4)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "message"), [(1, r"1 subject.*; the strict protocol needs"), (4, "4 subjects cannot")]
+)
+def test_too_few_people(make_corpus, tmp_path: Path, subjects: int, message: str):
+    with pytest.raises(AnclafError, match=message):
+        train_run(_fabric(), _run(make_corpus(subjects=subjects, clips=5), tmp_path / "run"), variants=SA4)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["demo", "small", "paper"])
+def test_every_recipe_says_what_it_is(name: str):
+    config = make_run(name, 3)
+    assert config.recipe == name
+    assert config.stage1.seed == config.stage2.seed == 3
+
+
+def test_no_such_recipe():
+    with pytest.raises(ConfigError, match="expected one of demo, paper, small"):
+        make_run("large")
+
+
+_TWO = """
+import sys, torch
+from pathlib import Path
+from lightning_fabric import Fabric
+from anclaf.data.store import PreparedCorpus
+from anclaf.data.folds import split
+from anclaf.models.io import save_model
+from anclaf.models.spec import Sizes
+from anclaf.training.stage1_config import Stage1Config, train_base
+from safetensors.torch import save_file
+torch.set_num_threads(1)
+corpus = PreparedCorpus.open(sys.argv[1]); fold = split(corpus, "strict", 0)
+fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
+# each process draws its own dropout, so it is off here
+config = Stage1Config(
+    steps=5, batch=16, evaluate_every=5, checkpoint_every=5, warmup=2, interval=1, average=0.0, dropout=0.0)
+network, *_ = train_base(fabric, corpus, fold.train, fold.validation, Sizes(32, 4, 4, 8, 12), config, Path(sys.argv[2]))
+if fabric.is_global_zero:
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, sys.argv[2] + "/end.safetensors")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(corpus: PreparedCorpus, tmp_path: Path):
+    script = tmp_path / "train.py"
+    script.write_text(_TWO)
+    for count in (1, 2):
+        subprocess.run(
+            [sys.executable, script, corpus.folder, tmp_path / str(count), str(count)], check=True, timeout=300
+        )
+    one, two = (load_file(tmp_path / str(count) / "end.safetensors") for count in (1, 2))
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-4

@@ -1,0 +1,90 @@
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from anclaf.core.errors import ModelError
+from anclaf.models.io import load_model, save_model
+from anclaf.models.network import AffectNetwork
+from anclaf.models.spec import ModelSpec, Sizes, Variant
+
+SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    spec = ModelSpec(
+        variant="SA-4", sizes=SIZES, low=-10, high=10, crop="five-point", fps=25.0, corpora=("puppet",),
+        subjects=("a", "b"), protocol="strict", fold=0, fingerprints={"model": "0"}, versions={},
+    )  # fmt: skip
+    save_model(tmp_path / "SA-4", AffectNetwork(SIZES, Variant.parse("SA-4")), spec)
+    return tmp_path / "SA-4"
+
+
+def test_round_trip(folder: Path):
+    network, spec = load_model(folder)
+    torch.manual_seed(0)
+    original = AffectNetwork(SIZES, Variant.parse("SA-4"))
+    assert spec.subjects == ("a", "b")
+    assert spec.scale.high == 10
+    assert not network.training
+    for (name, a), b in zip(network.state_dict().items(), original.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_truncated_weights(folder: Path):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ModelError, match="not a whole safetensors file"):
+        load_model(folder)
+
+
+def test_foreign_weights(folder: Path):
+    save_file({"layer.weight": torch.zeros(3)}, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="weights of another network"):
+        load_model(folder)
+
+
+class _Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.pt"])
+def test_a_pickle_is_never_loaded(folder: Path, name: str):
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(pickle.dumps(_Bomb()))
+    with pytest.raises(ModelError, match=r"pickle.* never loaded"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"spec_version": 99}, "spec version 99; this anclaf reads version 1"),
+        ({"variant": "T-4"}, "not a model's spec"),
+        ({"sizes": {"image_size": 33}}, "not a model's spec"),
+        ({"colour": "red"}, "not a model's spec"),
+    ],
+)
+def test_damaged_spec(folder: Path, change: dict, message: str):
+    path = folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
+def test_no_model(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"no model\.json here"):
+        load_model(tmp_path)
+
+
+def test_spec_cut_short(folder: Path):
+    path = folder / "model.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(ModelError, match="not JSON"):
+        load_model(folder)
