@@ -21,7 +21,8 @@ from anclaf.recipes.ablations import ABLATIONS
 from anclaf.recipes.run import make_run
 from anclaf.training.fresh import FreshLatents
 from anclaf.training.history import History
-from anclaf.training.stage1_config import Stage1Config, train_base
+from anclaf.training.stage1 import train_base
+from anclaf.training.stage1_config import Stage1Config
 
 SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
 STAGE1 = Stage1Config(steps=25, batch=16, evaluate_every=25, checkpoint_every=25, warmup=2)

@@ -22,7 +22,8 @@ from anclaf.evaluation.estimate import estimate_frames
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Sizes, Variant
 from anclaf.training.fresh import FreshLatents
-from anclaf.training.stage1_config import Stage1Config, train_base
+from anclaf.training.stage1 import train_base
+from anclaf.training.stage1_config import Stage1Config
 from anclaf.training.stage2 import Stage2Config, epoch_windows, train_recurrent
 
 SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
