@@ -1,0 +1,442 @@
+"""Every setting there is, without torch: what may be chosen, what it means, and which values are allowed.
+
+Each class is frozen and checked on construction, so that a configuration that exists can be run. The text below each
+field is what `anclaf train --help` prints.
+"""
+
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from anclaf.core.errors import ConfigError
+
+AdversarialLoss = Literal["gan", "wgan-gp", "none"]
+"""Eq. 9's log loss; Wasserstein with gradient penalty (Gulrajani et al. 2017), as in the authors' code; none."""
+AttentionScore = Literal["additive", "location"]
+"""How previous states are scored: Luong et al.'s concat score, or Eq. 6."""
+QuadrantSource = Literal["reconstruction", "image", "none", "true", "false"]
+"""What Q is: D's estimate on the reconstruction (the paper) or on the image itself; zeros; or, one-hot, the label's own
+quadrant or a wrong one. The last two are an upper bound and a control: they need labels, which a video does not have."""
+CropName = Literal["five-point", "paper"]
+"""How a face is cut out: eyes, nose and mouth corners to fixed places; or the landmark box, squashed to a square."""
+CorpusKind = Literal["real", "synthetic", "drawn", "unknown"]
+"""Whose faces a corpus holds: people who were filmed, rendered ones, those this program draws, or nobody said."""
+Protocol = Literal["strict", "paper"]
+"""strict: people in test are never in training. paper: what the paper's authors did."""
+WindowMode = Literal["sliding", "tumbling"]
+"""sliding: each frame's window ends at it, and is shorter where a segment begins. tumbling: windows do not overlap and
+the remainder of a segment is dropped, as the paper's authors do."""
+Precision = Literal["32-true", "bf16-mixed"]
+FaceChoice = Literal["all", "largest"]
+TableFormat = Literal["csv", "parquet"]
+
+LENGTHS = (2, 4, 8, 16, 32)
+"""The paper's curriculum, in frames."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Allowed numbers, ends included unless `above` or `below` says otherwise. In `Annotated` of a field."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        over = value > self.low if self.above else value >= self.low
+        return over and (value < self.high if self.below else value <= self.high)
+
+    def __str__(self) -> str:
+        ends = []
+        if self.low > -math.inf:
+            ends.append(f"above {self.low:g}" if self.above else f"{self.low:g} or more")
+        if self.high < math.inf:
+            ends.append(f"below {self.high:g}" if self.below else f"{self.high:g} or less")
+        return " and ".join(ends) or "any number"
+
+
+Count = Annotated[int, Range(1)]
+CountOrNone = Annotated[int, Range(0)]
+Weight = Annotated[float, Range(0)]
+Probability = Annotated[float, Range(0, 1)]
+Fraction = Annotated[float, Range(0, 1, below=True)]
+Rate = Annotated[float, Range(0, above=True)]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Fields are checked against their types and ranges on construction.
+
+    Raises:
+        ConfigError: a value of another type, or out of range: what was got and what is allowed.
+    """
+
+    section: ClassVar[str] = ""
+    """Where the fields are set, as on the command line."""
+
+    def __post_init__(self) -> None:
+        for name, kind in _kinds(type(self)).items():
+            _check(f"{self.section}.{name}".lstrip("."), getattr(self, name), kind)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The settings of which `asdict` gave this.
+
+        Raises:
+            ConfigError: a field is missing or unknown, or has a value that is not allowed.
+        """
+        kinds = _kinds(cls)
+        if odd := sorted(content.keys() ^ kinds.keys()):
+            what = "unknown" if odd[0] in content else "missing"
+            raise ConfigError(f"{cls.section or cls.__name__}: {odd[0]} is {what}")
+        return cls(**{name: _from_json(content[name], kind) for name, kind in kinds.items()})
+
+
+@cache
+def _kinds(cls: type[Settings]) -> dict[str, Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {one.name: hints[one.name] for one in fields(cls)}
+
+
+def _from_json(value: Any, kind: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(value, Mapping):
+        return kind.from_json(value)
+    return tuple(value) if get_origin(kind) is tuple and isinstance(value, list) else value
+
+
+def _check(name: str, value: Any, kind: Any) -> None:
+    """Raise ConfigError unless a value is of a kind: a plain type, Literal, Annotated with a Range, tuple, dict, or
+    one of several."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        _check(name, value, arguments[0])
+        for limit in arguments[1:]:
+            if isinstance(limit, Range) and value not in limit:
+                raise ConfigError(f"{name}: got {value!r}; expected {limit}")
+    elif origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{name}: got {value!r}; expected one of {', '.join(map(str, arguments))}")
+    elif origin in (Union, types.UnionType):
+        if value is not None or type(None) not in arguments:
+            _check(name, value, next(one for one in arguments if one is not type(None)))
+    elif origin is tuple:
+        if not isinstance(value, tuple):
+            raise ConfigError(f"{name}: got {value!r}; expected a sequence")
+        for one in value:
+            _check(name, one, arguments[0])
+    elif origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{name}: got {value!r}; expected names with numbers")
+        for key, one in value.items():
+            _check(f"{name} {key}", key, arguments[0])
+            _check(f"{name} {key}", one, arguments[1])
+    elif kind is float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            raise ConfigError(f"{name}: got {value!r}; expected a finite number")
+    elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"{name}: got {value!r}; expected {_NAMES.get(kind, kind.__name__)}")
+
+
+_NAMES = {int: "a whole number", bool: "true or false", str: "a text"}
+
+
+@dataclass(frozen=True)
+class LstmConfig(Settings):
+    """The recurrent head of ANCLaF-S and ANCLaF-SA (Eq. 4)."""
+
+    section: ClassVar[str] = "model.lstm"
+
+    hidden_size: Count = 512
+    """Size of the LSTM's state h."""
+    change_input: bool = True
+    """The LSTM also sees how much x has changed since the frame before. Not in the paper, whose LSTM sees x alone."""
+
+
+@dataclass(frozen=True)
+class AttentionConfig(Settings):
+    """Attention over previous states of ANCLaF-SA (Eq. 5-7)."""
+
+    section: ClassVar[str] = "model.attention"
+
+    score: AttentionScore = "additive"
+    """additive: v tanh(W_a [S_t; S_i]), the concat score of Luong et al. 2015. location: W_a S_i (Eq. 6)."""
+    divide_context: bool = False
+    """Divide the context by the number of states, as printed in Eq. 7."""
+    attend_cell: bool = True
+    """A state is [h; c], as the paper proposes; otherwise h alone, as in Luong et al. 2015."""
+
+
+@dataclass(frozen=True)
+class ModelConfig(Settings):
+    """Sizes and parts of the networks. The sizes are the paper's unless a recipe changes them; `change_input` and the
+    additive score are ours (docs/method.md)."""
+
+    section: ClassVar[str] = "model"
+
+    image_size: Annotated[int, Range(32)] = 128
+    """Side of the face in pixels, a power of two."""
+    g_width: Count = 16
+    """Channels of G's first layer; Z has four times as many."""
+    d_width: Count = 16
+    """Channels of D's first layer."""
+    c_width: Count = 64
+    """Channels of C's first layer."""
+    quadrant_source: QuadrantSource = "reconstruction"
+    """What Q is: reconstruction (D on G(I), the paper), image (D on I), none (zeros), true or false (from the labels;
+    for comparison only, such a model cannot be used on video)."""
+    lstm: LstmConfig = field(default_factory=LstmConfig)
+    """Of S and SA."""
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    """Of SA."""
+    options: dict[str, float] = field(default_factory=dict)
+    """Settings of heads that other packages bring, by name."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size & (self.image_size - 1):
+            raise ConfigError(f"model.image_size: got {self.image_size}; expected a power of two, 32 or more")
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the model is given each frame's quadrant, so that it cannot be used on unlabelled video."""
+        return self.quadrant_source in ("true", "false")
+
+
+@dataclass(frozen=True)
+class AugmentationConfig(Settings):
+    """Largest change of each kind that keeps a face's valence and arousal."""
+
+    section: ClassVar[str] = "stage1.augmentation"
+
+    flip: Probability = 0.5
+    """Probability of left and right changing places."""
+    angle: Annotated[float, Range(0, 180)] = 10.0
+    """Rotation in degrees, to either side."""
+    scale: Weight = 0.12
+    """Logarithm of the scale, both sides alike."""
+    stretch: Weight = 0.10
+    """Logarithm of the scale, each side apart."""
+    shift: Weight = 0.06
+    """Shift, in sides of the face's picture."""
+    brightness: Fraction = 0.35
+    """Change of the mean brightness, as a part of it."""
+    contrast: Fraction = 0.40
+    """Change of the contrast, as a part of it."""
+    gamma: Weight = 0.40
+    """Logarithm of the exponent."""
+    tint: Fraction = 0.25
+    """Change of each colour channel, as a part of it."""
+    noise: Weight = 0.05
+    """Standard deviation of noise, of the range 0..1."""
+    grey: Probability = 0.2
+    """Probability that colour is lost."""
+    erase: Probability = 0.3
+    """Probability that a rectangle is covered."""
+    surround: Probability = 0.6
+    """Probability that what is around the face (hair, background) is painted over: it tells who somebody is, not how
+    they feel."""
+
+    @classmethod
+    def none(cls) -> "AugmentationConfig":
+        """One that changes nothing."""
+        return cls(**dict.fromkeys((one.name for one in fields(cls)), 0.0))
+
+
+def _landmark_term() -> dict[str, float]:
+    return {"landmarks": 50.0}
+
+
+@dataclass(frozen=True)
+class Stage1Config(Settings):
+    """How the base model is trained: G, D and C together (Eq. 9)."""
+
+    section: ClassVar[str] = "stage1"
+
+    steps: Count = 3000
+    """Updates of C."""
+    batch_size: Annotated[int, Range(4)] = 48
+    """Frames a step, of all processes together; a correlation needs at least 4."""
+    lr: Rate = 1e-3
+    """Learning rate of C's phase (AdamW)."""
+    weight_decay: Weight = 0.01
+    """Of C's phase."""
+    warmup_steps: CountOrNone = 50
+    """Steps over which the learning rates rise; then they fall along half a cosine."""
+    dropout: Fraction = 0.3
+    """Part of x that is left out before the affect layer."""
+    max_class_weight: Annotated[float, Range(1)] = 3.0
+    """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1."""
+    adversarial_loss: AdversarialLoss = "gan"
+    """gan: Eq. 9's log loss. wgan-gp: as the authors' code runs. none: D estimates quadrants only."""
+    adversarial_lr: Rate = 5e-4
+    """Learning rate of D's and G's phases (Adam)."""
+    adversarial_interval: Count = 1
+    """D and G are updated at every so many steps."""
+    reconstruction_weight: Weight = 10.0
+    """Of L1(G(distorted I), I) in G's loss."""
+    quadrant_weight: Weight = 1.0
+    """Of the quadrants' cross-entropy in D's and G's losses; of L_afc in AEG-CD's."""
+    gradient_penalty_weight: Weight = 10.0
+    """Of WGAN-GP's penalty in D's loss."""
+    distortion_probability: Probability = 0.5
+    """Probability that G's input is distorted."""
+    terms: dict[str, Weight] = field(default_factory=_landmark_term)
+    """Weights of further terms in C's loss, by name. landmarks: a linear layer on x finds the corpus's landmarks, where
+    it has them; dropped after training. Not in the paper; without it people are memorised."""
+    ema_decay: Fraction = 0.99
+    """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
+    evaluate_every: Count = 250
+    """Steps between two looks at the validation people."""
+    checkpoint_every: Count = 250
+    """Steps between two checkpoints."""
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    """Changes of the faces, in both stages."""
+
+
+@dataclass(frozen=True)
+class Stage2Config(Settings):
+    """How each S-n and SA-n is trained (section 3.4)."""
+
+    section: ClassVar[str] = "stage2"
+
+    first_epochs: Count = 12
+    """Epochs of a model that starts from the base model. An epoch reads every window once, in one view."""
+    epochs: Count = 10
+    """Epochs of every other model."""
+    frames_per_step: Annotated[int, Range(8)] = 512
+    """Frames a step, of all processes together: frames_per_step / n windows."""
+    augmented_views: CountOrNone = 5
+    """Augmented views of each clip in the latent cache, beside the plain one."""
+    lr: Rate = 1e-3
+    """Learning rate of the head (AdamW)."""
+    combiner_lr_scale: Weight = 0.1
+    """Learning rate of C's convolutions, as a part of `lr`: they come trained from the base model."""
+    weight_decay: Weight = 0.01
+    """Of all weights trained."""
+    warmup_steps: CountOrNone = 10
+    """Steps over which the learning rates rise; then they fall along half a cosine."""
+    dropout: Fraction = 0.3
+    """Part of x, and of its changes, that is left out before the head."""
+    max_class_weight: Annotated[float, Range(1)] = 3.0
+    """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1."""
+    terms: dict[str, Weight] = field(default_factory=dict)
+    """Weights of further terms in the loss, by name."""
+    ema_decay: Fraction = 0.95
+    """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
+    checkpoint_every: Count = 50
+    """Steps between two checkpoints."""
+
+
+def _without_terms() -> Stage1Config:
+    return Stage1Config(terms={})
+
+
+@dataclass(frozen=True)
+class ComparatorConfig(Settings):
+    """How the comparators that are networks are trained."""
+
+    section: ClassVar[str] = "comparators"
+
+    training: Stage1Config = field(default_factory=_without_terms)
+    """As the base model, without further terms; only aeg-cd has an adversary, and coherence takes pairs of adjacent
+    frames, twice as many frames a step."""
+    coherence_weight: Rate = 10.0
+    """Of the term that keeps features of adjacent frames as near as their labels, in coherence."""
+    tucker_rank: Count = 32
+    """Rank of the channels in tucker's regression."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training.terms:
+            raise ConfigError(
+                f"comparators.training.terms: got {', '.join(self.training.terms)}; expected none, for no comparator "
+                "has further terms"
+            )
+
+
+@dataclass(frozen=True)
+class RunConfig(Settings):
+    """Everything that decides a run's numbers, beside the corpus and its folds. Written whole into `run.json`."""
+
+    seed: CountOrNone = 0
+    """Decides the first weights, the order of training, every random change, and in `strict` who is in which fold."""
+    lengths: tuple[Annotated[int, Range(2)], ...] = LENGTHS
+    """The curriculum's windows in frames, rising."""
+    curriculum: bool = True
+    """Each S-n starts from the one before; otherwise each starts from the base model."""
+    bootstrap: Annotated[int, Range(10)] = 1000
+    """Resamples of people for intervals."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The networks."""
+    stage1: Stage1Config = field(default_factory=Stage1Config)
+    """Training of the base model."""
+    stage2: Stage2Config = field(default_factory=Stage2Config)
+    """Training of the sequence models."""
+    comparators: ComparatorConfig = field(default_factory=ComparatorConfig)
+    """Training of what the models are compared with."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.lengths or list(self.lengths) != sorted(set(self.lengths)):
+            raise ConfigError(f"lengths: got {self.lengths}; expected one or more window lengths, each longer")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, of which `from_json` makes this configuration again."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Resources(Settings):
+    """What each job runs on."""
+
+    cpus: Count = 1
+    """Threads of a job. Results are equal to the bit only where threads are equal."""
+    gpus: Weight = 0.0
+    """A job's share of GPUs on a cluster; 0.25 lets four share one."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    precision: Precision = "32-true"
+    """32-true, or bf16-mixed on a GPU that has it."""
+
+
+@dataclass(frozen=True)
+class StreamOptions(Settings):
+    """How the frames of a video or camera are analysed."""
+
+    faces: FaceChoice = "all"
+    """all, or largest: in each frame only the person whose face is largest."""
+    windows: WindowMode = "sliding"
+    """tumbling: windows that do not overlap, as the paper evaluates."""
+    attention: bool = False
+    """Whether the attention weights of SA models are given."""
+    min_size: Weight = 32.0
+    """A crop that covers fewer pixels of the frame along its side is `too_small`; 32 is a face of about 20."""
+    min_sharpness: Weight = 0.012
+    """A crop of less is `blurred`."""
+    max_gap_s: Weight = 1.0
+    """A person who is not seen for more seconds gets a new track."""
+
+
+@dataclass(frozen=True)
+class OutputOptions(Settings):
+    """What is written of a source."""
+
+    format: TableFormat = "csv"
+    """Of the table."""
+    overlay: bool = True
+    """Write the overlay video."""
+    plot: bool = True
+    """Draw valence and arousal of each person over time, and their path through the circumplex."""
+    overwrite: bool = False
+    """Replace results that are there."""
+    resume: bool = False
+    """Leave complete results alone and go on with those that were broken off."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resume and self.overwrite:
+            raise ConfigError("resume and overwrite contradict each other; choose one")
