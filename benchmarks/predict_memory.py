@@ -41,7 +41,7 @@ def main() -> None:
         video = repeated(film(arguments.clip, folder / "once.mp4", 75), folder / "video.mp4", frames)
         peaks: list[float] = []
 
-        def progress(done: int, total: int, what: str) -> None:  # noqa: ARG001
+        def progress(done: int, total: int, task: str, note: str = "") -> None:  # noqa: ARG001
             if done == min(60 * FPS, frames):
                 peaks.append(peak())
 

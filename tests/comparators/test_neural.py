@@ -50,7 +50,7 @@ def test_each_trains_and_is_found_again(corpus: PreparedCorpus, fold: Split, tmp
     assert (tmp_path / "history.csv").read_text().startswith("step,phase,name,value")
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
-    def never(done: int, total: int, what: str) -> None:
+    def never(done: int, total: int, task: str, note: str = "") -> None:
         raise AssertionError("it is trained again")
 
     np.testing.assert_array_equal(estimate, _run(corpus, fold, name, tmp_path, progress=never))
@@ -75,7 +75,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     config = replace(SHORT, steps=8, dropout=0.2)
     _run(corpus, fold, name, tmp_path / "whole", config)
 
-    def interrupt(done: int, total: int, what: str) -> None:
+    def interrupt(done: int, total: int, task: str, note: str = "") -> None:
         if done == 5:
             raise KeyboardInterrupt
 
@@ -84,7 +84,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     assert (tmp_path / "cut" / "checkpoint.safetensors").exists()
     seen: list[int] = []
 
-    def count(done: int, total: int, what: str) -> None:
+    def count(done: int, total: int, task: str, note: str = "") -> None:
         seen.append(done)
 
     _run(corpus, fold, name, tmp_path / "cut", config, progress=count)

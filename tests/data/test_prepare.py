@@ -128,10 +128,8 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path):
 
 def test_progress_is_told_of_each_clip(tmp_path):
     told = []
-    prepare(
-        listing(), tmp_path / "out", image_size=16, progress=lambda done, total, what: told.append((done, total, what))
-    )
-    assert told == [(1, 3, "a"), (2, 3, "b"), (3, 3, "c")]
+    prepare(listing(), tmp_path / "out", image_size=16, progress=lambda *step: told.append(step))
+    assert told == [(done, 3, "cutting out faces", clip) for done, clip in ((1, "a"), (2, "b"), (3, "c"))]
 
 
 def test_opencv_s_threads_are_given_back(tmp_path):
@@ -170,9 +168,7 @@ def test_a_second_run_does_nothing(tmp_path):
     prepare(listing(), tmp_path / "out", image_size=16)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
     told = []
-    corpus = prepare(
-        listing(), tmp_path / "out", image_size=16, progress=lambda done, total, what: told.append((done, total, what))
-    )
+    corpus = prepare(listing(), tmp_path / "out", image_size=16, progress=lambda *step: told.append(step))
     assert not told
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
     assert len(corpus) == 14
@@ -221,7 +217,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path):
-    def stop(done, total, what):
+    def stop(done, total, task, note=""):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -165,14 +165,15 @@ def test_windows_that_drop_frames_are_compared_on_the_frames_they_keep(tables):
 
 
 def test_progress_is_told(tables):
-    seen: list[str] = []
+    seen: dict[str, list[tuple[int, int]]] = {}
 
-    def progress(done: int, total: int, what: str) -> None:
-        assert 0 <= done < total
-        seen.append(what)
+    def progress(done: int, total: int, task: str, note: str = "") -> None:
+        seen.setdefault(task, []).append((done, total))
 
     run_scores(tables, "x", CARD, "strict", "sliding", resamples=10, progress=progress)
-    assert set(seen) == {"scores", "comparisons"}
+    assert list(seen) == ["scores", "comparisons"]
+    for told in seen.values():
+        assert told == [(done, len(told) - 1) for done in range(len(told))], "every step, and the end"
 
 
 def test_refusals(tables):

@@ -126,10 +126,11 @@ def test_a_killed_holder_holds_nothing(jobs: dict[str, Job], monkeypatch: pytest
 
 def test_progress_is_noted_now_and_then(jobs: dict[str, Job], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(job_record, "_SHOW_S", 0.0)
-    job_record.Entry(jobs["base"]).progress(silent)(3, 10, "base")
+    job_record.Entry(jobs["base"]).progress(silent)(3, 10, "base", "val CCC V 0.50")
     record = job_record.read(jobs["base"])
     assert record is not None
-    assert (record.state, record.done, record.total, record.what) == ("running", 3, 10, "base")
+    assert (record.state, record.done, record.total) == ("running", 3, 10)
+    assert (record.task, record.note) == ("base", "val CCC V 0.50")
 
 
 def test_names_of_comparators():

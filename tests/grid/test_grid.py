@@ -33,7 +33,7 @@ class Seen:
         self.ends: list[tuple[str, State]] = []
         self.moved, self._then = 0, then
 
-    def progress(self, job: Job, done: int, total: int, what: str) -> None:
+    def progress(self, job: Job, done: int, total: int, task: str, note: str = "") -> None:
         self.moved += 1
 
     def ended(self, job: Job, state: State, scheduler: Scheduler) -> None:
@@ -222,8 +222,8 @@ def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: Pre
                 killed.append(record.pid)
 
     class Killing(Seen):
-        def progress(self, job: Job, done: int, total: int, what: str) -> None:
-            super().progress(job, done, total, what)
+        def progress(self, job: Job, done: int, total: int, task: str, note: str = "") -> None:
+            super().progress(job, done, total, task, note)
             kill_one(Job(job.run, job.fold, "", (), ""))
 
     seen = Killing(kill_one)

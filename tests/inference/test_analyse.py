@@ -91,8 +91,8 @@ def test_a_source_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, es
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path, estimator: Make, video: Path):
-    def interrupt(done: int, total: int, what: str) -> None:
-        assert (total, what) == (40, "talk")
+    def interrupt(done: int, total: int, task: str, note: str = "") -> None:
+        assert (total, task) == (40, "talk")
         if done == 12:
             raise KeyboardInterrupt
 
@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, estimator: Make, video: Path)
 def test_rows_are_on_disk_as_they_come(tmp_path: Path, estimator: Make, video: Path):
     seen = []
 
-    def look(done: int, total: int, what: str) -> None:
+    def look(done: int, total: int, task: str, note: str = "") -> None:
         text = (tmp_path / "out" / "talk.csv.part").read_text()
         assert text.endswith("\n")
         seen.append(int(text.splitlines()[-1].split(",")[0]))
@@ -150,7 +150,7 @@ from anclaf.inference.estimator import AffectEstimator, StreamOptions
 model, video, out, frame, attention, faces, windows = sys.argv[1:]
 torch.set_num_threads(1)
 analyse.MARK_EVERY = 8
-def kill(done, total, what):
+def kill(done, total, task, note=''):
     if done == int(frame):
         os.kill(os.getpid(), signal.SIGKILL)
 options = StreamOptions(faces=faces, windows=windows, attention=attention == "True")
@@ -177,7 +177,9 @@ def test_a_killed_analysis_goes_on_to_the_same_table(
     with pytest.raises(OutputError, match=r"talk\.csv\.part: an analysis that did not end; use --resume, --overwrite"):
         analyse(made, video, broken, options)
     seen = []
-    done = analyse(made, video, broken, options, resume=True, progress=lambda done, total, what: seen.append(done))
+    done = analyse(
+        made, video, broken, options, resume=True, progress=lambda done, total, task, note="": seen.append(done)
+    )
     assert seen == list(range(done.kept + 1, 41)), "frames before the bookmark were analysed again"
     assert done.kept == frame // 8 * 8
     assert (broken / "talk.csv").read_bytes() == (whole / "talk.csv").read_bytes()
@@ -194,7 +196,7 @@ def test_a_killed_analysis_goes_on_to_the_same_table(
 def test_what_ctrl_c_stopped_goes_on(
     tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch, format: TableFormat
 ):
-    def interrupt(done: int, total: int, what: str) -> None:
+    def interrupt(done: int, total: int, task: str, note: str = "") -> None:
         if done == 19:
             raise KeyboardInterrupt
 
@@ -215,7 +217,7 @@ def test_what_ctrl_c_stopped_goes_on(
 
 
 def test_what_ctrl_c_stopped_before_the_first_bookmark_begins_anew(tmp_path: Path, estimator: Make, video: Path):
-    def interrupt(done: int, total: int, what: str) -> None:
+    def interrupt(done: int, total: int, task: str, note: str = "") -> None:
         if done == 12:
             raise KeyboardInterrupt
 

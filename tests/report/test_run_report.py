@@ -43,7 +43,7 @@ def steps() -> list[tuple[int, int, str]]:
 
 @pytest.fixture(scope="module")
 def page(run: Path, steps: list[tuple[int, int, str]]) -> Page:
-    path = write_report(run, progress=lambda done, total, what: steps.append((done, total, what)))
+    path = write_report(run, progress=lambda done, total, task, note="": steps.append((done, total, task)))
     assert path == run / "report" / "index.html"
     return Page(path)
 
@@ -154,7 +154,7 @@ def test_corpus_is_named(page: Page) -> None:
 
 
 def test_progress_reaches_its_end(page: Page, steps: list[tuple[int, int, str]]) -> None:
-    assert [(done, total) for done, total, _ in steps] == [(done, 18) for done in range(19)]
+    assert steps == [(done, 18, "report") for done in range(19)]
 
 
 def test_only_the_base_model(bare: Path) -> None:

@@ -96,13 +96,13 @@ def test_progress_counts_clips(tmp_path: Path) -> None:
         clips=2,
         subjects=1,
         frames=(1, 1),
-        progress=lambda done, total, what: seen.append((done, total)),
+        progress=lambda done, total, task, note="": seen.append((done, total)),
     )
     assert seen == [(1, 2), (2, 2)]
 
 
 def test_an_interrupted_corpus_leaves_nothing(tmp_path: Path) -> None:
-    def stop(done: int, total: int, what: str) -> None:
+    def stop(done: int, total: int, task: str, note: str = "") -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

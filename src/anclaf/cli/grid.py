@@ -193,7 +193,7 @@ class _Lines:
     total: int
     began: float = field(default_factory=time.monotonic)
 
-    def progress(self, job: "Job", done: int, total: int, what: str) -> None:
+    def progress(self, job: "Job", done: int, total: int, task: str, note: str = "") -> None:
         pass
 
     def ended(self, job: "Job", state: "State", scheduler: "Scheduler") -> None:
@@ -208,10 +208,12 @@ class _Bars(_Lines):
         self._bars, self._all = bars, bars.add_task("grid", total=total)
         self._tasks: dict[str, TaskID] = {}
 
-    def progress(self, job: "Job", done: int, total: int, what: str) -> None:
+    def progress(self, job: "Job", done: int, total: int, task: str, note: str = "") -> None:
         if job.id not in self._tasks:
             self._tasks[job.id] = self._bars.add_task("", total=total)
-        self._bars.update(self._tasks[job.id], completed=done, total=total, description=f"  {job.run.name}  {what}")
+        self._bars.update(
+            self._tasks[job.id], completed=done, total=total, description=f"  {job.run.name}  {task}  {note}"
+        )
 
     def ended(self, job: "Job", state: "State", scheduler: "Scheduler") -> None:
         if job.id in self._tasks:

@@ -42,12 +42,10 @@ def progress_bar(quiet: bool = False) -> Iterator[core.Progress]:
     with Progress(*columns, console=console, transient=False) as bar:
         tasks: dict[str, int] = {}
 
-        def show(done: int, total: int, what: str) -> None:
-            # scores follow the name after two spaces and change; the part's name does not
-            key = "  ".join(what.split("  ")[:2]).split("  val CCC")[0]
-            if key not in tasks:
-                tasks[key] = bar.add_task(what, total=total)
-            bar.update(bar.task_ids[tasks[key]], completed=done, total=total, description=what)
+        def show(done: int, total: int, task: str, note: str = "") -> None:
+            if task not in tasks:
+                tasks[task] = bar.add_task(task, total=total)
+            bar.update(bar.task_ids[tasks[task]], completed=done, total=total, description=f"{task}  {note}")
 
         yield show
 
@@ -55,9 +53,9 @@ def progress_bar(quiet: bool = False) -> Iterator[core.Progress]:
 class _Lines:
     """For logs: a line when a part is done."""
 
-    def __call__(self, done: int, total: int, what: str) -> None:
+    def __call__(self, done: int, total: int, task: str, note: str = "") -> None:
         if done == total and total > 0:
-            say(f"{what}  {done}/{total}")
+            say(f"{task}  {done}/{total}  {note}")
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:

@@ -122,7 +122,7 @@ def prepare(
             for done, ((clip, raw, _), faces) in enumerate(zip(jobs, results, strict=True)):
                 writer.add(faces, raw)
                 skipped += faces.skipped
-                progress(done + 1, len(jobs), clip.name)
+                progress(done + 1, len(jobs), "cutting out faces", clip.name)
         if not writer.rows:
             raise nothing_usable(listing.source, skipped)
         card = writer.finish(listing, recipe, detector_name, skipped)

@@ -67,12 +67,15 @@ def run_scores(
     for done, (variant, rows) in enumerate(by_variant.items()):
         progress(done, len(by_variant), "scores")
         values[variant] = _variant_scores(rows, middle, resamples, seed)
+    progress(len(by_variant), len(by_variant), "scores")
     pairs = _pairs(list(by_variant))
     paired: list[dict[str, Any]] = []
     for done, (a, b) in enumerate(pairs):
         progress(done, len(pairs), "comparisons")
         found = compare(by_variant[a], by_variant[b], middle, resamples, seed)
         paired += [{"a": a, "b": b} | asdict(one) for one in found]
+    if pairs:
+        progress(len(pairs), len(pairs), "comparisons")
     return {
         "protocol": protocol,
         "corpus": {"name": name} | {key: getattr(card, key) for key in _CARD},

@@ -33,8 +33,8 @@ def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
     """
     fold = Fold.of(job.run, job.fold)
 
-    def named(done: int, total: int, what: str) -> None:
-        progress(done, total, f"fold {job.fold}  {what}")
+    def named(done: int, total: int, task: str, note: str = "") -> None:
+        progress(done, total, f"fold {job.fold}, {task}", note)
 
     if fabric.is_global_zero:
         fold.write_split()

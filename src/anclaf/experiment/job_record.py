@@ -27,8 +27,8 @@ _SHOW_S = 1.0
 
 @dataclass(frozen=True)
 class JobRecord:
-    """`job.json`. error: of a failed job, with its kind. done, total, what: how far a running one is; see `Progress`.
-    attempts: times it was begun. seconds: of the last one."""
+    """`job.json`. error: of a failed job, with its kind. done, total, task, note: how far a running one is; see
+    `Progress`. attempts: times it was begun. seconds: of the last one."""
 
     state: Literal["running", "done", "failed"]
     mark: str
@@ -37,7 +37,8 @@ class JobRecord:
     error: str = ""
     done: int = 0
     total: int = 0
-    what: str = ""
+    task: str = ""
+    note: str = ""
     host: str = ""
     pid: int = 0
 
@@ -50,10 +51,12 @@ def read(job: Job) -> JobRecord | None:
     """
     path = job.folder / "job.json"
     try:
-        return JobRecord(**json.loads(path.read_text(encoding="utf-8")))
+        known = json.loads(path.read_text(encoding="utf-8"))
+        known.pop("what", None)  # of folders made before task and note were told apart
+        return JobRecord(**known)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise StaleError(f"{path}: damaged ({error}); delete it to have the job done again") from error
 
 
@@ -123,17 +126,17 @@ class Entry:
     def progress(self, also: Progress) -> Progress:
         """Passes progress on, and notes it now and then."""
 
-        def show(done: int, total: int, what: str) -> None:
-            also(done, total, what)
+        def show(done: int, total: int, task: str, note: str = "") -> None:
+            also(done, total, task, note)
             if time.monotonic() - self._shown > _SHOW_S:
                 self._shown = time.monotonic()
-                self._record = replace(self._record, done=done, total=total, what=what)
+                self._record = replace(self._record, done=done, total=total, task=task, note=note)
                 self._write()
 
         return show
 
     def done(self) -> None:
-        self._end(replace(self._record, state="done", done=0, total=0, what=""))
+        self._end(replace(self._record, state="done", done=0, total=0, task="", note=""))
 
     def failed(self, error: BaseException) -> None:
         self._end(replace(self._record, state="failed", error=f"{type(error).__name__}: {error}"))

@@ -107,8 +107,8 @@ class _Scoring:
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
 
-    def progress(self, job: Job, done: int, total: int, what: str) -> None:
-        self._watcher.progress(job, done, total, what)
+    def progress(self, job: Job, done: int, total: int, task: str, note: str = "") -> None:
+        self._watcher.progress(job, done, total, task, note)
 
     def ended(self, job: Job, state: State, scheduler: Scheduler) -> None:
         self._watcher.ended(job, state, scheduler)

@@ -58,7 +58,7 @@ def run_on_ray(scheduler: Scheduler, resources: Resources, watcher: Watcher, add
             for job in pending.values():
                 record = job_record.read(job)
                 if record is not None and record.state == "running":
-                    watcher.progress(job, record.done, record.total, record.what)
+                    watcher.progress(job, record.done, record.total, record.task, record.note)
     finally:
         for reference in pending:
             ray.cancel(reference, force=True)

@@ -67,7 +67,7 @@ class Page:
             raise output_error(out, error) from error
         drawings = [(picture, theme) for picture in self.pictures for theme in (LIGHT, DARK)]
         for done, (picture, theme) in enumerate(drawings):
-            progress(done, len(drawings), f"report: {picture.name}")
+            progress(done, len(drawings), "report", picture.name)
             save(picture.draw(theme), out / picture.path(theme))
         for name, text in files.items():
             write_text(out / name, text)

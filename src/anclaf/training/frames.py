@@ -119,4 +119,4 @@ def train_frames(
             course.score(done, agreement_score(validate(), truth))
         if done % config.checkpoint_every == 0 or done == config.steps:
             course.save(done)
-        progress(done, config.steps, course.history.line(name))
+        progress(done, config.steps, name, course.history.note())

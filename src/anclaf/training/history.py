@@ -48,11 +48,11 @@ class History:
         self.rows += [[step, phase, name, value] for name, value in values.items()]
         self._last = values
 
-    def line(self, name: str) -> str:
-        """A few words for a progress bar."""
+    def note(self) -> str:
+        """The last validation scores in a few words, for `Progress`; empty before the first validation."""
         if not self._last:
-            return name
-        return f"{name}  val CCC V {self._last['valence_ccc']:.2f} A {self._last['arousal_ccc']:.2f}"
+            return ""
+        return f"val CCC V {self._last['valence_ccc']:.2f} A {self._last['arousal_ccc']:.2f}"
 
     def write(self, path: Path) -> None:
         """history.csv: step, phase, name, value."""

@@ -147,7 +147,7 @@ def train_base(
         return estimate_frames(averaged, corpus, validation, fabric.device)
 
     truth = corpus.targets[validation]
-    train_frames(fabric, course, phases, batches, validate, truth, config, "base", progress)
+    train_frames(fabric, course, phases, batches, validate, truth, config, "stage 1, base", progress)
     known = course.end()
     speed = round(config.steps * config.batch / max(known["seconds"], 1e-9), 1)
     return best.eval(), course.history, known | {"frames_per_second": speed}

@@ -152,7 +152,7 @@ def train_recurrent(
             course.score(done, agreement_score(estimate, valid_targets))
         if done % config.checkpoint_every == 0 or done == len(plan):
             course.save(done)
-        progress(done, len(plan), course.history.line(str(variant)))
+        progress(done, len(plan), f"stage 2, {variant}", course.history.note())
     return best.eval(), course.history, course.end() | {"epochs": epochs, "steps": len(plan)}
 
 
