@@ -6,10 +6,10 @@ from typing import Annotated
 
 import tyro
 
+from anclaf.cli.console import progress_display, say
 from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import Prepare, Puppet
 from anclaf.cli.report import Report
-from anclaf.cli.screen import progress_bar, say
 from anclaf.cli.train import Train
 from anclaf.recipes.run import make_run
 
@@ -41,7 +41,7 @@ class Demo:
         longest = max(config.lengths)
         Train(corpus, run, recipe="demo", variants=f"S-{longest},SA-{longest}", seed=self.seed, config=config).run()
         say("3/4  report")
-        with progress_bar(quiet=True):
+        with progress_display(quiet=True):
             Report(run).run()
         say("4/4  a video of a person nobody has seen")
         from anclaf.synthetic.puppet import write_puppet_video

@@ -1,16 +1,13 @@
 """`anclaf grid`: many runs, planned, run, looked at and reported together."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from anclaf.cli.screen import console, fail, progress_bar, say
+from anclaf.cli.console import ProgressBars, ProgressLines, console, fail, progress_display, say
 from anclaf.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,9 +84,14 @@ class Run:
         jobs = plan.jobs(plan.runs(self.grid))
         _print_plan(jobs)
         resources = Resources(self.cpus, self.gpus, self.device, self.precision)
-        with _watching(len(jobs)) as watcher:
+        with progress_display() as display:
             scheduler = run_grid(
-                self.grid, watcher, engine=self.engine, resources=resources, address=self.address, retry=self.retry
+                self.grid,
+                _Watcher(display, len(jobs)),
+                engine=self.engine,
+                resources=resources,
+                address=self.address,
+                retry=self.retry,
             )
         _print_standing(self.grid)
         say(f"`anclaf grid report {self.grid}` draws it")
@@ -109,7 +111,7 @@ class Status:
         _print_standing(self.grid)
         while self.watch:
             time.sleep(5)
-            console.rule()
+            console().rule()
             _print_standing(self.grid)
         return 0
 
@@ -128,7 +130,7 @@ class GridReport:
         from anclaf.report.grid_report import write_grid_report
 
         runs = [run.out for run in GridPlan.load(self.grid).runs(self.grid) if run.out.is_dir()]
-        with progress_bar() as progress:
+        with progress_display() as progress:
             print(write_grid_report(runs, self.out or self.grid / "report", progress))
         return 0
 
@@ -186,54 +188,26 @@ def _print_standing(out: Path) -> None:
         say("`anclaf grid run --retry` takes failed jobs up again")
 
 
-@dataclass
-class _Lines:
-    """For logs: a line when a job has ended."""
+class _Watcher:
+    """Shows the jobs that run, and says how each ended."""
 
-    total: int
-    began: float = field(default_factory=time.monotonic)
-
-    def progress(self, job: "Job", done: int, total: int, task: str, note: str = "") -> None:
-        pass
-
-    def ended(self, job: "Job", state: "State", scheduler: "Scheduler") -> None:
-        say(f"[{_ended(scheduler)}/{self.total}] {time.monotonic() - self.began:.0f} s  {job.id}  {state}")
-
-
-class _Bars(_Lines):
-    """For a terminal: a bar for the grid, and one for each job that runs."""
-
-    def __init__(self, total: int, bars: Progress):
-        super().__init__(total)
-        self._bars, self._all = bars, bars.add_task("grid", total=total)
-        self._tasks: dict[str, TaskID] = {}
+    def __init__(self, display: ProgressLines | ProgressBars, total: int):
+        self._display, self._total, self._began = display, total, time.monotonic()
+        self._parts: dict[str, str] = {}
 
     def progress(self, job: "Job", done: int, total: int, task: str, note: str = "") -> None:
-        if job.id not in self._tasks:
-            self._tasks[job.id] = self._bars.add_task("", total=total)
-        self._bars.update(
-            self._tasks[job.id], completed=done, total=total, description=f"  {job.run.name}  {task}  {note}"
-        )
+        part = f"{job.run.name}, {task}"
+        # where jobs run elsewhere, the end of a part may not be heard of
+        if (before := self._parts.get(job.id, part)) != part:
+            self._display.drop(before)
+        self._parts[job.id] = part
+        self._display(done, total, part, note)
 
     def ended(self, job: "Job", state: "State", scheduler: "Scheduler") -> None:
-        if job.id in self._tasks:
-            self._bars.remove_task(self._tasks.pop(job.id))
-        self._bars.update(self._all, completed=_ended(scheduler))
-        if state == "failed":
-            self._bars.console.print(f"{job.id} failed", markup=False)
+        from anclaf.experiment.scheduler import ENDED
 
-
-def _ended(scheduler: "Scheduler") -> int:
-    from anclaf.experiment.scheduler import ENDED
-
-    return sum(state in ENDED for state in scheduler.states.values())
-
-
-@contextmanager
-def _watching(total: int) -> Iterator[_Lines]:
-    if not console.is_terminal:
-        yield _Lines(total)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bars:
-        yield _Bars(total, bars)
+        if job.id in self._parts:
+            self._display.drop(self._parts.pop(job.id))
+        ended = sum(state in ENDED for state in scheduler.states.values())
+        say(f"[{ended}/{self._total}] {time.monotonic() - self._began:.0f} s  {job.id}  {state}")
+        self._display(ended, self._total, "grid")

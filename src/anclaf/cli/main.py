@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import tyro
 
 import anclaf
+from anclaf.cli.console import fail
 from anclaf.cli.demo import Demo
 from anclaf.cli.grid import Grid
 from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import Prepare
 from anclaf.cli.report import Report
-from anclaf.cli.screen import fail
 from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
 from anclaf.core.errors import AnclafError

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from anclaf.cli.screen import fail, progress_bar, say
+from anclaf.cli.console import fail, progress_display, say
 from anclaf.core.errors import AnclafError, ConfigError
 
 
@@ -69,7 +69,7 @@ class Predict:
         if self.detector == "auto" and estimator.detector.name == "haar":
             say("  --detector yunet finds more faces; it is downloaded once (320 kB)")
         failed = []
-        with progress_bar() as progress:
+        with progress_display() as progress:
             for source, name in zip(sources, names, strict=True):
                 try:
                     whole = self._analyse(estimator, source, progress)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from anclaf.cli.screen import progress_bar, say
+from anclaf.cli.console import progress_display, say
 from anclaf.core.files import fingerprint
 from anclaf.corpora.base import CorpusListing
 
@@ -121,7 +121,7 @@ class Puppet(_Reader):
         # a folder of drawn frames is whole or not there, and its name says what was asked for
         source = self.out.with_name(f"{self.out.name}-source-{fingerprint(settings)[:8]}")
         if not source.exists():
-            with progress_bar() as progress:
+            with progress_display() as progress:
                 write_puppet(
                     source, clips=self.clips, subjects=self.subjects, frames=self.frames, seed=self.seed,
                     workers=self.workers, progress=progress,
@@ -147,7 +147,7 @@ class Prepare:
         listing = reader.listing()
         if reader.note:
             listing = replace(listing, notes=[*listing.notes, reader.note])
-        with progress_bar() as progress:
+        with progress_display() as progress:
             corpus = prepare(
                 listing, reader.out, image_size=reader.image_size, crop=reader.crop, detector=reader.detector,
                 workers=reader.workers, overwrite=reader.overwrite, progress=progress,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from anclaf.cli.screen import progress_bar
+from anclaf.cli.console import progress_display
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class Report:
     def run(self) -> int:
         from anclaf.report.run_report import write_report
 
-        with progress_bar() as progress:
+        with progress_display() as progress:
             print(write_report(self.run_folder, self.out, progress))
         return 0

@@ -7,11 +7,10 @@ from typing import Annotated
 import pandas as pd
 import tyro
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from anclaf.cli.screen import fail
+from anclaf.cli.console import fail, print_table
 from anclaf.core.errors import ConfigError, OutputError, TableError
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS
@@ -129,7 +128,7 @@ def _show(summary: pd.DataFrame) -> None:
             _text(row["transitions_per_min"], 1),
             _text(row["longest_gap_s"], 1),
         )
-    Console(width=max(150, Console().width), highlight=False).print(table)
+    print_table(table, 150)
 
 
 def _text(value: float, digits: int = 2) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from anclaf.cli.screen import print_scores, progress_bar, say
+from anclaf.cli.console import print_scores, progress_display, say
 from anclaf.core.errors import ConfigError
 from anclaf.recipes.run import RunConfig, make_run
 
@@ -62,7 +62,7 @@ class Train:
         variants, references = parse_variants(self.variants, self.config.lengths), parse_references(self.comparators)
         fabric = Fabric(accelerator=self.device, devices=self.devices, precision=self.precision)
         fabric.launch()
-        with progress_bar(quiet=not fabric.is_global_zero) as progress:
+        with progress_display(quiet=not fabric.is_global_zero) as progress:
             scores = train_run(
                 fabric, run, fold=None if self.fold == "all" else int(self.fold), variants=variants,
                 references=references, progress=progress,

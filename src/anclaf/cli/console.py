@@ -1,0 +1,183 @@
+"""What the user sees: results on standard output, everything else, such as progress, on standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from anclaf.core.words import fold_words, interval_text, number, number_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+    from rich.table import Table
+
+INTERVAL_S = 60.0
+"""Where there is no terminal, a part that goes on is named at least so often."""
+
+
+def say(text: str) -> None:
+    """One line for the user, beside the results."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
+def fail(text: str) -> None:
+    """The one line of an error."""
+    print(f"anclaf: {text}", file=sys.stderr)
+
+
+@cache
+def console() -> "Console":
+    """Standard error as rich writes to it."""
+    return _rich_console(stderr=True)
+
+
+def _rich_console(**options: Any) -> "Console":
+    from rich.console import Console
+
+    class Pipe(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich calls this while it handles the error, and would exit with code 1
+
+    return Pipe(highlight=False, **options)
+
+
+@dataclass
+class _Part:
+    """A part of the work as `Progress` tells of it. Times in seconds, of one clock."""
+
+    first: int
+    """Steps that were done when it was first heard of."""
+    done: int
+    began: float
+    shown: float
+    ended: bool = False
+
+    def text(self, total: int, task: str, note: str, now: float) -> str:
+        """`task  done/total  rate  time left  note`; once it has ended, the time it took."""
+        words = [task, f"{self.done}/{total}" if total else str(self.done)]
+        seconds, steps = now - self.began, self.done - self.first
+        rate = steps / seconds if seconds > 0 else 0.0
+        if rate > 0:
+            words.append(f"{rate:.3g}/s")
+        if self.ended:
+            words.append(f"in {_duration(seconds)}")
+        elif total and rate > 0:
+            words.append(f"{_duration((total - self.done) / rate)} left")
+        return "  ".join([*words, note] if note else words)
+
+
+class ProgressLines:
+    """A `Progress` for logs: a line when a part begins, at least once a minute while it goes on, and when it ends."""
+
+    def __init__(
+        self,
+        write: Callable[[str], None] = say,
+        clock: Callable[[], float] = time.monotonic,
+        interval: float | None = INTERVAL_S,
+    ):
+        """write: prints a line. clock: seconds. interval: between two lines of a part; None: a line at its end only."""
+        self._write, self._clock, self._interval = write, clock, interval
+        self._parts: dict[str, _Part] = {}
+
+    def __call__(self, done: int, total: int, task: str, note: str = "", /) -> None:
+        now, part = self._clock(), self._parts.get(task)
+        begins = part is None or done < part.done
+        if part is None or begins:
+            part = self._parts[task] = _Part(done, done, now, now)
+        ends = 0 < total <= done and not part.ended
+        part.done, part.ended = done, part.ended or ends
+        goes_on = self._interval is not None and not part.ended
+        if ends or (goes_on and (begins or now - part.shown >= self._interval)):
+            part.shown = now
+            self._write(part.text(total, task, note, now))
+
+    def drop(self, task: str) -> None:
+        """Forget a part that has not ended and will not go on."""
+        self._parts.pop(task, None)
+
+
+class ProgressBars:
+    """A `Progress` for a terminal: a bar for each part that goes on, and a line when it has ended."""
+
+    def __init__(self, bars: "Bars", write: Callable[[str], None] = say):
+        self._bars, self._lines = bars, ProgressLines(write, interval=None)
+        self._ids: dict[str, TaskID] = {}
+
+    def __call__(self, done: int, total: int, task: str, note: str = "", /) -> None:
+        self._lines(done, total, task, note)
+        if 0 < total <= done:
+            self._remove(task)
+            return
+        if task not in self._ids:
+            self._ids[task] = self._bars.add_task(task, total=total or None, note=note)
+        self._bars.update(self._ids[task], completed=done, total=total or None, note=note)
+
+    def drop(self, task: str) -> None:
+        """Take away the bar of a part that has not ended and will not go on."""
+        self._lines.drop(task)
+        self._remove(task)
+
+    def _remove(self, task: str) -> None:
+        if task in self._ids:
+            self._bars.remove_task(self._ids.pop(task))
+
+
+@contextmanager
+def progress_display(quiet: bool = False) -> Iterator[ProgressLines | ProgressBars]:
+    """Yield the function that library code tells how far it is: bars on a terminal, lines where there is none.
+
+    Args:
+        quiet: show nothing, as all but one of several processes do.
+    """
+    if quiet or not console().is_terminal:
+        yield ProgressLines((lambda _: None) if quiet else say)
+        return
+    from rich import progress as rich
+
+    columns = (
+        rich.TextColumn("{task.description}", markup=False), rich.BarColumn(), rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(), rich.TimeRemainingColumn(), rich.TextColumn("{task.fields[note]}", markup=False),
+    )  # fmt: skip
+    with rich.Progress(*columns, console=console()) as bars:
+        yield ProgressBars(bars)
+
+
+def _duration(seconds: float) -> str:
+    """h:mm:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+def print_table(table: "Table", width: int) -> None:
+    """A table on standard output, at least `width` columns wide: a pipe has room."""
+    _rich_console(width=max(width, console().width)).print(table)
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """The results of a run on standard output: CCC with its interval, and RMSE, of valence and arousal."""
+    from rich import box
+    from rich.table import Table
+
+    from anclaf.report.tables import BASELINE_LABELS
+
+    corpus = scores["corpus"]
+    title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    table.add_column("", no_wrap=True)
+    for heading in ("CCC V", "95 % interval", "CCC A", "95 % interval", "RMSE V", "RMSE A"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for group in ("variants", "baselines"):
+        for name, entry in scores[group].items():
+            cells = []
+            for dimension in ("valence", "arousal"):
+                low, high = entry[dimension]["ci95"]["ccc"]
+                cells += [number_text(number(entry[dimension]["ccc"])), interval_text(number(low), number(high))]
+            cells += [number_text(number(entry[dimension]["rmse"])) for dimension in ("valence", "arousal")]
+            table.add_row(BASELINE_LABELS.get(name, name), *cells)
+        table.add_section()
+    print_table(table, 120)

@@ -1,0 +1,149 @@
+"""Progress in logs and on terminals, by a clock that tests move."""
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from anclaf.cli import console
+from anclaf.cli.console import ProgressBars, ProgressLines, progress_display
+
+
+class Log:
+    """Lines of `ProgressLines`, and the time at which they are written."""
+
+    def __init__(self, interval: float | None = 60.0):
+        self.now, self.lines = 100.0, []
+        self.show = ProgressLines(self.lines.append, lambda: self.now, interval)
+
+    def tell(self, seconds: float, done: int, total: int, task: str, note: str = "") -> list[str]:
+        """What is written when this is told so many seconds after the last."""
+        self.now += seconds
+        before = len(self.lines)
+        self.show(done, total, task, note)
+        return self.lines[before:]
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+def test_a_part_is_named_at_once(log: Log):
+    assert log.tell(0, 0, 1, "fold 0, svr") == ["fold 0, svr  0/1"]
+    assert log.tell(700, 1, 1, "fold 0, svr") == ["fold 0, svr  1/1  0.00143/s  in 0:11:40"]
+
+
+def test_a_line_a_minute_with_rate_and_time_left(log: Log):
+    written = [line for step in range(1, 301) for line in log.tell(1, step, 300, "stage 1, base", "val CCC V 0.52")]
+    assert written == [
+        "stage 1, base  1/300  val CCC V 0.52",
+        "stage 1, base  61/300  1/s  0:03:59 left  val CCC V 0.52",
+        "stage 1, base  121/300  1/s  0:02:59 left  val CCC V 0.52",
+        "stage 1, base  181/300  1/s  0:01:59 left  val CCC V 0.52",
+        "stage 1, base  241/300  1/s  0:00:59 left  val CCC V 0.52",
+        "stage 1, base  300/300  1/s  in 0:04:59  val CCC V 0.52",
+    ]
+
+
+def test_steps_longer_than_a_minute_are_all_written(log: Log):
+    for step in range(5):
+        assert len(log.tell(61, step, 5, "slow")) == 1
+
+
+def test_a_part_that_goes_on_has_the_rate_of_what_it_does_itself(log: Log):
+    log.tell(0, 1000, 2000, "stage 1, base")
+    assert log.tell(100, 1010, 2000, "stage 1, base") == ["stage 1, base  1010/2000  0.1/s  2:45:00 left"]
+
+
+def test_parts_are_timed_apart(log: Log):
+    log.tell(0, 0, 10, "a")
+    log.tell(59, 0, 10, "b")
+    assert log.tell(1, 1, 10, "a") == ["a  1/10  0.0167/s  0:09:00 left"]
+    assert log.tell(1, 1, 10, "b") == []
+
+
+def test_no_number_of_steps(log: Log):
+    assert log.tell(0, 1, 0, "camera") == ["camera  1"]
+    assert log.tell(60, 1501, 0, "camera") == ["camera  1501  25/s"]
+
+
+def test_the_end_is_written_once(log: Log):
+    log.tell(0, 1, 3, "talk")
+    assert len(log.tell(1, 3, 3, "talk")) == 1
+    assert log.tell(100, 4, 3, "talk") == [], "a video may be longer than it says"
+
+
+def test_a_part_that_is_begun_again(log: Log):
+    log.tell(0, 18, 18, "report")
+    assert log.tell(5, 0, 18, "report") == ["report  0/18"]
+    assert log.tell(2, 4, 18, "report") == []
+    assert log.tell(2, 18, 18, "report") == ["report  18/18  4.5/s  in 0:00:04"]
+
+
+def test_a_part_that_is_dropped_is_named_again(log: Log):
+    log.tell(0, 3, 18, "report")
+    log.show.drop("report")
+    log.show.drop("nothing")
+    assert log.tell(1, 4, 18, "report") == ["report  4/18"]
+
+
+def test_ends_only():
+    log = Log(None)
+    assert log.tell(0, 0, 2, "a") + log.tell(100, 1, 2, "a") == []
+    assert log.tell(0, 2, 2, "a") == ["a  2/2  0.02/s  in 0:01:40"]
+
+
+def test_without_a_terminal_lines_go_to_standard_error_at_once(capsys: pytest.CaptureFixture[str]):
+    task = "a long name of a part, " * 10
+    with progress_display() as progress:
+        progress(0, 2, task)
+        said = capsys.readouterr()
+        assert said.err == f"{task}  0/2\n", "not broken into lines"
+        assert said.out == ""
+    with progress_display(quiet=True) as progress:
+        progress(0, 2, task)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def on_terminal() -> Callable[[], tuple[ProgressBars, Progress, list[str]]]:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    bars, written = Progress(console=terminal), []
+    return lambda: (ProgressBars(bars, written.append), bars, written)
+
+
+def test_bars_of_what_goes_on_and_lines_of_what_has_ended(on_terminal):
+    show, bars, written = on_terminal()
+    show(0, 3, "a")
+    show(1, 3, "a", "first [note]")
+    show(5, 0, "camera")
+    assert [(bar.description, bar.completed, bar.total) for bar in bars.tasks] == [("a", 1, 3), ("camera", 5, None)]
+    assert bars.tasks[0].fields["note"] == "first [note]"
+    show(3, 3, "a")
+    assert [bar.description for bar in bars.tasks] == ["camera"]
+    assert [re.sub(r" +[\d.e+]+/s", "", line) for line in written] == ["a  3/3  in 0:00:00"]
+    show.drop("camera")
+    show.drop("camera")
+    assert not bars.tasks
+    assert len(written) == 1
+
+
+def test_a_terminal_has_bars(monkeypatch: pytest.MonkeyPatch):
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=150)
+    monkeypatch.setattr(console, "console", lambda: terminal)
+    with progress_display() as progress:
+        assert isinstance(progress, ProgressBars)
+        progress(1, 3, "part [one]", "0.52 [note]")
+    assert re.search(r"part \[one\] .*1/3.*0\.52 \[note\]", terminal.file.getvalue())
+
+
+def test_a_table_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[str]):
+    table = Table()
+    table.add_column("x" * 110)
+    console.print_table(table, 130)
+    assert "x" * 110 in capsys.readouterr().out
