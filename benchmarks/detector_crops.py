@@ -15,7 +15,7 @@ from predict_speed import Known
 
 from anclaf.data.store import PreparedCorpus
 from anclaf.faces.detect import Detector, Face, make_detector
-from anclaf.faces.video import read_video
+from anclaf.faces.frames import read_video
 from anclaf.inference.estimator import AffectEstimator, StreamOptions
 from anclaf.metrics.regression import ccc_score
 

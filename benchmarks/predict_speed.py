@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from anclaf.faces.detect import Face, make_detector
-from anclaf.faces.video import read_video
+from anclaf.faces.frames import read_video
 from anclaf.inference.analyse import analyse
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.overlay import OverlayVideo

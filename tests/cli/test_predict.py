@@ -18,8 +18,7 @@ from PIL import Image
 
 from anclaf.cli import main as cli
 from anclaf.core.files import versions
-from anclaf.faces import yunet_download
-from anclaf.faces.detect import default_search
+from anclaf.faces import yunet
 from anclaf.models.io import save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Sizes, Variant
@@ -174,7 +173,7 @@ def test_ctrl_c_ends_a_camera(model: Path, tmp_path: Path):
 
 @pytest.fixture
 def yunet_server(shared: Path) -> Iterator[str]:
-    """Serves YuNet's file at /yunet, and says in `asked` how often."""
+    """The address of a server of YuNet's file at /yunet, and of another file elsewhere."""
     content = (shared / "models" / "yunet_n_dynamic.onnx").read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
@@ -194,8 +193,8 @@ def yunet_server(shared: Path) -> Iterator[str]:
 
 
 def _download_from(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    fetch = partial(yunet_download.download_yunet, url=url)
-    monkeypatch.setattr(yunet_download, "download_yunet", fetch)
+    fetch = partial(yunet.download_yunet, url=url)
+    monkeypatch.setattr(yunet, "download_yunet", fetch)
 
 
 @pytest.mark.realdata
@@ -210,8 +209,8 @@ def test_yunet_is_downloaded_once_and_then_taken(
     _download_from(monkeypatch, f"{yunet_server}/yunet")
     assert predict(model, tmp_path / "2", source, detector="yunet") == 0
     assert "detector: yunet" in capsys.readouterr().err
-    assert default_search()[0].is_relative_to(home)
-    assert default_search()[0].stat().st_size == yunet_download.YUNET_BYTES
+    assert yunet.yunet_file().is_relative_to(home)
+    assert yunet.yunet_file().stat().st_size == yunet.YUNET_BYTES
     _download_from(monkeypatch, "http://127.0.0.1:1/gone")
     for number, detector in ((3, "yunet"), (4, "auto")):
         assert predict(model, tmp_path / str(number), source, detector=detector) == 0
@@ -232,5 +231,5 @@ def test_a_download_that_fails_is_one_line(
         assert line.startswith(f"anclaf: {url}: ")
         assert reason in line
         assert "use detector=haar" in line
-    assert not default_search()[0].exists()
+    assert not yunet.yunet_file().exists()
     assert not (tmp_path / "out").exists()

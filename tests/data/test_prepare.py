@@ -26,7 +26,7 @@ from anclaf.data import prepare as module
 from anclaf.data.prepare import prepare
 from anclaf.data.store import INDEX_COLUMNS
 from anclaf.faces import align
-from anclaf.faces.detect import Face
+from anclaf.faces.detect import DETECTORS, Face
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 RENDERER_NEEDS = "import numba, cv2, av"
@@ -423,11 +423,16 @@ class Two:
         return [Face((20, 10, 40, 40), big, 0.9), Face((0, 0, 9, 9), big / 9, 0.99)] if image[0, 0, 0] < 128 else []
 
 
-def test_the_largest_face_is_taken_and_its_points_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "make_detector", lambda spec: Two())
-    module._detector.cache_clear()
-    corpus = prepare(listing(Film("a", points=None, length=30)), tmp_path / "out", image_size=32)
-    module._detector.cache_clear()
+@pytest.fixture
+def two() -> Iterator[str]:
+    """The name of a detector that is not of this package."""
+    DETECTORS.register("two", lambda argument: Two())
+    yield "two"
+    DETECTORS.unregister("two")
+
+
+def test_the_largest_face_is_taken_and_its_points_kept(tmp_path, two):
+    corpus = prepare(listing(Film("a", points=None, length=30)), tmp_path / "out", image_size=32, detector=two)
     film = Film("a", points=None, length=30)
     dark = [f.image[0, 0, 0] < 128 for f in film.frames() if isinstance(f, LabelledFrame)]
     assert 0 < len(corpus) == sum(dark) < 30

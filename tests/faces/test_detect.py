@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from anclaf.core.errors import ConfigError, DetectorError
-from anclaf.faces.detect import Detector, HaarDetector, YuNetDetector, default_search, make_detector
-from anclaf.faces.image import read_image
-from anclaf.faces.video import read_video
+from anclaf.faces.align import TEMPLATE
+from anclaf.faces.detect import DETECTORS, Detector, Face, make_detector
+from anclaf.faces.frames import read_image, read_video
+from anclaf.faces.haar import HaarDetector
+from anclaf.faces.yunet import YuNetDetector, yunet_file
 
 EYES = ((203, 104), (247, 104))
 """Of the astronaut, by eye."""
@@ -134,30 +136,75 @@ def test_haar_agrees_with_yunet(yunet: Path, shared: Path):
     assert np.mean(errors) < 0.12, "of the distance between the eyes; the docstring says 0.08 on average"
 
 
-def test_auto_takes_yunet_only_where_it_is(tmp_path: Path):
-    assert make_detector("auto", [tmp_path / "none.onnx"]).name == "haar"
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder, and so a cache, of its own."""
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    return tmp_path / "home"
+
+
+def test_auto_takes_yunet_only_where_it_is(home: Path):
+    assert make_detector("auto").name == "haar"
     assert make_detector("haar").name == "haar"
-    (tmp_path / "bad.onnx").write_bytes(b"not a network")
+    assert not home.exists(), "auto does not download"
+    yunet_file().parent.mkdir(parents=True)
+    yunet_file().write_bytes(b"not a network")
     with pytest.raises(DetectorError, match="cannot use it as a YuNet"):
-        make_detector("auto", [tmp_path / "none.onnx", tmp_path / "bad.onnx"])  # no silent fallback
+        make_detector("auto")  # no silent fallback
 
 
 @pytest.mark.realdata
-def test_auto_says_that_it_took_yunet(tmp_path: Path, yunet: Path):
-    assert make_detector("auto", [tmp_path / "none.onnx", yunet]).name == "yunet"
-    assert make_detector("yunet", [yunet]).name == "yunet"
+def test_auto_says_that_it_took_yunet(home: Path, yunet: Path):
     assert make_detector(f"yunet:{yunet}").name == "yunet"
+    yunet_file().parent.mkdir(parents=True)
+    yunet_file().symlink_to(yunet)
+    assert make_detector("auto").name == "yunet"
+    assert make_detector("yunet").name == "yunet"
 
 
-def test_the_default_place_is_below_the_home_folder():
-    assert default_search()[0].is_relative_to(Path.home())
-    assert default_search()[0].name == "face_detection_yunet.onnx"
+def test_the_file_lies_below_the_home_folder():
+    assert yunet_file().is_relative_to(Path.home())
+    assert yunet_file().name == "face_detection_yunet.onnx"
 
 
-@pytest.mark.parametrize("spec", ["", "Auto", "yunet:", "haar:x", "mtcnn"])
-def test_an_unknown_detector_is_refused(spec: str):
-    with pytest.raises(ConfigError, match="expected auto, haar, yunet or yunet:PATH"):
-        make_detector(spec, [])
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("", "detector '': expected one of auto, haar, yunet"),
+        ("Auto", "detector 'Auto': expected one of auto, haar, yunet"),
+        ("mtcnn", "detector 'mtcnn': expected one of auto, haar, yunet"),
+        ("yunet:", "detector 'yunet:': nothing follows the colon; expected NAME or NAME:ARGUMENT"),
+        ("haar:x", "detector haar:x: haar takes no argument; expected haar alone"),
+        ("auto:x", "detector auto:x: auto takes no argument; expected auto alone"),
+    ],
+)
+def test_an_unknown_detector_is_refused(spec: str, message: str):
+    with pytest.raises(ConfigError) as caught:
+        make_detector(spec)
+    assert str(caught.value) == message
+
+
+class WholeFrame:
+    """Takes the whole frame for a face, as sure as it is told."""
+
+    name = "whole"
+
+    def __init__(self, argument: str | None):
+        self.score = float(argument or 1)
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        height, width = image.shape[:2]
+        return [Face((0, 0, width, height), TEMPLATE * (width, height), self.score)]
+
+
+def test_a_detector_of_another_package_is_made_by_its_name():
+    DETECTORS.register("whole", WholeFrame)
+    try:
+        detector = make_detector("whole:0.5")
+        assert detector.detect(np.zeros((4, 6, 3), np.uint8))[0].score == 0.5
+        assert make_detector("whole").detect(np.zeros((4, 6, 3), np.uint8))[0].score == 1
+    finally:
+        DETECTORS.unregister("whole")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
-from anclaf.faces.detect import HaarDetector
+from anclaf.faces.haar import HaarDetector
 from anclaf.inference import analyse as analysing
 from anclaf.inference.analyse import analyse
 from anclaf.inference.estimate import COLUMNS

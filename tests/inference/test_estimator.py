@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anclaf.core.errors import ConfigError, ModelError, VideoError
 from anclaf.core.labels import QUADRANTS
 from anclaf.faces import align
-from anclaf.faces.video import VideoFrame
+from anclaf.faces.frames import VideoFrame
 from anclaf.inference.estimate import table
 from anclaf.inference.estimator import AffectEstimator, StreamOptions
 from anclaf.inference.pipeline import CHUNK

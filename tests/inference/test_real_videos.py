@@ -11,9 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from anclaf.faces.detect import HaarDetector
-from anclaf.faces.image import read_image
-from anclaf.faces.video import read_video
+from anclaf.faces.frames import read_image, read_video
+from anclaf.faces.haar import HaarDetector
 from anclaf.inference.analyse import analyse
 from anclaf.inference.estimate import table
 from anclaf.inference.estimator import AffectEstimator

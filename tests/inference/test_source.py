@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anclaf.core.errors import ConfigError, VideoError
-from anclaf.faces import video
-from anclaf.faces.video import VideoFrame
+from anclaf.faces.frames import VideoFrame
 from anclaf.inference.source import expand, open_source, source_name
 
 
@@ -176,7 +175,7 @@ def test_a_stream_that_breaks_off_gives_its_beginning_and_then_says_so(tmp_path:
 
 
 def test_a_stream_that_falls_silent_says_so(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(video, "_SILENT_S", 0.5)
+    monkeypatch.setattr("anclaf.faces.frames._SILENT_S", 0.5)
     _film(tmp_path / "talk.ts", 200, "mpeg2video", (160, 120))
     frames: list[VideoFrame] = []
     source = open_source(f"{server}/silent/talk.ts")

@@ -17,7 +17,9 @@ from anclaf.core.errors import ConfigError, OutputError
 from anclaf.corpora.afew_va import list_afew_va
 from anclaf.corpora.base import LabelledFrame
 from anclaf.faces import align
-from anclaf.faces.detect import Detector, HaarDetector, YuNetDetector
+from anclaf.faces.detect import Detector
+from anclaf.faces.haar import HaarDetector
+from anclaf.faces.yunet import YuNetDetector
 from anclaf.metrics.regression import ccc_score
 from anclaf.synthetic.affect import perform
 from anclaf.synthetic.draw import film

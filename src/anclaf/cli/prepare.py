@@ -20,7 +20,7 @@ class _Reader:
     crop: Literal["five-point", "paper"] = "five-point"
     """`five-point`: eyes, nose and mouth corners to fixed places. `paper`: the landmark box, squashed to a square."""
     detector: str = "auto"
-    """auto, haar or yunet:PATH. Used where the corpus has no landmarks."""
+    """auto, haar, yunet, yunet:PATH, or another registered detector. Used where the corpus has no landmarks."""
     workers: int = 1
     """Processes."""
     overwrite: bool = False

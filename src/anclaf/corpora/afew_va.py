@@ -21,7 +21,7 @@ from anclaf.corpora import recognise
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.labels import label_problem
 from anclaf.corpora.stamp import stamp
-from anclaf.faces.image import read_image
+from anclaf.faces.frames import read_image
 
 SCALE = LabelScale(-10, 10)
 LANDMARKS = 68

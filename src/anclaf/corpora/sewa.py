@@ -22,8 +22,7 @@ from anclaf.corpora.frame_numbers import Numbering, shifts
 from anclaf.corpora.labels import label_problem, label_scale
 from anclaf.corpora.sewa_folder import LANDMARKS, Labels, SegmentFolder, segment_folders
 from anclaf.corpora.unusable import Unusable, nothing_usable
-from anclaf.faces.image import read_image
-from anclaf.faces.video import probe, read_video
+from anclaf.faces.frames import probe, read_image, read_video
 
 Channel = Literal["A", "V", "AV"]
 IMAGES_FPS = 50.0

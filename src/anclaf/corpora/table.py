@@ -22,8 +22,7 @@ from anclaf.corpora.delimited import numbers, read_delimited
 from anclaf.corpora.frame_numbers import Numbering, shifts
 from anclaf.corpora.labels import label_problem, label_scale
 from anclaf.corpora.stamp import stamp
-from anclaf.faces.image import read_image
-from anclaf.faces.video import VideoFrame, probe, read_video
+from anclaf.faces.frames import VideoFrame, probe, read_image, read_video
 
 _EXPECTED = "`image`, or `video` with `frame` or `time_s`; `valence`, `arousal`; optionally `subject`, `fold`"
 _ASSUMED_FPS = 25.0

@@ -87,7 +87,7 @@ def prepare(
         out: the folder to make.
         image_size: side of the square face in pixels.
         crop: `five-point`, or `paper`, which needs a database's 68 or 49 landmarks.
-        detector: `auto`, `haar` or `yunet:PATH`; finds the largest face where the database has no landmarks.
+        detector: as `make_detector`; finds the largest face where the database has no landmarks.
         workers: processes; 1 works in this one.
         overwrite: replace another prepared corpus that lies in `out`.
         progress: told after each clip.

@@ -1,14 +1,16 @@
-"""The crop recipe: five points, a similarity transform, a canonical square face. The same for training and for use."""
+"""The crop recipe: five points, a similarity transform, a canonical square face. The same for training and for use.
 
-from typing import Literal
+And how much a face so cut out can tell: its size, sharpness and frontalness.
+"""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.config import CropName
 from anclaf.core.errors import ConfigError
-
-CropName = Literal["five-point", "paper"]
 
 TEMPLATE = np.array([[0.32, 0.36], [0.68, 0.36], [0.50, 0.568], [0.353, 0.776], [0.647, 0.776]])
 """Where the five points go, in units of the crop's side: image-left eye, image-right eye, nose tip, mouth corners."""
@@ -103,3 +105,38 @@ def warp(image: NDArray, matrix: NDArray, size: int) -> NDArray[np.uint8]:
 def apply(matrix: NDArray, points: NDArray) -> NDArray[np.float64]:
     """(2, 3) or (N, 2, 3) matrix on (P, 2) or (N, P, 2) points."""
     return points @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
+
+
+_QUALITY_SIDE = 64
+
+
+@dataclass(frozen=True)
+class FaceQuality:
+    """size: pixels of the frame along the crop's side. sharpness: see `face_quality`. frontalness: 1 frontal, 0
+    profile."""
+
+    size: float
+    sharpness: float
+    frontalness: float
+
+
+def face_quality(frame: NDArray[np.uint8], points: NDArray[np.float64]) -> FaceQuality:
+    """Quality of one face.
+
+    Sharpness is the variance of the Laplacian over the variance of the grey five-point crop at 64 pixels, so that
+    neither light nor the camera's resolution counts. Real talking faces, compressed, have 0.15 to 0.9; a Gaussian blur
+    of 3 % of the crop's side brings them below 0.02.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        points: (5, 2) pixels of the frame, not all the same.
+    """
+    matrix = crop_matrix(points, _QUALITY_SIDE)
+    grey = cv2.cvtColor(warp(frame, matrix, _QUALITY_SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var() / max(float(grey.var()), 1.0))
+    eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+    across = points[1] - points[0]
+    # how far the nose lies beside the face's middle line, in distances between the eyes
+    aside = abs(float((points[2] - (eyes + mouth) / 2) @ across)) / max(float(across @ across), 1e-12)
+    size = _QUALITY_SIDE / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    return FaceQuality(size, sharpness, float(np.clip(1 - 2 * aside, 0, 1)))

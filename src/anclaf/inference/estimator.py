@@ -22,9 +22,9 @@ from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.labels import QUADRANTS, label_quadrant
 from anclaf.core.progress import Progress, silent
 from anclaf.faces import align
+from anclaf.faces.align import FaceQuality, face_quality
 from anclaf.faces.detect import Detector, Face, make_detector
-from anclaf.faces.quality import Quality, quality
-from anclaf.faces.video import VideoFrame
+from anclaf.faces.frames import VideoFrame
 from anclaf.inference.estimate import NAN, FaceEstimate, Status, table
 from anclaf.inference.pipeline import CHUNK, ahead, chunks, one_thread_less
 from anclaf.inference.source import Source, open_source
@@ -47,7 +47,7 @@ class StreamOptions:
     faces: `all`, or `largest`: in each frame only the person whose face is largest.
     windows: see `FeatureWindow`. attention: whether the weights of SA models are given.
     min_size: a crop that covers fewer pixels of the frame along its side is `too_small`; 32 is a face of about 20.
-    min_sharpness: a crop of less is `blurred`; see `faces.quality`.
+    min_sharpness: a crop of less is `blurred`; see `faces.align.face_quality`.
     max_gap_s: a person who is not seen for longer gets a new track.
     """
 
@@ -270,7 +270,7 @@ class AffectStream:
             if np.isfinite(matrix).all():  # else the five points are one: not a face
                 crop = align.warp(frame, matrix, size)
                 sighting = Sighting(face.box, look(crop), face.sure)
-                seen.append(SeenFace(face, crop, quality(frame, face.points), sighting))
+                seen.append(SeenFace(face, crop, face_quality(frame, face.points), sighting))
         return seen
 
     def describe(
@@ -380,7 +380,7 @@ class SeenFace:
 
     face: Face
     crop: NDArray[np.uint8]
-    quality: Quality
+    quality: FaceQuality
     sighting: Sighting
 
 

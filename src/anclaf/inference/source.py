@@ -9,9 +9,7 @@ from pathlib import Path
 
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.files import fingerprint
-from anclaf.faces.address import Address
-from anclaf.faces.image import read_image
-from anclaf.faces.video import VideoFrame, probe, read_live, read_video
+from anclaf.faces.frames import Address, VideoFrame, probe, read_image, read_live, read_video
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 

@@ -1,3 +1,5 @@
+"""Frames of videos, of single images, and the addresses of cameras and network streams."""
+
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -5,11 +7,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from anclaf.core.errors import VideoError
-from anclaf.faces.video import VideoFrame, probe, read_video
+from anclaf.faces.frames import Address, VideoFrame, probe, read_image, read_video
 
 Film = Callable[..., Path]
+PICTURE = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 
 
 def number_of(image: np.ndarray) -> int:
@@ -186,3 +190,142 @@ def test_real_videos(shared: Path, name: str, frames: int, shape: tuple[int, int
         times.append(frame.time_s)
     assert len(times) == frames
     assert (np.diff(times) > 0).all()
+
+
+# images
+
+
+def test_colours_of_an_image_are_kept(tmp_path: Path):
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PICTURE)
+
+
+def test_grey_becomes_three_equal_channels(tmp_path: Path):
+    Image.fromarray(PICTURE[..., 0]).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PICTURE[..., :1].repeat(3, 2))
+
+
+def test_sixteen_bit_grey_becomes_eight(tmp_path: Path):
+    Image.fromarray(PICTURE[..., 0].astype(np.uint16) * 257).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PICTURE[..., :1].repeat(3, 2))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "LA", "1"])
+def test_other_modes_become_rgb(tmp_path: Path, mode: str):
+    Image.fromarray(PICTURE).convert(mode).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert image.shape == PICTURE.shape
+    assert image.dtype == np.uint8
+
+
+def test_alpha_is_dropped(tmp_path: Path):
+    clear = np.dstack([PICTURE, np.zeros(PICTURE.shape[:2], np.uint8)])
+    Image.fromarray(clear).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (2, PICTURE[:, ::-1]),
+        (3, PICTURE[::-1, ::-1]),
+        (4, PICTURE[::-1]),
+        (5, PICTURE.swapaxes(0, 1)),
+        (6, np.rot90(PICTURE, 1)),
+        (7, PICTURE[::-1, ::-1].swapaxes(0, 1)),
+        (8, np.rot90(PICTURE, -1)),
+    ],
+)
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, stored: np.ndarray):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PICTURE)
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path):
+    with pytest.raises(VideoError, match=r"none\.png: no such image file"):
+        read_image(tmp_path / "none.png")
+    (tmp_path / "zero.png").touch()
+    with pytest.raises(VideoError, match=r"zero\.png: zero bytes; expected an image"):
+        read_image(tmp_path / "zero.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(VideoError, match=r"text\.png: not an image of a known format"):
+        read_image(tmp_path / "text.png")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.tif"])
+def test_a_truncated_image_is_refused(tmp_path: Path, name: str):
+    large = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    Image.fromarray(large).save(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(VideoError, match="damaged image"):
+        read_image(tmp_path / name)
+
+
+def test_damaged_bytes_are_refused(tmp_path: Path):
+    Image.fromarray(PICTURE.repeat(8, 0)).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = b"\0" * 40
+    (tmp_path / "a.png").write_bytes(bytes(content))
+    with pytest.raises(VideoError, match=r"a\.png: damaged image"):
+        read_image(tmp_path / "a.png")
+
+
+def test_floating_point_is_refused(tmp_path: Path):
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(VideoError, match="expected 8 or 16 bits a channel"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.realdata
+def test_real_exif_variants_agree_with_the_upright_picture(shared: Path):
+    images = shared / "realdata" / "images"
+    upright = read_image(images / "pillow_hopper.jpg").astype(float)
+    for orientation in range(2, 9):
+        turned = read_image(images / f"pillow_hopper_orientation_{orientation}.jpg").astype(float)
+        assert turned.shape == upright.shape
+        assert np.abs(turned - upright).mean() < 6, orientation
+
+
+# addresses
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "file_name"),
+    [
+        ("rtsp://10.0.0.5:554/cam/1", Address("rtsp://10.0.0.5:554/cam/1"), "rtsp_10.0.0.5_554_cam_1"),
+        ("http://host/talk.mp4", Address("http://host/talk.mp4"), "http_host_talk.mp4"),
+        ("udp://239.0.0.1:1234", Address("udp://239.0.0.1:1234"), "udp_239.0.0.1_1234"),
+        ("lavfi:testsrc=size=64x48", Address("testsrc=size=64x48", "lavfi"), "lavfi_testsrc_size_64x48"),
+    ],
+)
+def test_streams_and_devices(name: str, address: Address, file_name: str):
+    assert Address.parse(name) == address
+    assert str(address) == name
+    assert address.name == file_name
+
+
+def test_secrets_are_not_shown():
+    address = Address.parse("rtsp://ann:secret@host:554/cam?token=secret")
+    assert address is not None
+    assert address.url == "rtsp://ann:secret@host:554/cam?token=secret"
+    assert (str(address), address.name) == ("rtsp://host:554/cam", "rtsp_host_554_cam")
+
+
+@pytest.mark.parametrize("name", ["talk.mp4", r"C:\talks\a.mp4", "at 10:30.mp4", "mov:talk", "a/b:c.mp4"])
+def test_files(name: str):
+    assert Address.parse(name) is None
+
+
+def test_a_file_that_exists_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lavfi:testsrc").touch()
+    assert Address.parse("lavfi:testsrc") is None
+
+
+def test_a_device_of_another_platform_is_refused():
+    with pytest.raises(VideoError, match="android_camera:0: this PyAV has no input device 'android_camera'"):
+        Address.parse("android_camera:0")

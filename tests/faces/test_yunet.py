@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from anclaf.core.errors import DetectorError, OutputError
-from anclaf.faces.detect import YUNET_FILE
-from anclaf.faces.yunet_download import download_yunet
+from anclaf.faces.yunet import YUNET_FILE, download_yunet
 
 CONTENT = bytes(range(256)) * 50
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -1,26 +1,32 @@
-"""Videos as upright RGB frames with their presentation times."""
+"""Frames as upright 8-bit RGB with their times: of video files, of single images, of cameras and network streams."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.error import ExitError, FFmpegError
+from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anclaf.core.errors import VideoError
-from anclaf.faces.address import Address
 
 _SHORT_S = 0.5
 """A container's stated duration is rounded; a video that ends this much before it was cut."""
 _SILENT_S = 10.0
 """A network stream that sends nothing for so long has broken off."""
+_ELSEWHERE = frozenset({"avfoundation", "dshow", "gdigrab", "v4l2", "video4linux2", "vfwcap", "android_camera"})
+"""Devices that only the FFmpeg of some platforms knows."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,56 @@ class VideoInfo:
     duration_s: float | None
     codec: str
     container: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where frames come from that are in no file: `rtsp://host/path`, `v4l2:/dev/video0`, `lavfi:testsrc`.
+
+    url: what FFmpeg opens. device: the input device that it is opened with; None for a network stream.
+    """
+
+    url: str
+    device: str | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> "Address | None":
+        """PROTOCOL://… or DEVICE:NAME; None for the name of a file.
+
+        Raises:
+            VideoError: a device that this PyAV does not know.
+        """
+        kind, colon, rest = name.partition(":")
+        # one letter is a drive
+        if not colon or not re.fullmatch(r"[A-Za-z][\w+.-]+", kind) or Path(name).exists():
+            return None
+        if rest.startswith("//"):
+            return cls(name)
+        if _is_device(kind):
+            return cls(rest, kind)
+        if kind in _ELSEWHERE:
+            raise VideoError(f"{name}: this PyAV has no input device {kind!r}; use one of this platform, or a stream")
+        return None
+
+    def __str__(self) -> str:
+        """As messages show it: without user, password and query, which may be secrets."""
+        if self.device is not None:
+            return f"{self.device}:{self.url}"
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def name(self) -> str:
+        """`str` as the name of a file: `rtsp_host_path`."""
+        return re.sub(r"[^\w.-]+", "_", str(self)).strip("_.")[:100]
+
+
+@cache
+def _is_device(name: str) -> bool:
+    try:
+        return bool(Flags(av.ContainerFormat(name, "r").flags) & Flags.no_file)
+    except ValueError:
+        return False
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -251,3 +307,37 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ExitError):
         return f"nothing came for {_SILENT_S:g} s"
     return getattr(error, "strerror", None) or str(error)
+
+
+def read_image(path: Path | str) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+
+    Grey is repeated over the channels, alpha is dropped (the colours under it stay), 16 bits become 8.
+
+    Raises:
+        VideoError: missing, zero bytes, not an image, truncated, or too large to be one in good faith.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f"{path}: no such image file")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path}: zero bytes; expected an image. Copy the file again")
+    try:
+        with Image.open(path) as image:
+            return _rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise VideoError(f"{path}: not an image of a known format; expected PNG, JPEG, …") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow reports a damaged file as any of these
+        raise VideoError(f"{path}: damaged image ({error}). Copy the file again") from error
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
+        deep = np.asarray(image).astype(np.int64)
+        if deep.max(initial=0) > 65535 or deep.min(initial=0) < 0:
+            raise ValueError("32-bit values; expected 8 or 16 bits a channel")
+        return np.repeat((deep // 257).astype(np.uint8)[..., None], 3, 2)
+    if image.mode == "F":
+        raise ValueError("floating-point values; expected 8 or 16 bits a channel")
+    return np.asarray(image.convert("RGB"))

@@ -1,0 +1,160 @@
+"""YuNet, a small network that finds faces: the detector, and its file, downloaded once and checked."""
+
+import hashlib
+import http.client
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anclaf.core.errors import DetectorError
+from anclaf.core.files import atomic_path
+from anclaf.faces.detect import Detector, Face, ReducedFrame, check_detector_settings, largest_first, refuse_argument
+from anclaf.faces.haar import HaarDetector
+
+YUNET_FILE = "face_detection_yunet.onnx"
+"""What it is called in the cache folder."""
+YUNET_URL = "https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/yunet_n_dynamic.onnx"
+YUNET_SHA256 = "104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12"
+YUNET_BYTES = 322_906
+
+_INSTEAD = "Try again, or get the file by other means and name it with yunet:PATH, or use detector=haar"
+
+_LEAST = 64
+
+
+def auto_detector(argument: str | None = None) -> Detector:
+    """`auto` of the detectors' registry: YuNet where it was downloaded before, else Haar. It does not download."""
+    refuse_argument("auto", argument)
+    return YuNetDetector(yunet_file()) if yunet_file().is_file() else HaarDetector()
+
+
+def yunet_detector(argument: str | None = None) -> "YuNetDetector":
+    """`yunet` or `yunet:PATH` of the detectors' registry. Without a path its file is downloaded unless it is there.
+
+    Raises:
+        DetectorError: as `YuNetDetector` and `download_yunet`. OutputError: the downloaded file cannot be kept.
+    """
+    if argument is not None:
+        return YuNetDetector(argument)
+    file = yunet_file()
+    return YuNetDetector(file if file.is_file() else download_yunet(file.parent))
+
+
+def yunet_file() -> Path:
+    """Where a downloaded YuNet lies: in the cache folder of the platform, below the home folder."""
+    cache = {"darwin": "Library/Caches", "win32": "AppData/Local"}.get(sys.platform, ".cache")
+    return Path.home() / cache / "anclaf" / YUNET_FILE
+
+
+class YuNetDetector:
+    """YuNet (Wu et al. 2023, Machine Intelligence Research) through OpenCV.
+
+    Args:
+        path: its ONNX file, the one of dynamic input size or one of a fixed size; any frame size is taken with either.
+        min_score: faces below are not given.
+        longer_side: larger frames are reduced to this many pixels first, so that time is bounded; of what is left,
+            faces under about 10 pixels are missed: in a frame 7680 pixels wide those under about 120.
+
+    Raises:
+        DetectorError: the file is missing, or OpenCV cannot load it as a YuNet.
+    """
+
+    name = "yunet"
+
+    def __init__(self, path: Path | str, min_score: float = 0.6, longer_side: int = 640):
+        path = Path(path)
+        check_detector_settings(min_score, longer_side)
+        if not path.is_file():
+            raise DetectorError(
+                f"{path}: no such file; expected the ONNX file of YuNet. Use detector=haar, or download it"
+            )
+        self._longer_side = longer_side
+        content = np.frombuffer(_fixed_size(path.read_bytes()), np.uint8)
+        try:
+            self._net = cv2.FaceDetectorYN.create(
+                "onnx", content, np.zeros(0, np.uint8), (_LEAST, _LEAST), min_score, 0.3, 5000
+            )
+            self._net.detect(np.zeros((_LEAST, _LEAST, 3), np.uint8))
+        except cv2.error as error:
+            raise DetectorError(
+                f"{path}: OpenCV {cv2.__version__} cannot use it as a YuNet ({error.err}). Get it again"
+            ) from error
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        frame = ReducedFrame.of(image, self._longer_side)
+        # on planes of 32 pixels OpenCV's network gives noise; checked against another ONNX runtime
+        below, beside = (max(0, _LEAST - side) for side in frame.image.shape[:2])
+        small = cv2.copyMakeBorder(frame.image, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        self._net.setInputSize((small.shape[1], small.shape[0]))
+        _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        if found is None:
+            return []
+        rows = np.asarray(found, np.float64)
+        return largest_first([Face(frame.box(r[:4]), frame.points(r[4:14].reshape(5, 2)), float(r[14])) for r in rows])
+
+
+def _fixed_size(onnx: bytes) -> bytes:
+    """The ONNX file with its free batch, height and width set to 1, 640 and 640.
+
+    OpenCV 4 refuses free sizes, and takes any frame all the same once they are fixed. Each name of a free size becomes
+    a number of equally many bytes (a padded varint), so that no length written in the file changes.
+    """
+    for name, size in ((b"batch", 1), (b"height", 640), (b"width", 640)):
+        digits = [size >> 7 * i & 0x7F | 0x80 for i in range(len(name))]
+        onnx = onnx.replace(b"\x12" + bytes([len(name)]) + name, b"\x08" + bytes([*digits, 0]))
+    return onnx
+
+
+def download_yunet(
+    folder: Path, url: str = YUNET_URL, sha256: str = YUNET_SHA256, size: int = YUNET_BYTES, timeout_s: float = 30.0
+) -> Path:
+    """The file in `folder`, downloaded unless it is already there and whole.
+
+    Args:
+        folder: the cache folder; made where it is missing.
+        url: http or https.
+        sha256: of the file, hexadecimal. size: of the file in bytes.
+        timeout_s: for the whole download.
+
+    Raises:
+        DetectorError: no connection, an answer other than the file, too slow, cut short, or other content than known.
+        OutputError: the folder cannot be written.
+    """
+    path = Path(folder) / YUNET_FILE
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+        return path
+    content = _fetch(url, size, timeout_s)
+    if len(content) != size:
+        raise DetectorError(f"{url}: got {len(content)} bytes or more, expected {size}. {_INSTEAD}")
+    if (got := hashlib.sha256(content).hexdigest()) != sha256:
+        raise DetectorError(f"{url}: sha256 {got}, expected {sha256}; nothing was kept. {_INSTEAD}")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def _fetch(url: str, size: int, timeout_s: float) -> bytes:
+    """At most one byte more than `size`."""
+    if not url.startswith(("http://", "https://")):
+        raise DetectorError(f"{url}: expected an http or https address")
+    deadline = time.monotonic() + timeout_s
+    content = b""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
+            # read1 returns what has come, so that a server that drips is noticed
+            while len(content) <= size and (piece := answer.read1(size + 1 - len(content))):
+                content += piece
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"more than {timeout_s:g} s")
+    except urllib.error.HTTPError as error:
+        raise DetectorError(f"{url}: the server answers {error.code} {error.reason}. {_INSTEAD}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DetectorError(f"{url}: cannot be downloaded ({reason}). {_INSTEAD}") from error
+    return content
