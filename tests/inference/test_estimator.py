@@ -334,7 +334,7 @@ def test_what_cannot_be_loaded_is_refused(tmp_path: Path, model: Callable[..., P
         AffectEstimator.load(model(crop="paper"), detector="haar")
     with pytest.raises(ConfigError, match="device 'gpu': expected cpu, cuda"):
         AffectEstimator.load(model(), detector="haar", device="gpu")
-    with pytest.raises(ConfigError, match="expected auto, haar"):
+    with pytest.raises(ConfigError, match="expected one of auto, haar"):
         AffectEstimator.load(model(), detector="mtcnn")
 
 
