@@ -346,7 +346,7 @@ def test_zips_that_are_none(tmp_path, sewa_clip, dimension, damage):
 
 
 def test_a_zip_that_unpacks_to_too_much(tmp_path, sewa_clip, monkeypatch):
-    monkeypatch.setattr("anclaf.corpora.archive.MAX_BYTES", 20)
+    monkeypatch.setattr("anclaf.corpora.files.MAX_BYTES", 20)
     sewa_clip(tmp_path)
     with pytest.raises(CorpusError, match=r"bad_zip 1; .*unpacks to more than"):
         list_sewa(tmp_path)

@@ -132,6 +132,16 @@ def test_progress_is_told_of_each_clip(tmp_path):
     assert told == [(done, 3, "cutting out faces", clip) for done, clip in ((1, "a"), (2, "b"), (3, "c"))]
 
 
+def test_one_person_in_two_spellings_is_one_subject(tmp_path):
+    films = [Film("a", "Jane Doe"), Film("b", "jane  doe"), Film("c", "Jane Doe"), Film("d", "Jane Do")]
+    corpus = prepare(listing(*films), tmp_path / "out", image_size=16, workers=2)
+    assert corpus.index.groupby("clip")["subject"].first().tolist() == ["Jane Doe"] * 3 + ["Jane Do"]
+    assert corpus.card.subjects == 2
+    joined, near = corpus.card.notes
+    assert "'Jane Doe' = 'jane  doe'" in joined
+    assert "taken as different people: 'Jane Do' and 'Jane Doe'" in near
+
+
 def test_opencv_s_threads_are_given_back(tmp_path):
     before = cv2.getNumThreads()
     cv2.setNumThreads(2)
@@ -172,6 +182,30 @@ def test_a_second_run_does_nothing(tmp_path):
     assert not told
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
     assert len(corpus) == 14
+
+
+def test_a_second_run_may_state_the_kind(tmp_path):
+    first = prepare(listing(), tmp_path / "out", image_size=16)
+    assert first.card.kind == "unknown"
+    before = contents(tmp_path / "out")
+
+    def again(**values):
+        return prepare(listing(**values), tmp_path / "out", image_size=16, progress=not_called, note="a line")
+
+    def not_called(done, total, what):
+        pytest.fail("a frame was read")
+
+    assert again(kind="synthetic").card == replace(first.card, kind="synthetic", notes=["a line"])
+    assert again().card.kind == "synthetic"
+    assert again(kind="real").card == replace(first.card, kind="real", notes=["a line"])
+    after = contents(tmp_path / "out")
+    assert {name for name in after if after[name] != before[name]} == {"corpus.json"}
+
+
+def test_the_kind_is_no_part_of_the_fingerprint(tmp_path):
+    cards = [prepare(listing(kind=k), tmp_path / k, image_size=16).card for k in ("real", "synthetic", "drawn")]
+    assert [card.kind for card in cards] == ["real", "synthetic", "drawn"]
+    assert len({card.fingerprint for card in cards}) == 1
 
 
 @pytest.mark.parametrize(

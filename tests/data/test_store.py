@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anclaf.core.errors import CorpusError
-from anclaf.data.store import PreparedCorpus
+from anclaf.data.store import CorpusCard, PreparedCorpus, card_json, corpus_kind, restate
 from anclaf.faces import align
 
 
@@ -70,7 +70,9 @@ def test_no_prepared_corpus(tmp_path):
         (lambda f: (f / "corpus.json").write_text("{"), "damaged prepared corpus"),
         (lambda f: (f / "index.parquet").write_bytes(b"x"), "damaged prepared corpus"),
         (lambda f: (f / "index.parquet").unlink(), "damaged prepared corpus"),
-        (lambda f: edit_card(f, format=99), "format 99; this version reads 1"),
+        (lambda f: edit_card(f, format=99), "format 99; this version reads 1 and 2"),
+        (lambda f: edit_card(f, kind="painted"), "kind is 'painted'; expected one of real, synthetic, drawn, unknown"),
+        (lambda f: (f / "corpus.json").write_text("[]"), "damaged prepared corpus"),
         (lambda f: edit_card(f, frames=3), "index.parquet does not fit corpus.json"),
         (lambda f: edit_card(f, colour="red"), "damaged prepared corpus"),
     ],
@@ -88,6 +90,51 @@ def test_damaged_shards(folder, damage):
     damage(folder / "shards" / "00000.npy")
     with pytest.raises(CorpusError, match=r"00000\.npy: cannot be read"):
         PreparedCorpus.open(folder).images(np.array([0]))
+
+
+# the corpus's kind
+
+
+def old_card(corpus, source):
+    """A card as it was written before there was a kind."""
+    return {key: value for key, value in card_json(corpus.card).items() if key != "kind"} | {
+        "format": 1,
+        "source": source,
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [("puppet", "drawn"), ("afew-va", "unknown"), ("sewa", "unknown"), ("table", "unknown")]
+)
+def test_cards_without_a_kind_open(folder, corpus, source, kind):
+    (folder / "corpus.json").write_text(json.dumps(old_card(corpus, source) | {"notes": ["rendered, synthetic"]}))
+    card = PreparedCorpus.open(folder).card
+    assert (card.kind, card.format, card.fingerprint) == (kind, 2, corpus.card.fingerprint)
+
+
+def test_a_card_says_what_it_was_told_and_nothing_is_guessed():
+    assert corpus_kind({"source": "puppet", "kind": "unknown"}) == "unknown"
+    assert corpus_kind({"source": "afew-va", "name": "puppets", "notes": ["rendered", "real"]}) == "unknown"
+    assert corpus_kind({"source": "sewa", "kind": "real"}) == "real"
+
+
+def test_a_card_survives_json(corpus):
+    assert CorpusCard.from_json(json.loads(json.dumps(card_json(corpus.card)))) == corpus.card
+
+
+def test_a_kind_stated_later_changes_the_card_alone(folder):
+    corpus = PreparedCorpus.open(folder)
+    before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
+    stated = restate(corpus, "real", ["seen by me"])
+    assert (stated.card.kind, stated.card.notes) == ("real", ["seen by me"])
+    assert PreparedCorpus.open(folder).card == stated.card
+    assert stated.card.fingerprint == corpus.card.fingerprint
+    changed = {p.name for p, was in before.items() if (p.read_bytes(), p.stat().st_mtime_ns) != was}
+    assert changed == {"corpus.json"}
+    written = (folder / "corpus.json").stat().st_mtime_ns
+    assert restate(stated, "unknown", ["seen by me"]) is stated, "saying nothing takes nothing back"
+    assert (folder / "corpus.json").stat().st_mtime_ns == written
+    assert restate(stated, "synthetic").card.kind == "synthetic", "a mistake can be corrected"
 
 
 def edit_card(folder, **values):

@@ -8,7 +8,7 @@ import tyro
 
 from anclaf.cli.console import progress_display, say
 from anclaf.cli.predict import Predict
-from anclaf.cli.prepare import Prepare, Puppet
+from anclaf.cli.prepare import reader_command
 from anclaf.cli.report import Report
 from anclaf.cli.train import Train
 from anclaf.recipes.run import make_run
@@ -32,10 +32,10 @@ class Demo:
     def run(self) -> int:
         corpus, run, video = self.out / "corpus", self.out / "run", self.out / "unseen.mp4"
         say("1/4  drawing people and cutting out their faces")
-        puppet = Puppet(
+        puppet = reader_command("puppet")
+        puppet(
             out=corpus, image_size=64, clips=self.clips, subjects=self.subjects, seed=self.seed, workers=self.workers
-        )
-        Prepare(puppet).run()
+        ).run()
         say("2/4  training, then testing on people who were not in training")
         config = make_run("demo", self.seed)
         longest = max(config.lengths)

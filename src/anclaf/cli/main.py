@@ -11,7 +11,7 @@ from anclaf.cli.console import fail
 from anclaf.cli.demo import Demo
 from anclaf.cli.grid import Grid
 from anclaf.cli.predict import Predict
-from anclaf.cli.prepare import Prepare
+from anclaf.cli.prepare import prepare_command
 from anclaf.cli.report import Report
 from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: list[str]) -> Any:
     commands = (
-        Annotated[Prepare, tyro.conf.subcommand("prepare")]
+        Annotated[prepare_command(), tyro.conf.subcommand("prepare")]
         | _train(arguments)
         | Annotated[Report, tyro.conf.subcommand("report")]
         | Annotated[Predict, tyro.conf.subcommand("predict")]

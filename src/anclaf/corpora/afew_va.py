@@ -1,7 +1,7 @@
 """AFEW-VA (Kossaifi et al. 2017): a folder of PNG frames a clip, its labels and 68 landmarks in one JSON.
 
-Clips are found by the pattern `NNN/NNN.json` wherever it lies, so that the release (`01/001/`), flat copies (`001/`)
-and copies under `data/` or `samples/` are all taken; `*_cropped` folders of repackaged copies are not.
+Clips are found by the pattern `NNN/NNN.json` at any depth, so that the release (`01/001/`), flat copies (`001/`) and
+copies under `data/` or `samples/` are all read; `*_cropped` folders of repackaged copies are not.
 """
 
 import json
@@ -15,12 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from anclaf.config import CorpusKind
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
+from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import label_problem
-from anclaf.corpora.stamp import stamp
+from anclaf.corpora.subjects import unnamed
 from anclaf.faces.frames import read_image
 
 SCALE = LabelScale(-10, 10)
@@ -34,7 +36,7 @@ _IMAGES = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class AfewVaClip:
-    """One clip's folder. `stamp` stands for the sizes and times of its files."""
+    """One clip's folder. stamp: of its files (`files.stamp`)."""
 
     name: str
     subject: str
@@ -101,7 +103,12 @@ class AfewVaClip:
 
 
 def list_afew_va(
-    source: Path, *, anamorphic: bool = False, fps: float = 25.0, source_name: str = "afew-va"
+    source: Path,
+    *,
+    anamorphic: bool = False,
+    fps: float = 25.0,
+    source_name: str = "afew-va",
+    kind: CorpusKind = "unknown",
 ) -> CorpusListing:
     """Find the clips of an AFEW-VA folder.
 
@@ -111,6 +118,7 @@ def list_afew_va(
             anamorphic frames; public readers mostly leave them squeezed, hence off by default.
         fps: frames a second; the release states none, 25 is assumed.
         source_name: what the prepared corpus calls its source.
+        kind: whose faces these are, where that is known.
 
     Raises:
         CorpusError: no such folder, an empty one, another database, or not one clip in it.
@@ -123,7 +131,7 @@ def list_afew_va(
     skipped: list[SkippedFrame] = []
     found: dict[str, Path] = {}
     nameless = 0
-    for folder, mark in _clip_folders(source):
+    for folder, files in _clip_folders(source):
         name = folder.name
         if name in found:
             detail = f"{folder.relative_to(source)}; {found[name].relative_to(source)} was taken"
@@ -136,7 +144,7 @@ def list_afew_va(
             skipped.append(SkippedFrame(name, -1, "corrupt_annotation", str(error)))
             continue
         nameless += not actor
-        clips.append(AfewVaClip(name, actor or f"clip {name}", folder, fps, anamorphic, mark))
+        clips.append(AfewVaClip(name, actor or unnamed(name), folder, fps, anamorphic, files))
     if not found:
         raise recognise.not_found(source, _EXPECTED)
     notes = []
@@ -150,10 +158,11 @@ def list_afew_va(
     if nameless:
         notes.append(f"{nameless} clips name no actor: each counts as a person of its own")
     options = {"anamorphic": anamorphic, "fps": fps}
-    return CorpusListing(source_name, SCALE, fps, list(clips), skipped, notes, options)
+    return CorpusListing(source_name, SCALE, fps, list(clips), skipped, notes, options, kind)
 
 
 def _clip_folders(source: Path) -> Iterator[tuple[Path, str]]:
+    """The clips' folders, each with the stamp of its files."""
     for parent, folders, files in os.walk(source, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.endswith("_cropped"))
         folder = Path(parent)
@@ -173,7 +182,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    """int, float, or the text of one; None for anything else."""
+    """The value of an int, a float, or a text of one; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

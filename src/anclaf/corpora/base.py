@@ -1,12 +1,15 @@
 """What every reader gives: clips of labelled frames, and the frames that it could not use, each with a reason."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.config import CorpusKind
+from anclaf.core.errors import CorpusError
 from anclaf.core.labels import LabelScale
 
 
@@ -29,7 +32,10 @@ class LabelledFrame:
 
 @dataclass(frozen=True)
 class SkippedFrame:
-    """A frame, or with index -1 a whole clip, that cannot be used. `reason` is one of a few short words."""
+    """A frame, or with index -1 a whole clip, that cannot be used.
+
+    reason: a short identifier such as `no_label`, by which the skipped are counted. detail: what was found.
+    """
 
     clip: str
     index: int
@@ -38,7 +44,7 @@ class SkippedFrame:
 
 
 class Clip(Protocol):
-    """One clip of a corpus. Light and picklable: workers open the files."""
+    """One clip of a corpus: small and picklable, for it is sent to the process that opens its files."""
 
     @property
     def name(self) -> str: ...
@@ -60,9 +66,15 @@ class Clip(Protocol):
 class CorpusListing:
     """A corpus on disk, found but not yet read.
 
-    source: `afew-va`, `sewa`, `table` or `puppet`. fps: frames a second, 0 for stills.
-    skipped: clips that could not even be listed. notes: what a reader of results must know (assumed fps, label range…).
-    options: the reader's settings, part of the prepared corpus's fingerprint.
+    Args:
+        source: the reader's name, such as `afew-va`.
+        scale: the labels' range.
+        fps: frames a second, 0 for stills.
+        clips: of different names.
+        skipped: what is already known to be unusable.
+        notes: what must be known to read results (an assumed frame rate, for example).
+        options: the reader's settings, part of the prepared corpus's fingerprint.
+        kind: whose faces these are, where the reader knows; a folder in a database's layout may as well be rendered.
     """
 
     source: str
@@ -72,3 +84,27 @@ class CorpusListing:
     skipped: list[SkippedFrame] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    kind: CorpusKind = "unknown"
+
+
+class Unusable(Exception):
+    """A clip cannot be used. Raised and caught within a reader; the user gets a `SkippedFrame`."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+    def skipped(self, clip: str) -> SkippedFrame:
+        return SkippedFrame(clip, -1, self.reason, self.detail)
+
+
+def nothing_usable(source: str, skipped: Sequence[SkippedFrame]) -> CorpusError:
+    """The error for a corpus without a usable frame: each reason's count, and an example of the most frequent one."""
+    counts = Counter(frame.reason for frame in skipped).most_common()
+    text = ", ".join(f"{reason} {count}" for reason, count in counts) or "no clip"
+    example = ""
+    if counts:
+        first = next(frame for frame in skipped if frame.reason == counts[0][0])
+        where = f"{first.clip} frame {first.index}" if first.index >= 0 else first.clip
+        example = f"; for example {where}: {first.detail or first.reason}"
+    return CorpusError(f"nothing in this {source} corpus is usable: {text}{example}")

@@ -1,6 +1,9 @@
-"""Checks of the labels that readers share: the range they lie in, and which single ones cannot be used."""
+"""What readers must find out about labels: their range, where frames are counted from, and which cannot be used."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +24,7 @@ def label_scale(values: ArrayLike, low: float | None, high: float | None) -> tup
     """The stated range, or the one that the values show, and a note that says so.
 
     [0, 1] is taken where all values lie in it, else the narrower of [-1, 1] and [-10, 10] that holds 99 %. Where all
-    that lies outside [-1, 1] is a mark for `no label` (-2 or -5), the range is [-1, 1] too.
+    that lies outside [-1, 1] means `no label` (-2 or -5), the range is [-1, 1] too.
 
     Raises:
         ConfigError: only one end is stated, or low >= high.
@@ -63,3 +66,45 @@ def label_problem(
         expected = f"expected {scale.low:g}..{scale.high:g}"
         return SkippedFrame(clip, index, "label_out_of_range", f"valence={valence} arousal={arousal}, {expected}")
     return None
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The numbers that labels, landmarks or images give to a clip's frames.
+
+    lowest, highest: of the numbers that occur. frames: how many frames the video has, None where unknown.
+    segment_start: the number of the clip's first frame in the recording that it was cut from, None where unknown.
+    """
+
+    lowest: int
+    highest: int
+    frames: int | None = None
+    segment_start: int | None = None
+
+    def first(self) -> str | None:
+        """Where this clip seems to be counted from: `zero`, `one` or `segment`; None where it does not show."""
+        if self.lowest == 0:
+            return "zero"
+        if self.lowest == 1:
+            # 1 ... N-1 of N frames: counted from 0, the first frame having no label
+            return "zero" if self.frames is not None and self.highest == self.frames - 1 else "one"
+        return "segment" if self.lowest == self.segment_start else None
+
+
+def shifts(clips: Sequence[Numbering], what: str) -> tuple[list[int], str]:
+    """What to subtract from each clip's numbers to count from 0, and a note where that is not 0.
+
+    The clips vote, because a single clip may lack its first frame; without a vote numbers are taken to begin at 0.
+
+    Args:
+        clips: the numbers of each.
+        what: is numbered, for the note.
+    """
+    votes = Counter(vote for clip in clips if (vote := clip.first()) is not None)
+    first = max(("zero", "one", "segment"), key=lambda vote: votes[vote])
+    if first == "one":
+        return [1] * len(clips), f"{what} count frames from 1: shifted by one to meet the video"
+    if first == "segment":
+        note = f"{what} count frames from the segment's own first frame: shifted by it to meet the video"
+        return [clip.segment_start or 0 for clip in clips], note
+    return [0] * len(clips), ""

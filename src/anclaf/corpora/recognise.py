@@ -1,4 +1,4 @@
-"""What a folder seems to be, for the message when it is not what a reader was told to read."""
+"""What a folder seems to be, for the message where a reader finds nothing of its own in it."""
 
 import os
 import re
@@ -13,7 +13,7 @@ SEWA_SUBJECT = re.compile(r"(?:^|_)P(\d{2,4})(?=_|$)", re.IGNORECASE)
 SEWA_ANNOTATION = re.compile(r"(valence|arousal)(\.zip|_[a-z]+_aligned\.csv)$", re.IGNORECASE)
 
 _ENTRIES_LOOKED_AT = 20_000
-"""A folder that is no corpus may be somebody's whole disk: a guess need not read it."""
+"""A folder that is no corpus may be a whole disk, which a guess must not walk."""
 
 
 def require_folder(source: Path, expected: str) -> Path:

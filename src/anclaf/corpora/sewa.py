@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
-from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
-from anclaf.corpora.frame_numbers import Numbering, shifts
-from anclaf.corpora.labels import label_problem, label_scale
+from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame, Unusable, nothing_usable
+from anclaf.corpora.labels import Numbering, label_problem, label_scale, shifts
+from anclaf.corpora.readers import Channel
 from anclaf.corpora.sewa_folder import LANDMARKS, Labels, SegmentFolder, segment_folders
-from anclaf.corpora.unusable import Unusable, nothing_usable
+from anclaf.corpora.subjects import unnamed
 from anclaf.faces.frames import probe, read_image, read_video
 
-Channel = Literal["A", "V", "AV"]
 IMAGES_FPS = 50.0
 """Assumed of segments that were converted to folders of images: what the release's videos mostly have."""
 
@@ -216,7 +215,7 @@ def list_sewa(
         clips.append(
             SewaClip(
                 name=name,
-                subject=survey.subject or f"clip {name}",
+                subject=survey.subject or unnamed(name),
                 folder=survey.segment.folder,
                 channel=channel,
                 value_columns=tuple(value_columns),

@@ -13,10 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.core.errors import CorpusError
-from anclaf.corpora import archive, recognise
-from anclaf.corpora.delimited import numbers, read_delimited
-from anclaf.corpora.stamp import stamp
-from anclaf.corpora.unusable import Unusable
+from anclaf.corpora import recognise
+from anclaf.corpora.base import Unusable
+from anclaf.corpora.files import member_names, numbers, read_delimited, read_members, stamp
 
 LANDMARKS = 49
 
@@ -101,7 +100,7 @@ class SegmentFolder:
                 detail = f"{len(chosen)} {dimension} files of channel {channel} in {container.name}; expected one"
                 raise Unusable("ambiguous_label", detail)
             if chosen:
-                return _parse_labels(archive.read(container, chosen)[chosen[0]], chosen[0], columns)
+                return _parse_labels(read_members(container, chosen)[chosen[0]], chosen[0], columns)
             seen += [str(c) for c in channels.values() if c]
         found = f"found channel {', '.join(sorted(set(seen)))}" if seen else "found none of any channel"
         raise Unusable("no_label", f"no {dimension} file of channel {channel}; {found}")
@@ -121,7 +120,7 @@ class SegmentFolder:
         if found is None:
             raise Unusable("missing_landmarks", "no Landmarks zip or folder")
         container, files = found
-        content = archive.read(container, list(files.values()))
+        content = read_members(container, list(files.values()))
         return {number: _parse_landmarks(content[name]) for number, name in files.items()}
 
     def video(self) -> Path | None:
@@ -174,7 +173,7 @@ class SegmentFolder:
         if container == self.folder:  # loose files
             files = [p.name for p in self._entries if p.suffix.lower() == suffix and p.is_file()]
             return files if dimension == "landmarks" else [name for name in files if dimension in name.lower()]
-        files = archive.names(container, suffix)
+        files = member_names(container, suffix)
         if _key(container, self.name):
             return files
         return [name for name in files if dimension in name.lower()]  # one folder that took all zips

@@ -18,10 +18,9 @@ from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame
-from anclaf.corpora.delimited import numbers, read_delimited
-from anclaf.corpora.frame_numbers import Numbering, shifts
-from anclaf.corpora.labels import label_problem, label_scale
-from anclaf.corpora.stamp import stamp
+from anclaf.corpora.files import numbers, read_delimited, stamp
+from anclaf.corpora.labels import Numbering, label_problem, label_scale, shifts
+from anclaf.corpora.subjects import person_key, unnamed
 from anclaf.faces.frames import VideoFrame, probe, read_image, read_video
 
 _EXPECTED = "`image`, or `video` with `frame` or `time_s`; `valence`, `arousal`; optionally `subject`, `fold`"
@@ -159,7 +158,7 @@ def list_table(
     else:
         clips, fps, more = _videos(table, root, scale, skipped)
         notes += more
-    own = sum(clip.subject == f"clip {clip.name}" for clip in clips)
+    own = sum(clip.subject == unnamed(clip.name) for clip in clips)
     if own:
         what = "images" if "image" in table else "videos"
         notes.append(f"{own} of {len(clips)} {what} have no subject: each counts as a person of its own")
@@ -242,9 +241,10 @@ def _images(table: pd.DataFrame, root: Path, scale: LabelScale, skipped: list[Sk
             reason = "duplicate_clip" if name else "missing_image"
             skipped.append(SkippedFrame(name, -1, reason, f"row {row}" + ("" if name else " names no image")))
             continue
-        mark = stamp([root / name], str(valence), str(arousal))
-        person = subject or f"clip {name}"
-        clips[name] = TableImage(name, person, int(fold), root / name, float(valence), float(arousal), scale, mark)
+        changed = stamp([root / name], str(valence), str(arousal))
+        clips[name] = TableImage(
+            name, subject or unnamed(name), int(fold), root / name, float(valence), float(arousal), scale, changed
+        )
     return list(clips.values())
 
 
@@ -262,9 +262,10 @@ def _videos(
     groups = {str(name): rows.sort_values("at", kind="stable") for name, rows in table[good].groupby("name")}
     for column in ("subject", "fold"):
         for name, rows in groups.items():
-            values = [str(v) for v in rows[column].unique() if v != ""]
+            values = {person_key(str(v)): str(v) for v in rows[column].unique() if v != ""}
             if len(values) > 1:
-                raise CorpusError(f"{name}: {column} is {' and '.join(values)}; expected one {column} for a video")
+                got = " and ".join(values.values())
+                raise CorpusError(f"{name}: {column} is {got}; expected one {column} for a video")
     video_fps = {name: _fps(root / name) for name in groups}
     known = [fps for fps in video_fps.values() if fps]
     usual = median(known) if known else _ASSUMED_FPS
@@ -282,7 +283,7 @@ def _videos(
         where = rows["at"].to_numpy(np.float64)
         clip = TableVideo(
             name=name,
-            subject=next((s for s in rows["subject"] if s), f"clip {name}"),
+            subject=next((s for s in rows["subject"] if s), unnamed(name)),
             fold=int(rows["fold"].iloc[0]),
             path=root / name,
             number=where.astype(np.int64) if by == "frame" else None,

@@ -1,7 +1,7 @@
 """From the clips of a listing to a prepared corpus: decode, align, write shards.
 
-Each clip is a task of its own: its faces go to a raw file of the unfinished folder, and only what is small comes back,
-so that neither a long video nor many workers fill the memory. Faces are then joined into shards in the order of the
+Each clip is a job of its own. Its faces go to a raw file in the unfinished folder and only the rest is returned, so
+that neither a long video nor many workers fill the memory. The faces are then joined into shards in the order of the
 clips' names, so that the number of workers changes no byte.
 """
 
@@ -9,11 +9,11 @@ import hashlib
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.files import fingerprint, output_error, versions, write_json, write_text
 from anclaf.core.progress import Progress, silent
-from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame
-from anclaf.corpora.unusable import nothing_usable
-from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json
+from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
+from anclaf.corpora.subjects import subjects_of
+from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json, restate
 from anclaf.faces import align
 from anclaf.faces.detect import Detector, make_detector
 
@@ -37,14 +37,14 @@ FACES_PER_SHARD = 2048
 """96 MiB at 128 x 128 pixels."""
 
 REQUEST_FILE = "request.txt"
-"""What was asked of which source files, so that a second run knows that it has nothing to do."""
+"""Fingerprint of the options and the source files, by which a second run knows that it has nothing to do."""
 
 _NO_DETECTOR = "none"
 
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How a face is cut out. points: how many landmarks each frame has; 5 where the detector gives them."""
+    """How a face is cut out. points: landmarks a frame; 5 where the detector gives them."""
 
     image_size: int
     crop: align.CropName
@@ -54,10 +54,9 @@ class _Recipe:
 
 @dataclass(frozen=True)
 class _ClipFaces:
-    """One clip's faces, their pixels aside. index: rows of frame, time_s, valence, arousal."""
+    """One clip's faces without their pixels. index: rows of frame, time_s, valence, arousal."""
 
     clip: str
-    subject: str
     fold: int
     index: list[tuple[int, float, float, float]] = field(default_factory=list)
     landmarks: list[NDArray[np.float64]] = field(default_factory=list)
@@ -74,23 +73,25 @@ def prepare(
     detector: str = "auto",
     workers: int = 1,
     overwrite: bool = False,
+    note: str | None = None,
     progress: Progress = silent,
 ) -> PreparedCorpus:
     """Write the layout of `data.store` into the folder `out`.
 
-    What cannot be used is skipped with a reason, counted in `corpus.json` and listed in `skipped.parquet`. A folder
-    that already holds the same corpus is opened and nothing is done. The work is done in a folder `.NAME.part` beside
-    `out` that gets its name when it is finished.
+    What cannot be used is skipped with a reason, counted in `corpus.json` and listed in `skipped.parquet`. Where `out`
+    holds this corpus already, no frame is read: at most its card changes, by a kind or a note that it lacks. The work
+    is done in a folder `.NAME.part` beside `out` that gets its name when it is finished.
 
     Args:
-        listing: a reader's clips.
+        listing: a reader's clips. Subjects that are spelled in several ways are joined (`corpora.subjects`).
         out: the folder to make.
         image_size: side of the square face in pixels.
         crop: `five-point`, or `paper`, which needs a database's 68 or 49 landmarks.
         detector: as `make_detector`; finds the largest face where the database has no landmarks.
         workers: processes; 1 works in this one.
         overwrite: replace another prepared corpus that lies in `out`.
-        progress: told after each clip.
+        note: a line for the card, which reports repeat.
+        progress: called after each clip.
 
     Raises:
         ConfigError: a setting is out of range or fits no clip of this corpus.
@@ -105,10 +106,13 @@ def prepare(
     if workers < 1:
         raise ConfigError(f"workers: got {workers}; expected at least 1")
     out = Path(out).absolute()
-    request = _request(listing, image_size, crop, detector)
+    subjects, notes = subjects_of(listing.clips)
+    notes += [note] if note else []
+    request = _request(listing, subjects, image_size, crop, detector)
     finished = _finished(out, request, overwrite)
     if finished is not None:
-        return finished
+        return restate(finished, listing.kind, notes)
+    listing = replace(listing, notes=[*listing.notes, *notes])
     clips = sorted(listing.clips, key=lambda clip: clip.name)
     assert len({clip.name for clip in clips}) == len(clips), "a reader gave two clips one name"
     points = _landmarks_of_first_frame(listing, clips)
@@ -120,7 +124,7 @@ def prepare(
         jobs = [(clip, part / f"{number}.raw", recipe) for number, clip in enumerate(clips)]
         with closing(_work(jobs, workers)) as results:
             for done, ((clip, raw, _), faces) in enumerate(zip(jobs, results, strict=True)):
-                writer.add(faces, raw)
+                writer.add(faces, subjects[clip.name], raw)
                 skipped += faces.skipped
                 progress(done + 1, len(jobs), "cutting out faces", clip.name)
         if not writer.rows:
@@ -131,9 +135,9 @@ def prepare(
     return PreparedCorpus.open(out)
 
 
-def _request(listing: CorpusListing, image_size: int, crop: str, detector: str) -> str:
-    """Digits that change with the options and with the source files' names, sizes and times, not with their place."""
-    clips = sorted((clip.name, clip.subject, clip.fold, str(getattr(clip, "stamp", ""))) for clip in listing.clips)
+def _request(listing: CorpusListing, subjects: Mapping[str, str], image_size: int, crop: str, detector: str) -> str:
+    """Fingerprint of the options and of the source files' names, sizes and times, wherever the files lie."""
+    clips = sorted((c.name, subjects[c.name], c.fold, str(getattr(c, "stamp", ""))) for c in listing.clips)
     skipped = [(frame.clip, frame.index, frame.reason) for frame in listing.skipped]
     scale = (listing.scale.low, listing.scale.high)
     settings = (image_size, crop, detector, listing.options)
@@ -141,7 +145,7 @@ def _request(listing: CorpusListing, image_size: int, crop: str, detector: str) 
 
 
 def _finished(out: Path, request: str, overwrite: bool) -> PreparedCorpus | None:
-    """The corpus in `out` where it is the one asked for; None where one is still to be made."""
+    """The corpus in `out` if it is the one asked for; None if it must be made."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / "corpus.json").is_file():
@@ -159,7 +163,7 @@ def _finished(out: Path, request: str, overwrite: bool) -> PreparedCorpus | None
 
 
 def _landmarks_of_first_frame(listing: CorpusListing, clips: list[Clip]) -> int | None:
-    """How many landmarks the first usable frame has; None where a detector must find the face."""
+    """Landmarks of the first usable frame; None where a detector must find the face."""
     skipped = list(listing.skipped)
     for clip in clips:
         with closing(_frames(clip)) as frames:
@@ -171,16 +175,20 @@ def _landmarks_of_first_frame(listing: CorpusListing, clips: list[Clip]) -> int 
 
 
 def _frames(clip: Clip) -> Generator[LabelledFrame | SkippedFrame, None, None]:
-    """`clip.frames()` to the end or to the first file that the system does not let us read."""
+    """`clip.frames()` to its end, or to the first file that the operating system refuses to read."""
     try:
         yield from clip.frames()
     except OSError as error:
-        # of the source: it must not be taken for one of the prepared corpus's folder
+        # a fault of the source: as an OSError it would be reported as one of the folder that is written
         yield SkippedFrame(clip.name, -1, "unreadable", str(error))
 
 
 def _check_faces(points: int | None, crop: str, detector: str) -> str:
-    """The detector's name, or `none`; refuses what cannot work or has no effect, before any work is done."""
+    """The detector's name, or `none`.
+
+    Raises:
+        ConfigError: the crop is impossible without landmarks, or a detector has no effect beside them.
+    """
     if points is None:
         if crop == "paper":
             raise ConfigError(
@@ -201,7 +209,7 @@ def _detector(spec: str) -> Detector:
 
 @contextmanager
 def _unfinished(out: Path) -> Iterator[Path]:
-    """Yield the folder to work in; give it its final name when the block ends well, else remove it."""
+    """Yield the folder to work in; rename it to `out` when the block succeeds, else remove it."""
     part = out.with_name(f".{out.name}.part")
     try:
         if part.exists():
@@ -224,20 +232,20 @@ def _work(jobs: list[_Job], workers: int) -> Generator[_ClipFaces, None, None]:
     """Each job's result, in the jobs' order."""
     if workers == 1:
         threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # as in the workers: the order in which threads find faces must not count
+        cv2.setNumThreads(1)  # as in the workers, so that results do not depend on the order of threads
         try:
             yield from map(_one_clip, jobs)
         finally:
             cv2.setNumThreads(threads)
         return
     chunk = max(1, min(32, len(jobs) // (workers * 8)))
-    # spawned, because a process that has used threads (torch, OpenCV) does not survive being forked
+    # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
     pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker)
     try:
         yield from pool.map(_one_clip, jobs, chunksize=chunk)
     except BrokenProcessPool as error:
         raise CorpusError(
-            "a worker process died, perhaps for want of memory. Run it again with fewer workers"
+            "a worker process died, perhaps because memory ran out. Run it again with fewer workers"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -245,12 +253,12 @@ def _work(jobs: list[_Job], workers: int) -> Generator[_ClipFaces, None, None]:
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
 
 
 def _one_clip(job: _Job) -> _ClipFaces:
     clip, raw, recipe = job
-    faces = _ClipFaces(clip.name, clip.subject, clip.fold)
+    faces = _ClipFaces(clip.name, clip.fold)
     with open(raw, "wb") as file:
         for frame in _frames(clip):
             if isinstance(frame, SkippedFrame):
@@ -272,7 +280,7 @@ def _one_clip(job: _Job) -> _ClipFaces:
 def _face(
     frame: LabelledFrame, recipe: _Recipe, clip: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | SkippedFrame:
-    """(P, 2) landmarks and the (2, 3) matrix onto the crop, or why there is none."""
+    """(P, 2) landmarks and the (2, 3) matrix onto the crop; a SkippedFrame where there is no usable face."""
     landmarks = frame.landmarks
     if landmarks is None:
         found = _detector(recipe.detector).detect(frame.image)
@@ -304,8 +312,8 @@ class _Writer:
         self._matrix: list[NDArray[np.float64]] = []
         self.rows = 0
 
-    def add(self, faces: _ClipFaces, raw: Path) -> None:
-        """Take the clip's pixels out of its raw file, which is removed, and its rows."""
+    def add(self, faces: _ClipFaces, subject: str, raw: Path) -> None:
+        """Append a clip: its rows, and its pixels from the raw file, which is removed."""
         count = left = len(faces.index)
         with open(raw, "rb") as file:
             while left:
@@ -323,7 +331,7 @@ class _Writer:
         row = np.arange(self.rows, self.rows + count)
         self.rows += count
         table = pd.DataFrame(faces.index, columns=["frame", "time_s", "valence", "arousal"])
-        table = table.assign(clip=faces.clip, subject=faces.subject, fold=faces.fold)
+        table = table.assign(clip=faces.clip, subject=subject, fold=faces.fold)
         self._index.append(table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD))
         self._landmarks.append(np.stack(faces.landmarks))
         self._matrix.append(np.stack(faces.matrix))
@@ -331,13 +339,13 @@ class _Writer:
     def _write_shard(self) -> None:
         faces = self._buffer[: self._filled]
         with open(self._folder / "shards" / f"{self._shards:05d}.npy", "wb") as file:
-            # not np.save: on a full disk its error does not say so
+            # np.save does not say that the disk is full
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(faces))
             file.write(faces.data)
         self._filled, self._shards = 0, self._shards + 1
 
     def finish(self, listing: CorpusListing, recipe: _Recipe, detector: str, skipped: list[SkippedFrame]) -> CorpusCard:
-        """Write the last shard and the tables; give what goes into `corpus.json`."""
+        """Write the last shard and the tables; returns the card."""
         if self._filled:
             self._write_shard()
         index = pd.concat(self._index, ignore_index=True)[list(INDEX_COLUMNS)]
@@ -370,4 +378,5 @@ class _Writer:
             options=listing.options,
             versions=versions(),
             fingerprint=digest.hexdigest()[:16],
+            kind=listing.kind,
         )

@@ -2,7 +2,7 @@
 
 On disk::
 
-    corpus.json      source, scale, crop, image size, fps, counts, notes, options, versions, fingerprint (written last)
+    corpus.json      the card (`CorpusCard`), written last
     index.parquet    clip, subject, fold, frame, time_s, valence, arousal, shard, offset
     skipped.parquet  clip, frame, reason, detail
     geometry.npz     landmarks (N, P, 2) source pixels; matrix (N, 2, 3) source pixels -> crop pixels
@@ -10,27 +10,36 @@ On disk::
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.config import CorpusKind
 from anclaf.core import windows
 from anclaf.core.errors import CorpusError
+from anclaf.core.files import write_json
 from anclaf.core.labels import LabelScale
 from anclaf.faces import align
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had no `kind`; it is read too."""
 INDEX_COLUMNS = ("clip", "subject", "fold", "frame", "time_s", "valence", "arousal", "shard", "offset")
 
 
 @dataclass(frozen=True)
 class CorpusCard:
-    """`corpus.json`: what a prepared corpus is, in words and numbers."""
+    """`corpus.json`: what a prepared corpus is.
+
+    source: the reader's name, so how the corpus was laid out and not whose it is. low, high: the labels' range.
+    fps: 0 for stills. landmarks: points a frame. skipped: reason -> frames or clips. notes: for readers of reports.
+    kind: whose faces these are. It is no part of the fingerprint, since it can be stated later (`restate`).
+    """
 
     source: str
     low: float
@@ -48,11 +57,41 @@ class CorpusCard:
     options: dict[str, Any]
     versions: dict[str, str]
     fingerprint: str
+    kind: CorpusKind = "unknown"
     format: int = FORMAT
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "CorpusCard":
+        """The card of which `asdict` gave this, of this format or the one before.
+
+        Raises:
+            CorpusError: another format, or a kind that does not exist.
+            TypeError: a field is missing or unknown.
+        """
+        if content.get("format") not in (1, FORMAT):
+            raise CorpusError(
+                f"format {content.get('format')!r}; this version reads 1 and {FORMAT}. Prepare the corpus again"
+            )
+        return cls(**{**content, "kind": corpus_kind(content), "format": FORMAT})
 
     @property
     def scale(self) -> LabelScale:
         return LabelScale(self.low, self.high)
+
+
+def corpus_kind(card: Mapping[str, Any]) -> CorpusKind:
+    """What a card, as JSON holds it, states of the corpus's kind; run folders keep such cards too.
+
+    Cards of format 1 stated nothing. The people of their source `puppet` were drawn by this program; nothing is known
+    of the others.
+
+    Raises:
+        CorpusError: a kind that does not exist.
+    """
+    kind = card.get("kind", "drawn" if card.get("source") == "puppet" else "unknown")
+    if kind not in get_args(CorpusKind):
+        raise CorpusError(f"corpus card: kind is {kind!r}; expected one of {', '.join(get_args(CorpusKind))}")
+    return kind
 
 
 class PreparedCorpus:
@@ -76,14 +115,11 @@ class PreparedCorpus:
                 f"{folder}: not a prepared corpus (no corpus.json). Make one with `anclaf prepare`, or let it finish"
             )
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content.get("format") != FORMAT:
-                raise CorpusError(
-                    f"{path}: format {content.get('format')!r}; this version reads {FORMAT}. Prepare the corpus again"
-                )
-            card = CorpusCard(**content)
+            card = CorpusCard.from_json(json.loads(path.read_text(encoding="utf-8")))
             index = pd.read_parquet(folder / "index.parquet")
-        except (ValueError, TypeError, OSError, KeyError) as error:
+        except CorpusError as error:
+            raise CorpusError(f"{path}: {error}") from error
+        except (ValueError, TypeError, AttributeError, OSError, KeyError) as error:
             raise CorpusError(f"{folder}: damaged prepared corpus ({error}). Delete it and prepare it again") from error
         if len(index) != card.frames or not set(INDEX_COLUMNS) <= set(index.columns):
             raise CorpusError(
@@ -171,6 +207,23 @@ class PreparedCorpus:
     def segment_positions(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The segments among these rows, which must be sorted, as positions in `rows`."""
         return [np.searchsorted(rows, segment) for segment in self.segments(rows)]
+
+
+def restate(corpus: PreparedCorpus, kind: CorpusKind = "unknown", notes: Iterable[str] = ()) -> PreparedCorpus:
+    """The corpus with this kind, unless it is `unknown`, and these notes beside others on its card.
+
+    Only corpus.json is written, and only where this changes it. Faces, labels and fingerprint stay as they are.
+
+    Raises:
+        OutputError: corpus.json cannot be written.
+    """
+    card = corpus.card
+    kind = card.kind if kind == "unknown" else kind
+    changed = replace(card, kind=kind, notes=list(dict.fromkeys([*card.notes, *notes])))
+    if changed == card:
+        return corpus
+    write_json(corpus.folder / "corpus.json", card_json(changed))
+    return PreparedCorpus(corpus.folder, changed, corpus.index)
 
 
 def card_json(card: CorpusCard) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""Corpus readers by name, each with its options, without importing what reads the files.
+
+`anclaf prepare NAME` takes the options of the reader of this name: the text below each field is what `--help` prints,
+and a field without a default is a positional argument. Another package brings a reader by `READERS.register`, or by an
+entry point in the group `anclaf.readers`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from anclaf.config import CorpusKind
+from anclaf.core.files import fingerprint
+from anclaf.core.progress import Progress, silent
+from anclaf.core.registry import Registry
+
+if TYPE_CHECKING:
+    from anclaf.corpora.base import CorpusListing
+
+Channel = Literal["A", "V", "AV"]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What asks a reader for its clips; for a reader that first makes files of its own.
+
+    out: the folder of the prepared corpus. workers: processes it may use. progress: called while it works.
+    """
+
+    out: Path
+    workers: int = 1
+    progress: Progress = silent
+
+
+class Reader(Protocol):
+    """A frozen dataclass of a reader's options.
+
+    A reader whose corpora are all of one kind states it as the class variable `corpus_kind`, so that a contradicting
+    `--kind` is refused before any work; and in the `CorpusListing`.
+    """
+
+    def listing(self, preparation: Preparation, /) -> "CorpusListing":
+        """Find the clips.
+
+        Raises:
+            CorpusError: there are none.
+            ConfigError: an option is out of range.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AfewVa:
+    """AFEW-VA as released (01/001/00000.png), or flat copies of it."""
+
+    src: Path
+    """Folder of the database."""
+    anamorphic: bool = False
+    """Stretch frames to square pixels (x divided by 0.75)."""
+    fps: float = 25.0
+    """Frames a second; the release states none."""
+
+    def listing(self, _: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.afew_va import list_afew_va
+
+        return list_afew_va(self.src, anamorphic=self.anamorphic, fps=self.fps)
+
+
+@dataclass(frozen=True)
+class Sewa:
+    """SEWA DB: zips or extracted folders, or the layout that the paper's authors converted it to."""
+
+    src: Path
+    """Folder of the database."""
+    channel: Channel = "A"
+    """Annotated from audio (what the paper reads), video, or both."""
+    value_columns: tuple[str, ...] = ()
+    """Columns of the label files to average; all of them if none is named."""
+    low: float | None = None
+    """Lower end of the labels' range; taken from the labels if not stated."""
+    high: float | None = None
+    """Upper end of the labels' range."""
+    fps: float | None = None
+    """Frames a second of segments stored as images; videos state theirs."""
+
+    def listing(self, _: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.sewa import list_sewa
+
+        return list_sewa(
+            self.src, channel=self.channel, value_columns=self.value_columns, low=self.low, high=self.high, fps=self.fps
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV or Parquet table of your own images or videos: image | video, valence, arousal, and optionally frame or
+    time_s, subject, fold."""
+
+    src: Path
+    """The table."""
+    root: Path | None = None
+    """Folder that the table's paths start from; the table's own if not stated."""
+    low: float | None = None
+    """Lower end of the labels' range; taken from the labels if not stated."""
+    high: float | None = None
+    """Upper end of the labels' range."""
+
+    def listing(self, _: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.table import list_table
+
+        return list_table(self.src, root=self.root, low=self.low, high=self.high)
+
+
+@dataclass(frozen=True)
+class Puppet:
+    """The embedded corpus: people drawn by this program, for a first look without a database. Not real faces.
+
+    The drawn frames stay in OUT-source-…, in AFEW-VA's layout."""
+
+    corpus_kind: ClassVar[CorpusKind] = "drawn"
+
+    clips: int = 80
+    """How many clips are drawn."""
+    subjects: int = 40
+    """How many people are in them."""
+    frames: tuple[int, int] = (32, 48)
+    """Shortest and longest clip."""
+    seed: int = 0
+    """Decides every pixel and every label."""
+
+    def listing(self, preparation: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.afew_va import list_afew_va
+        from anclaf.synthetic.puppet import write_puppet
+
+        settings = {"clips": self.clips, "subjects": self.subjects, "frames": self.frames, "seed": self.seed}
+        # a folder of drawn frames is whole or not there, and its name says what was asked for
+        out = preparation.out
+        source = out.with_name(f"{out.name}-source-{fingerprint(settings)[:8]}")
+        if not source.exists():
+            write_puppet(
+                source, clips=self.clips, subjects=self.subjects, frames=self.frames, seed=self.seed,
+                workers=preparation.workers, progress=preparation.progress,
+            )  # fmt: skip
+        return list_afew_va(source, source_name="puppet", kind=self.corpus_kind)
+
+
+READERS: Registry[type[Reader]] = Registry(
+    "corpus reader",
+    "anclaf.readers",
+    {
+        "afew-va": "anclaf.corpora.readers:AfewVa",
+        "sewa": "anclaf.corpora.readers:Sewa",
+        "table": "anclaf.corpora.readers:Table",
+        "puppet": "anclaf.corpora.readers:Puppet",
+    },
+)
