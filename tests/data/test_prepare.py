@@ -192,7 +192,7 @@ def test_a_second_run_may_state_the_kind(tmp_path):
     def again(**values):
         return prepare(listing(**values), tmp_path / "out", image_size=16, progress=not_called, note="a line")
 
-    def not_called(done, total, what):
+    def not_called(done, total, task, note=""):
         pytest.fail("a frame was read")
 
     assert again(kind="synthetic").card == replace(first.card, kind="synthetic", notes=["a line"])
