@@ -134,12 +134,13 @@ def test_bars_of_what_goes_on_and_lines_of_what_has_ended(on_terminal):
 
 
 def test_a_terminal_has_bars(monkeypatch: pytest.MonkeyPatch):
-    terminal = Console(file=io.StringIO(), force_terminal=True, width=150)
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=150)
     monkeypatch.setattr(console, "console", lambda: terminal)
     with progress_display() as progress:
         assert isinstance(progress, ProgressBars)
         progress(1, 3, "part [one]", "0.52 [note]")
-    assert re.search(r"part \[one\] .*1/3.*0\.52 \[note\]", terminal.file.getvalue())
+    assert re.search(r"part \[one\] .*1/3.*0\.52 \[note\]", screen.getvalue())
 
 
 def test_a_table_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[str]):

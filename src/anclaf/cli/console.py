@@ -1,5 +1,6 @@
 """What the user sees: results on standard output, everything else, such as progress, on standard error."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +82,8 @@ class ProgressLines:
         interval: float | None = INTERVAL_S,
     ):
         """write: prints a line. clock: seconds. interval: between two lines of a part; None: a line at its end only."""
-        self._write, self._clock, self._interval = write, clock, interval
+        self._write, self._clock = write, clock
+        self._interval = math.inf if interval is None else interval
         self._parts: dict[str, _Part] = {}
 
     def __call__(self, done: int, total: int, task: str, note: str = "", /) -> None:
@@ -91,8 +93,8 @@ class ProgressLines:
             part = self._parts[task] = _Part(done, done, now, now)
         ends = 0 < total <= done and not part.ended
         part.done, part.ended = done, part.ended or ends
-        goes_on = self._interval is not None and not part.ended
-        if ends or (goes_on and (begins or now - part.shown >= self._interval)):
+        due = now - part.shown >= self._interval or (begins and self._interval < math.inf)
+        if ends or (due and not part.ended):
             part.shown = now
             self._write(part.text(total, task, note, now))
 
