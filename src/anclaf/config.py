@@ -4,14 +4,11 @@ Each class is frozen and checked on construction, so that a configuration that e
 field is what `anclaf train --help` prints.
 """
 
-import math
-import types
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal
 
 from anclaf.core.errors import ConfigError
+from anclaf.core.settings import Range, Settings
 
 AdversarialLoss = Literal["gan", "wgan-gp", "none"]
 """Eq. 9's log loss; Wasserstein with gradient penalty (Gulrajani et al. 2017), as in the authors' code; none."""
@@ -19,7 +16,7 @@ AttentionScore = Literal["additive", "location"]
 """How previous states are scored: Luong et al.'s concat score, or Eq. 6."""
 QuadrantSource = Literal["reconstruction", "image", "none", "true", "false"]
 """What Q is: D's estimate on the reconstruction (the paper) or on the image itself; zeros; or, one-hot, the label's own
-quadrant or a wrong one. The last two are an upper bound and a control: they need labels, which a video does not have."""
+quadrant or a wrong one. The last two are an upper bound and a control: they need labels, which a video lacks."""
 CropName = Literal["five-point", "paper"]
 """How a face is cut out: eyes, nose and mouth corners to fixed places; or the landmark box, squashed to a square."""
 CorpusKind = Literal["real", "synthetic", "drawn", "unknown"]
@@ -35,28 +32,10 @@ TableFormat = Literal["csv", "parquet"]
 
 LENGTHS = (2, 4, 8, 16, 32)
 """The paper's curriculum, in frames."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """Allowed numbers, ends included unless `above` or `below` says otherwise. In `Annotated` of a field."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    above: bool = False
-    below: bool = False
-
-    def __contains__(self, value: float) -> bool:
-        over = value > self.low if self.above else value >= self.low
-        return over and (value < self.high if self.below else value <= self.high)
-
-    def __str__(self) -> str:
-        ends = []
-        if self.low > -math.inf:
-            ends.append(f"above {self.low:g}" if self.above else f"{self.low:g} or more")
-        if self.high < math.inf:
-            ends.append(f"below {self.high:g}" if self.below else f"{self.high:g} or less")
-        return " and ".join(ends) or "any number"
+DWELL_S = 0.5
+"""Seconds that a quadrant must be held to count as visited. Expressions of emotion typically last half a second to four
+seconds, and shorter ones are called micro-expressions; what is shorter here is mostly an estimate that trembles at the
+border of two quadrants."""
 
 
 Count = Annotated[int, Range(1)]
@@ -65,83 +44,6 @@ Weight = Annotated[float, Range(0)]
 Probability = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(0, 1, below=True)]
 Rate = Annotated[float, Range(0, above=True)]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Fields are checked against their types and ranges on construction.
-
-    Raises:
-        ConfigError: a value of another type, or out of range: what was got and what is allowed.
-    """
-
-    section: ClassVar[str] = ""
-    """Where the fields are set, as on the command line."""
-
-    def __post_init__(self) -> None:
-        for name, kind in _kinds(type(self)).items():
-            _check(f"{self.section}.{name}".lstrip("."), getattr(self, name), kind)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The settings of which `asdict` gave this.
-
-        Raises:
-            ConfigError: a field is missing or unknown, or has a value that is not allowed.
-        """
-        kinds = _kinds(cls)
-        if odd := sorted(content.keys() ^ kinds.keys()):
-            what = "unknown" if odd[0] in content else "missing"
-            raise ConfigError(f"{cls.section or cls.__name__}: {odd[0]} is {what}")
-        return cls(**{name: _from_json(content[name], kind) for name, kind in kinds.items()})
-
-
-@cache
-def _kinds(cls: type[Settings]) -> dict[str, Any]:
-    hints = get_type_hints(cls, include_extras=True)
-    return {one.name: hints[one.name] for one in fields(cls)}
-
-
-def _from_json(value: Any, kind: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(value, Mapping):
-        return kind.from_json(value)
-    return tuple(value) if get_origin(kind) is tuple and isinstance(value, list) else value
-
-
-def _check(name: str, value: Any, kind: Any) -> None:
-    """Raise ConfigError unless a value is of a kind: a plain type, Literal, Annotated with a Range, tuple, dict, or
-    one of several."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        _check(name, value, arguments[0])
-        for limit in arguments[1:]:
-            if isinstance(limit, Range) and value not in limit:
-                raise ConfigError(f"{name}: got {value!r}; expected {limit}")
-    elif origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{name}: got {value!r}; expected one of {', '.join(map(str, arguments))}")
-    elif origin in (Union, types.UnionType):
-        if value is not None or type(None) not in arguments:
-            _check(name, value, next(one for one in arguments if one is not type(None)))
-    elif origin is tuple:
-        if not isinstance(value, tuple):
-            raise ConfigError(f"{name}: got {value!r}; expected a sequence")
-        for one in value:
-            _check(name, one, arguments[0])
-    elif origin is dict:
-        if not isinstance(value, dict):
-            raise ConfigError(f"{name}: got {value!r}; expected names with numbers")
-        for key, one in value.items():
-            _check(f"{name} {key}", key, arguments[0])
-            _check(f"{name} {key}", one, arguments[1])
-    elif kind is float:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise ConfigError(f"{name}: got {value!r}; expected a finite number")
-    elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{name}: got {value!r}; expected {_NAMES.get(kind, kind.__name__)}")
-
-
-_NAMES = {int: "a whole number", bool: "true or false", str: "a text"}
 
 
 @dataclass(frozen=True)

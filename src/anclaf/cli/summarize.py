@@ -2,20 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
-import pandas as pd
 import tyro
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from anclaf.cli.console import fail, print_table
+from anclaf.config import DWELL_S, TableFormat
 from anclaf.core.errors import ConfigError, OutputError, TableError
 from anclaf.core.files import atomic_path
-from anclaf.core.labels import QUADRANTS
-from anclaf.inference.saved import SUFFIXES
-from anclaf.inference.summary import DWELL_S, summarize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = tuple(f".{name}" for name in get_args(TableFormat))
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,10 @@ class Summarize:
     """Replace OUT if it is there."""
 
     def run(self) -> int:
+        import pandas as pd
+
+        from anclaf.inference.summary import summarize
+
         self._check_out()
         paths = self._paths()
         found, failed = [], 0
@@ -96,7 +99,7 @@ def _names(paths: list[Path]) -> list[str]:
     return [path.stem if stems.count(path.stem) == 1 else str(path) for path in paths]
 
 
-def _write(summary: pd.DataFrame, path: Path) -> None:
+def _write(summary: "pd.DataFrame", path: Path) -> None:
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".csv":
             summary.round(6).to_csv(temporary, index=False)
@@ -104,8 +107,15 @@ def _write(summary: pd.DataFrame, path: Path) -> None:
             summary.to_parquet(temporary, index=False)
 
 
-def _show(summary: pd.DataFrame) -> None:
+def _show(summary: "pd.DataFrame") -> None:
     """The main columns on standard output."""
+    import pandas as pd
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from anclaf.core.labels import QUADRANTS
+
     table = Table(box=box.SIMPLE)
     table.add_column("source", overflow="fold", min_width=min(30, summary["source"].str.len().max()))
     table.add_column("track", no_wrap=True)

@@ -16,14 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.config import DWELL_S
 from anclaf.core.errors import ConfigError
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.windows import MAX_GAP
 from anclaf.inference.saved import STATUSES, read_table
-
-DWELL_S = 0.5
-"""Expressions of emotion typically last half a second to four seconds, and shorter ones are called micro-expressions;
-what is shorter here is mostly an estimate that trembles at the border of two quadrants."""
 
 _ROUNDING_S = 1e-5
 """Tables hold times with six decimals."""
