@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.config import CorpusKind
 from anclaf.core.files import write_json
 from anclaf.data.store import CorpusCard
 from anclaf.metrics.regression import Moments
@@ -25,6 +26,7 @@ class FakeRun:
 
     name: str = "people_1"
     source: str = "puppet"
+    kind: CorpusKind = "drawn"
     variants: Sequence[str] = VARIANTS
     baselines: Sequence[str] = BASELINES
     clips: int = 6
@@ -100,7 +102,7 @@ class FakeRun:
             source=self.source, low=LOW, high=HIGH, crop="five-point", image_size=size, fps=FPS, frames=len(index),
             clips=self.clips, subjects=people, landmarks=5, detector="none", skipped={"corrupt image": 2},
             notes=list(self.notes), options={"image_size": size}, versions={"anclaf": "0.1.0"},
-            fingerprint="0123456789abcdef",
+            fingerprint="0123456789abcdef", kind=self.kind,
         )  # fmt: skip
         (folder / "shards").mkdir(parents=True)
         np.save(folder / "shards" / "00000.npy", faces)

@@ -32,7 +32,8 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for corpus, recipe, seed in RUNS:
         made = root / "made" / f"{corpus}-{recipe}-{seed}"
         source = "afew-va" if corpus == "people_2" else "puppet"
-        run = replace(BASE, name=corpus, recipe=recipe, seed=seed, source=source).write(made)
+        kind = "real" if corpus == "people_2" else "drawn"
+        run = replace(BASE, name=corpus, recipe=recipe, seed=seed, source=source, kind=kind).write(made)
         shutil.copytree(run, root / "runs" / corpus / recipe / f"seed{seed}")
     for path in (root / "runs" / "people_2").rglob("metrics.json"):
         path.write_text(path.read_text().replace("0123456789abcdef", "fedcba9876543210"))

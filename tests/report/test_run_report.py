@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from page import Page
 
+from anclaf.config import CorpusKind
 from anclaf.core.errors import AnclafError, OutputError
+from anclaf.data.store import PreparedCorpus, restate
 from anclaf.experiment.run_folder import ReportError
 from anclaf.metrics.regression import METRICS
 from anclaf.report.published import DIMENSIONS
@@ -135,7 +137,7 @@ def test_comparisons_are_told_in_words_and_numbers(page: Page) -> None:
 
 
 def test_page_says_what_it_does_not_show(page: Page) -> None:
-    assert "Real people: the corpus is a drawn one" in page.sections["limits"]
+    assert "Real people: those of this corpus are drawn by this program" in page.sections["limits"]
     assert "AFEW-VA and SEWA, the paper's databases" in page.sections["limits"]
     assert "published no weights" in page.sections["limits"]
     assert "S-8, S-16, S-32, SA-8" in page.sections["limits"]
@@ -194,7 +196,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 
 def test_published_rows_beside_ours_on_a_corpus_in_the_papers_layout(tmp_path: Path) -> None:
-    run = replace(BARE, name="copy", source="afew-va").write(tmp_path)
+    run = replace(BARE, name="copy", source="afew-va", kind="real").write(tmp_path)
     page = Page(write_report(run))
     group = re.search(r'<tbody class="published">(.*?)</tbody>', page.source)
     assert group is not None
@@ -202,6 +204,52 @@ def test_published_rows_beside_ours_on_a_corpus_in_the_papers_layout(tmp_path: P
     assert "measured by the authors on AFEW-VA under another protocol" in page.sections["table"]
     assert "This corpus has 1 clip where AFEW-VA has 600" in page.sections["table"]
     assert "Whether this corpus is AFEW-VA itself" in page.sections["limits"]
+
+
+def test_of_unknown_people_the_papers_table_stands_apart(tmp_path: Path) -> None:
+    run = replace(BARE, name="copy", source="afew-va", kind="unknown").write(tmp_path)
+    page = Page(write_report(run))
+    measured, apart = page.source.split('aria-label="Results table"')[1:3]
+    assert "ANCLaF-SA-8" not in measured
+    assert "ANCLaF-SA-8" in apart
+    assert 'class="measured"' not in apart.split("</table>")[0]
+    assert "Table 1 of the paper (AFEW-VA), which may not be of this corpus" in page.sections["table"]
+    assert "with `--kind real` (only its card changes) and then report again" in page.sections["table"]
+    assert "ANCLaF-SA-8" not in (run / "report" / "table.md").read_text()
+    assert "Whether the people of this corpus are real" in page.sections["limits"]
+    assert "not stated whether real or rendered" in page.sections["corpus"]
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "drawn"])
+def test_nothing_published_is_on_the_page_of_rendered_people(tmp_path: Path, kind: CorpusKind) -> None:
+    run = replace(BARE, name="copy", source="sewa", kind=kind).write(tmp_path)
+    page = Page(write_report(run))
+    assert "ANCLaF-SA-8" not in page.source
+    assert "not filmed" in page.sections["table"]
+    assert "Real people: those of this corpus are" in page.sections["limits"]
+
+
+def test_a_kind_stated_after_the_run_is_the_runs(tmp_path: Path) -> None:
+    run = replace(BARE, name="copy", source="afew-va", kind="unknown").write(tmp_path)
+    restate(PreparedCorpus.open(tmp_path / "copy"), "real")
+    assert '<tbody class="published">' in Page(write_report(run)).source
+    restate(PreparedCorpus.open(tmp_path / "copy"), "synthetic")
+    assert "ANCLaF-SA-8" not in Page(write_report(run)).source
+    change(tmp_path / "copy" / "corpus.json", lambda content: content.update(fingerprint="f" * 16, kind="real"))
+    assert "it has not been stated" in Page(write_report(run)).source, "that is another corpus by now"
+
+
+@pytest.mark.parametrize(("source", "kind"), [("puppet", "people drawn by this program"), ("afew-va", "not stated")])
+def test_a_run_of_before_there_was_a_kind(tmp_path: Path, source: str, kind: str) -> None:
+    run = replace(BARE, source=source).write(tmp_path)
+    for path in (run / "run.json", run / "metrics.json"):
+        change(path, lambda content: content["corpus"].pop("kind"))
+        change(path, lambda content: content["corpus"].update(format=1))
+    change(tmp_path / "people_1" / "corpus.json", lambda content: content.pop("kind"))
+    change(tmp_path / "people_1" / "corpus.json", lambda content: content.update(format=1))
+    page = Page(write_report(run))
+    assert kind in page.sections["corpus"]
+    assert '<tbody class="published">' not in page.source.split("<details>")[0]
 
 
 def test_without_the_corpus_there_are_no_faces(tmp_path: Path) -> None:
@@ -239,7 +287,7 @@ def test_parts_that_are_gone(tmp_path: Path) -> None:
     for path in (run / "fold0").glob("*/predictions.parquet"):
         path.unlink()
     page = Page(write_report(run))
-    assert "No predictions are left" in page.sections["curves"]
+    assert "has no predictions, so no curves" in page.sections["curves"]
     assert [Path(str(image["src"])).stem for image in page.attributes("img")] == ["window"]
 
 
@@ -255,7 +303,7 @@ def test_stills_have_no_curves(tmp_path: Path) -> None:
 def test_protocols_are_not_mixed_up(bare: Path) -> None:
     change(bare / "metrics.json", lambda content: content.update(protocol="paper"))
     text = Page(write_report(bare)).sections["summary"]
-    assert "the numbers flatter the networks" in text
+    assert "the scores are too good for people who were never seen" in text
     assert "not seen in training" not in text
 
 

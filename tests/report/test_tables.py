@@ -12,7 +12,8 @@ from anclaf.core import words
 from anclaf.metrics.regression import METRICS
 from anclaf.report import tables
 from anclaf.report.published import AFEW_VA, DIMENSIONS, SEWA
-from anclaf.report.tables import comparison_words, latex_escape, markdown_escape, results_table
+from anclaf.report.sections.results import comparison_words
+from anclaf.report.tables import latex_escape, markdown_escape, paper_table, results_table
 from fake_run import BASELINES, VARIANTS, FakeRun
 
 
@@ -22,9 +23,9 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads((run / "metrics.json").read_text())
 
 
-def of_source(metrics: dict[str, Any], source: str, **card: Any) -> dict[str, Any]:
+def of_source(metrics: dict[str, Any], source: str, kind: str = "real", **card: Any) -> dict[str, Any]:
     changed = copy.deepcopy(metrics)
-    changed["corpus"] |= {"source": source, **card}
+    changed["corpus"] |= {"source": source, "kind": kind, **card}
     return changed
 
 
@@ -118,6 +119,34 @@ def test_no_published_rows_for_other_corpora(metrics: dict[str, Any], source: st
     assert table.metrics == METRICS
     assert "published" not in dict(table.groups())
     assert "Aspandi" not in table.markdown() + table.latex()
+
+
+@pytest.mark.parametrize("kind", ["unknown", "synthetic", "drawn"])
+@pytest.mark.parametrize("source", ["afew-va", "sewa"])
+def test_no_published_rows_unless_the_people_are_real(metrics: dict[str, Any], source: str, kind: str) -> None:
+    table = results_table(of_source(metrics, source, kind), "people_1")
+    assert "published" not in dict(table.groups())
+    assert "ANCLaF-SA-8" not in table.markdown() + table.latex()
+    words = " ".join(table.statements)
+    assert ("--kind real" in words) == (kind == "unknown")
+    assert ("The people of this corpus are" in words) == (kind != "unknown")
+
+
+def test_the_caption_follows_the_protocol(metrics: dict[str, Any]) -> None:
+    strict = results_table(of_source(metrics, "afew-va"), "x")
+    paper = results_table(of_source(metrics, "afew-va") | {"protocol": "paper"}, "x")
+    for text in (strict.markdown(), strict.latex()):
+        assert "Published by the authors, under another protocol" in text
+    for text in (paper.markdown(), paper.latex()):
+        assert "another protocol" not in text
+        assert "Published by the authors, under a protocol of the same kind" in text
+
+
+def test_a_table_of_the_paper_by_itself() -> None:
+    table = paper_table(AFEW_VA, "strict")
+    assert [group for group, _ in table.groups()] == ["published"]
+    assert [row.name for row in table.rows] == [row.name for row in AFEW_VA.rows]
+    assert table.statements == ("Table 1 of Aspandi et al. 2021, measured by the authors on AFEW-VA, as printed.",)
 
 
 @pytest.mark.parametrize("source", ["afew-va", "puppet"])
@@ -227,15 +256,16 @@ def test_average_rows_are_the_mean_over_the_lengths(metrics: dict[str, Any]) -> 
         assert math.isnan(cell.low), "no interval was measured"
 
 
+@pytest.mark.parametrize(("kind", "made"), [("drawn", "drawn by this program"), ("synthetic", "rendered")])
 @pytest.mark.parametrize(("source", "number"), [("afew-va", 1), ("sewa", 2)])
-def test_a_drawn_corpus_keeps_the_papers_form_and_says_what_it_is(
-    metrics: dict[str, Any], source: str, number: int
+def test_a_corpus_that_is_not_real_keeps_the_papers_form_and_says_what_it_is(
+    metrics: dict[str, Any], source: str, number: int, kind: str, made: str
 ) -> None:
-    card = of_source(metrics, source)["corpus"] | {"notes": ["rendered people"]}
+    card = of_source(metrics, source, kind)["corpus"]
     table = results_table(metrics, "people_1", card)
     assert table.metrics == (AFEW_VA, SEWA)[number - 1].metrics
     words = " ".join(table.statements)
-    assert "The people of this corpus are drawn" in words
+    assert f"The people of this corpus are {made}, not filmed" in words
     assert f"those of table {number} of Aspandi" in words
     assert "published" not in dict(table.groups())
 

@@ -30,6 +30,7 @@ _CARD = (
     "subjects",
     "landmarks",
     "fingerprint",
+    "kind",
 )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anclaf.core.errors import AnclafError, CorpusError
 from anclaf.core.labels import LabelScale
 from anclaf.core.words import counted, number
-from anclaf.data.store import PreparedCorpus
+from anclaf.data.store import PreparedCorpus, corpus_kind
 from anclaf.models.spec import Variant, variant_order
 
 
@@ -60,7 +60,10 @@ class Run:
     @cached_property
     def card(self) -> Mapping[str, Any]:
         """Of the corpus: all that run.json says of it, under what metrics.json says."""
-        return {**(self.config.get("corpus") or {}), **self.metrics["corpus"]}
+        card = {**(self.config.get("corpus") or {}), **self.metrics["corpus"]}
+        # the kind is no part of the fingerprint: it may have been stated since the run was made
+        now = "unknown" if self.corpus is None else self.corpus.card.kind
+        return card | {"kind": corpus_kind(card) if now == "unknown" else now}
 
     @property
     def name(self) -> str:

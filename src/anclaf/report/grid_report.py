@@ -20,11 +20,11 @@ from anclaf.report.page import Page
 from anclaf.report.published import DIMENSIONS
 from anclaf.report.run_report import write_report
 from anclaf.report.sections import window
-from anclaf.report.sections.limits import RESPONSIBLE
+from anclaf.report.sections.corpus import RESPONSIBLE
 from anclaf.report.tables import PlainTable, ResultsTable, heading, markdown_escape, results_table
 
-_TOLD = ("base", "S-8", "SA-8")
-"""Models that an ablation is told by."""
+_LEADING = ("base", "S-8", "SA-8")
+"""Models by which an ablation is judged."""
 _COMPARED = (("valence", "ccc"), ("arousal", "ccc"), ("mean", "ccc"), ("mean", "rmse"))
 
 
@@ -61,21 +61,21 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
     page.add("summary", "Runs", _runs(grid, out))
     page.add("tables", "Results", _results(plain, tables))
     page.add("window", "Window length", _windows(plain, page))
-    page.add("ablations", "Ablations", _told_apart(ablations, _ABLATIONS if ablations else "No ablation is finished."))
-    page.add("seeds", "Seeds", _told_apart(seeds, _SEEDS if seeds else "No recipe has two finished seeds."))
+    page.add("ablations", "Ablations", _tables(ablations, _ABLATIONS if ablations else "No ablation is finished."))
+    page.add("seeds", "Seeds", _tables(seeds, _SEEDS if seeds else "No recipe has two finished seeds."))
     page.add("use", "Responsible use", RESPONSIBLE)
-    told = [*zip(map(_heading, plain), tables, strict=True), *ablations, *seeds]
-    markdown = [f"## {markdown_escape(title)}\n\n{table.markdown()}" for title, table in told]
+    titled = [*zip(map(_heading, plain), tables, strict=True), *ablations, *seeds]
+    markdown = [f"## {markdown_escape(title)}\n\n{table.markdown()}" for title, table in titled]
     return page.write(
-        out, {"grid.md": "\n".join(markdown), "grid.tex": "\n".join(table.latex() for _, table in told)}, progress
+        out, {"grid.md": "\n".join(markdown), "grid.tex": "\n".join(table.latex() for _, table in titled)}, progress
     )
 
 
 _ABLATIONS = (
-    "Each ablation against the plain recipe, model by model, on the same test frames, people drawn again with "
-    "replacement: a paired bootstrap over subjects, 95 % intervals in brackets. An interval without 0 in it is a "
-    "difference; they are not corrected for there being many. A dash: one of the two has no predictions left, or the "
-    "score is not defined."
+    "Each ablation against the plain recipe, model by model, on the same test frames, by a paired bootstrap "
+    "over people; 95 % intervals in brackets. An interval without 0 in it is a difference; the intervals are not "
+    "corrected for multiple comparisons. A dash: the predictions of one of the two are missing, or the score is not "
+    "defined."
 )
 _SEEDS = (
     "Runs that differ in their seed only, which sets the networks' first weights, the order of training and, in the "
@@ -85,7 +85,7 @@ _SEEDS = (
 
 @dataclass(frozen=True)
 class Grid:
-    """The finished runs, and the folders of the others."""
+    """The finished runs, and the folders of the unfinished ones."""
 
     runs: Sequence[Run]
     unfinished: Sequence[Path]
@@ -95,35 +95,35 @@ class Grid:
 
     def ordered(self) -> list[Run]:
         """By corpus, recipe and seed."""
-        return sorted(self.runs, key=lambda run: (run.name, _mark(run), run.recipe, run.seed))
+        return sorted(self.runs, key=lambda run: (run.name, _tested(run), run.recipe, run.seed))
 
     def plain(self) -> list[Run]:
-        """One run for each corpus and plain recipe: that of the lowest seed."""
+        """For each corpus and plain recipe the run of the lowest seed."""
         first: dict[tuple[str, str], Run] = {}
         for run in self.ordered():
             if "+" not in run.recipe:
-                first.setdefault((_mark(run), run.recipe), run)
+                first.setdefault((_tested(run), run.recipe), run)
         return list(first.values())
 
     def ablations(self) -> list[tuple[Run, list[Run]]]:
-        """Each plain run that has ablations of the same corpus and seed, with these."""
+        """Each plain run with its ablations on the same corpus and with the same seed, where there are any."""
         pairs = [
-            (run, [cut for cut in self.ordered() if _mark(cut) == _mark(run) and _ablates(cut, run)])
+            (run, [cut for cut in self.ordered() if _tested(cut) == _tested(run) and _ablates(cut, run)])
             for run in self.ordered()
             if "+" not in run.recipe
         ]
         return [(run, cuts) for run, cuts in pairs if cuts]
 
     def repeated(self) -> list[list[Run]]:
-        """Runs alike but for the seed, two or more."""
+        """Groups of two runs or more that differ in their seed only."""
         groups: dict[tuple[str, str], list[Run]] = {}
         for run in self.ordered():
-            groups.setdefault((_mark(run), run.recipe), []).append(run)
+            groups.setdefault((_tested(run), run.recipe), []).append(run)
         return [group for group in groups.values() if len(group) > 1]
 
 
-def _mark(run: Run) -> str:
-    """Two corpora may be called the same."""
+def _tested(run: Run) -> str:
+    """The corpus, by fingerprint because two may have one name, and the protocol."""
     return f"{run.card.get('fingerprint')} {run.metrics.get('protocol')}"
 
 
@@ -136,7 +136,7 @@ def _heading(run: Run, seed: bool = True) -> str:
 
 
 def _runs(grid: Grid, out: Path) -> Iterable[str]:
-    yield paragraph("Every run has a report of its own, with its figures 2, 3 and 4. The scores here are CCC.")
+    yield paragraph("Each run has a report of its own with figures 2, 3 and 4. The scores here are CCC.")
     heads = ["corpus", "recipe", "seed", "tested", "models", "best model", "valence", "arousal", "mean"]
     rows: list[list[str]] = []
     for run in grid.ordered():
@@ -148,7 +148,7 @@ def _runs(grid: Grid, out: Path) -> Iterable[str]:
         rows.append([link(run.name, to), run.recipe, str(run.seed), folds, str(len(run.variants)), best, *scores])
     yield plain_table(heads, rows, "Runs")
     if grid.unfinished:
-        yield paragraph("Unfinished, and so in no table:")
+        yield paragraph("Unfinished, and in no table:")
         yield bullets(_relative(path, out) for path in grid.unfinished)
 
 
@@ -171,8 +171,8 @@ def _windows(runs: Sequence[Run], page: Page) -> Iterable[str]:
         yield from window.parts(run, page, f"window-{i + 1}")
 
 
-def _told_apart(tables: Sequence[tuple[str, PlainTable]], words: str) -> Iterable[str]:
-    """Tables with what to read them by."""
+def _tables(tables: Sequence[tuple[str, PlainTable]], words: str) -> Iterable[str]:
+    """Tables below an explanation of them."""
     yield paragraph(words)
     for title, table in tables:
         yield heading3(title)
@@ -185,7 +185,7 @@ def _ablation_table(plain: Run, cuts: Sequence[Run]) -> PlainTable:
     rows: list[list[str]] = []
     for cut in cuts:
         shared = [name for name in plain.variants if name in cut.variants]
-        for name in [told for told in _TOLD if told in shared] or shared[-1:]:
+        for name in [leading for leading in _LEADING if leading in shared] or shared[-1:]:
             found = _differences(cut, plain, name)
             cells = [_difference_words(found.get((d, m))) for d, m in _COMPARED]
             rows.append([cut.recipe.removeprefix(plain.recipe), name, *cells])

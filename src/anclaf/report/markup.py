@@ -1,4 +1,4 @@
-"""Pieces of a page as HTML; every text that comes in is escaped."""
+"""Pieces of a page as HTML; every text is escaped."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from html import escape
 
 from anclaf.core.words import interval_text, number_text
 from anclaf.report.published import DIMENSIONS
-from anclaf.report.tables import GROUP_TITLES, Cell, ResultsTable, heading
+from anclaf.report.tables import Cell, ResultsTable, heading
 
 
 class Html(str):
@@ -34,7 +34,7 @@ def details(summary: str, content: str) -> str:
 
 
 def scroll(content: str, label: str) -> str:
-    """Wide content scrolls by itself, and by keyboard too."""
+    """A box of its own in which wide content scrolls, by keyboard too."""
     return f'<div class="scroll" role="region" aria-label="{escape(label)}" tabindex="0">{content}</div>'
 
 
@@ -54,7 +54,7 @@ def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]], label: str)
 
 def results_markup(table: ResultsTable) -> str:
     """A results table with its statements above it."""
-    said = f'<div class="note">{"".join(paragraph(statement) for statement in table.statements)}</div>'
+    above = f'<div class="note">{"".join(paragraph(statement) for statement in table.statements)}</div>'
     heads = "".join(
         f'<th class="first" colspan="{len(DIMENSIONS)}" scope="colgroup">{heading(m)}</th>' for m in table.metrics
     )
@@ -63,7 +63,7 @@ def results_markup(table: ResultsTable) -> str:
     parts = [f'<thead><tr><td rowspan="2"></td>{heads}</tr><tr>{subs}</tr></thead>']
     for group, rows in table.groups():
         span = 1 + len(table.keys)
-        lines = [f'<tr><th scope="rowgroup" colspan="{span}"><span>{escape(GROUP_TITLES[group])}</span></th></tr>']
+        lines = [f'<tr><th scope="rowgroup" colspan="{span}"><span>{escape(table.title(group))}</span></th></tr>']
         for row in rows:
             cells = "".join(
                 _cell_html(row.cells[metric, dimension], dimension, group != "published")
@@ -72,14 +72,14 @@ def results_markup(table: ResultsTable) -> str:
             lines.append(f'<tr><th scope="row">{escape(row.label)}</th>{cells}</tr>')
         parts.append(f'<tbody class="{group}">{"".join(lines)}</tbody>')
     caption = "Arrows point where better is. V valence, A arousal, mean their mean; 95 % intervals in brackets."
-    return said + scroll(f"<table><caption>{caption}</caption>{''.join(parts)}</table>", "Results table")
+    return above + scroll(f"<table><caption>{caption}</caption>{''.join(parts)}</table>", "Results table")
 
 
 def _cell_html(cell: Cell, dimension: str, measured: bool) -> str:
     value, best = number_text(cell.value), cell.best and measured
     first = "first " if dimension == DIMENSIONS[0] else ""
     opening = _first(dimension) if not best else f' class="{first}best"'
-    # without the noughts before the point fifteen columns fit a screen
+    # without the leading zeros fifteen columns fit on a screen
     interval = re.sub(r"\b0\.", ".", interval_text(cell.low, cell.high))
     interval = f"<small>{interval}</small>" if interval else ""
     return f"<td{opening}>{'<b>' * cell.best}{value}{'</b>' * cell.best}{interval}</td>"

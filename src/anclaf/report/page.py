@@ -30,7 +30,7 @@ class Picture:
 
 @dataclass
 class Page:
-    """What a page is put together from. lead: a sentence below the title."""
+    """A page in the making. lead: a sentence below the title."""
 
     title: str
     lead: str

@@ -1,13 +1,16 @@
-"""The paper's tables 1 and 2 (Aspandi, Sukno, Schuller, Binefa; VISAPP 2021), as printed, names and bold type included.
+"""The paper's tables 1 and 2 (Aspandi, Sukno, Schuller, Binefa; VISAPP 2021), and where they may be shown.
 
-As printed means with what looks odd: in table 1 the arousal RMSE in bold is 2.225, though ANCLaF-S-8 has 2.202; and the
-paper spells Tellamekala in two ways.
+Names and bold type are as printed, errors included: in table 1 the arousal RMSE in bold is 2.225, though ANCLaF-S-8 has
+2.202; and the paper spells Tellamekala in two ways.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from anclaf.core.words import count, counted
+from anclaf.data.store import corpus_kind
 
 DIMENSIONS = ("valence", "arousal", "mean")
 
@@ -104,16 +107,57 @@ PAPER_TABLES = {"afew-va": AFEW_VA, "sewa": SEWA}
 """By a corpus card's source, which says how the corpus is laid out and not whose it is."""
 
 
-def rendered(corpus: Mapping[str, Any]) -> bool:
-    """Whether a corpus card says that its people are drawn, whatever layout they are written in."""
-    said = " ".join(str(corpus.get(key)) for key in ("source", "name", "notes", "options")).lower()
-    return any(word in said for word in ("puppet", "rendered", "synthetic"))
+def published_for(card: Mapping[str, Any]) -> PublishedTable | None:
+    """The paper's table to set beside scores on a corpus: only where its card says that its people are real."""
+    return PAPER_TABLES.get(str(card.get("source"))) if corpus_kind(card) == "real" else None
 
 
-def published_for(corpus: Mapping[str, Any]) -> PublishedTable | None:
-    """The paper's table for a corpus card, or None where the paper has none or the corpus is a drawn one.
+def apart_for(card: Mapping[str, Any]) -> PublishedTable | None:
+    """The paper's table to show apart: the layout is a database's, and nobody stated whether the people are real."""
+    return PAPER_TABLES.get(str(card.get("source"))) if corpus_kind(card) == "unknown" else None
 
-    A card can only repeat what the reader saw: a corpus that others drew in AFEW-VA's layout has `afew-va` as its
-    source. So whoever shows the table shows the corpus's name, size and fingerprint too.
-    """
-    return None if rendered(corpus) else PAPER_TABLES.get(str(corpus.get("source")))
+
+def published_title(protocol: str) -> str:
+    """Heads the published rows: how the authors' protocol compares with the one measured here."""
+    how = {"strict": "under another protocol", "paper": "under a protocol of the same kind"}
+    return f"Published by the authors, {how.get(protocol, 'under a protocol of their own')}"
+
+
+def published_statements(card: Mapping[str, Any], protocol: str) -> list[str]:
+    """What must be said where a table has the columns of the paper's: whose the numbers are, or why they are absent."""
+    form = PAPER_TABLES.get(str(card.get("source")))
+    if form is None:
+        return []
+    table = f"table {form.number} of Aspandi et al. 2021"
+    columns = f"The columns are those of {table}, because the corpus is laid out as {form.database} is."
+    kind = corpus_kind(card)
+    if kind == "unknown":
+        return [
+            f"{columns} The paper's numbers are not beside these, because it has not been stated whether the people of "
+            f"this corpus are real. If it is {form.database}, run the `anclaf prepare` command that made it again with "
+            "`--kind real` (only its card changes) and then report again; if its people are rendered, with "
+            "`--kind synthetic`."
+        ]
+    if kind != "real":
+        return [f"{columns} The paper's numbers are not beside these, because it is not {form.database}."]
+    how = {
+        "strict": " under another protocol (contiguous blocks of clips, the checkpoint chosen on the tested block)",
+        "paper": " under a protocol of the same kind",
+    }
+    said = [
+        f"The published rows are {table}, measured by the authors on {form.database}{how.get(protocol, '')} and "
+        "printed here as published, bold type included: they are no measurement of this software."
+    ]
+    if protocol == "paper":
+        said.append(
+            "In both groups of rows folds are contiguous blocks of clips and the checkpoint is chosen on the tested "
+            "block (so the code that the authors published; the paper calls it subject-independent). People may be in "
+            "training and in test: neither group says how well the networks do on people they have not seen."
+        )
+    clips = card.get("clips")
+    if clips is not None and clips != form.clips:
+        said.append(
+            f"This corpus has {counted(clips, 'clip')} where {form.database} has {count(form.clips)}: it is not the "
+            "same material, and the two groups of rows cannot be compared."
+        )
+    return said

@@ -9,20 +9,17 @@ from anclaf.metrics.regression import METRICS
 from anclaf.report.page import Page
 from anclaf.report.sections import (
     attention,
-    comparisons,
     corpus,
     curves,
-    limits,
     results,
     summary,
-    training,
     window,
 )
 from anclaf.report.tables import results_table
 
 
 def write_report(run: Path, out: Path | None = None, progress: Progress = silent) -> Path:
-    """Write index.html with its images; table.md and table.tex, and all-metrics.md and .tex where those are more.
+    """Write index.html with its images; table.md and table.tex; all-metrics.md and .tex where there are more metrics.
 
     Args:
         run: a folder that `anclaf train` finished evaluating.
@@ -46,16 +43,16 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
         )
         page.add("summary", "Summary", summary.parts(opened, whole))
         page.add("table", "Results", results.parts(opened, table, whole))
-        page.add("pairs", "Comparisons", comparisons.parts(opened))
+        page.add("pairs", "Comparisons", results.comparisons(opened))
         page.add("window", "Window length", window.parts(opened, page))
         page.add("curves", "Curves", curves.parts(opened, page))
         page.add("attention", "Attention", attention.parts(opened, page))
-        page.add("training", "Training", training.parts(opened, page))
+        page.add("training", "Training", curves.training(opened, page))
         page.add("corpus", "Corpus and settings", corpus.parts(opened))
-        page.add("limits", "What was not measured", limits.parts(opened))
-        page.add("use", "Responsible use", limits.RESPONSIBLE)
+        page.add("limits", "What was not measured", corpus.limits(opened))
+        page.add("use", "Responsible use", corpus.RESPONSIBLE)
     except (KeyError, TypeError) as error:
-        raise ReportError(f"{run}: its results lack something ({error!r}); evaluate the run again") from error
+        raise ReportError(f"{run}: its results are incomplete ({error!r}); evaluate the run again") from error
     files = {"table.md": table.markdown(), "table.tex": table.latex()}
     if table.metrics != whole.metrics:
         files |= {"all-metrics.md": whole.markdown(), "all-metrics.tex": whole.latex()}

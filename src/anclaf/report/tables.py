@@ -1,7 +1,7 @@
-"""What a run measured as one table: pandas, Markdown and LaTeX. The paper's published rows stand apart from ours.
+"""What a run measured as one table: pandas, Markdown and LaTeX. Rows that the paper published are a group of their own.
 
-A corpus read as AFEW-VA or as SEWA gets the paper's table 1 or 2 (RMSE, COR and ICC, or RMSE, COR and CCC); any other
-gets every metric.
+A corpus read as AFEW-VA or as SEWA gets the columns of the paper's table 1 or 2 (RMSE, COR and ICC, or RMSE, COR and
+CCC); any other gets every metric.
 """
 
 import math
@@ -12,21 +12,25 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from anclaf.core.words import DASH, DIGITS, count, counted, fold_words, interval_text, number, number_text, size_words
+from anclaf.core.words import DASH, DIGITS, fold_words, interval_text, number, number_text, size_words
+from anclaf.data.store import corpus_kind
 from anclaf.metrics.regression import METRICS
 from anclaf.models.spec import Variant, variant_order
-from anclaf.report.published import DIMENSIONS, PAPER_TABLES, PublishedTable, published_for, rendered
+from anclaf.report.published import (
+    DIMENSIONS,
+    PAPER_TABLES,
+    PublishedTable,
+    published_for,
+    published_statements,
+    published_title,
+)
 
 Group = Literal["measured", "baseline", "published"]
 Key = tuple[str, str]
 """(metric, dimension)."""
 
 LOWER_IS_BETTER = frozenset({"rmse"})
-GROUP_TITLES: dict[Group, str] = {
-    "measured": "Measured here",
-    "baseline": "Comparators, measured here on the same folds",
-    "published": "Published by the authors, under another protocol",
-}
+GROUPS: tuple[Group, ...] = ("measured", "baseline", "published")
 BASELINE_LABELS: dict[str, str] = {
     "mean": "training mean",
     "ridge-1": "ridge on landmarks, 1 frame",
@@ -52,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """name: as in metrics.json, or as printed in the paper. label: for people."""
+    """name: as in metrics.json, or as printed in the paper. label: as displayed."""
 
     group: Group
     name: str
@@ -62,11 +66,12 @@ class Row:
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """statements: what must stand above the table, a sentence each. metrics: its columns."""
+    """statements: what must stand above the table. metrics: its columns. protocol: under which it was measured."""
 
     statements: tuple[str, ...]
     rows: tuple[Row, ...]
     metrics: tuple[str, ...]
+    protocol: str
 
     @property
     def keys(self) -> list[Key]:
@@ -74,11 +79,20 @@ class ResultsTable:
         return [(metric, dimension) for metric in self.metrics for dimension in DIMENSIONS]
 
     def groups(self) -> list[tuple[Group, list[Row]]]:
-        """The groups that have rows, each with its rows, in the order of `GROUP_TITLES`."""
+        """The groups that have rows, each with its rows, in the order of `GROUPS`."""
         found: list[tuple[Group, list[Row]]] = [
-            (group, [row for row in self.rows if row.group == group]) for group in GROUP_TITLES
+            (group, [row for row in self.rows if row.group == group]) for group in GROUPS
         ]
         return [(group, rows) for group, rows in found if rows]
+
+    def title(self, group: Group) -> str:
+        """Heads the rows of a group."""
+        titles: dict[Group, str] = {
+            "measured": "Measured here",
+            "baseline": "Comparators, measured here on the same folds",
+            "published": published_title(self.protocol),
+        }
+        return titles[group]
 
     def row(self, name: str) -> Row:
         """The row measured here under this name (KeyError if there is none)."""
@@ -98,14 +112,14 @@ class ResultsTable:
         )
 
     def markdown(self) -> str:
-        """A table for each of valence, arousal and their mean: 15 columns with intervals fit no page."""
+        """A table for each of valence, arousal and their mean, because 15 columns with intervals are too wide."""
         lines = [f"{markdown_escape(statement)}\n" for statement in self.statements]
         for dimension in DIMENSIONS:
             lines.append(f"**{dimension_title(dimension)}**\n")
             lines.append("| | " + " | ".join(heading(metric) for metric in self.metrics) + " |")
             lines.append("|---|" + "---|" * len(self.metrics))
             for group, rows in self.groups():
-                lines.append(f"| *{GROUP_TITLES[group]}* |" + " |" * len(self.metrics))
+                lines.append(f"| *{self.title(group)}* |" + " |" * len(self.metrics))
                 for row in rows:
                     cells = [_markdown_cell(row.cells[metric, dimension]) for metric in self.metrics]
                     lines.append(f"| {markdown_escape(row.label)} | " + " | ".join(cells) + " |")
@@ -113,16 +127,14 @@ class ResultsTable:
         return "\n".join(lines)
 
     def latex(self) -> str:
-        r"""A `table*` in the paper's layout, intervals in a second line. Needs booktabs and graphicx."""
+        r"""A `table*` in the paper's layout, intervals on a second line. Needs booktabs and graphicx."""
         span = len(DIMENSIONS)
         heads = " & ".join(rf"\multicolumn{{{span}}}{{c}}{{{_latex_heading(metric)}}}" for metric in self.metrics)
         rules = " ".join(rf"\cmidrule(lr){{{2 + i * span}-{1 + (i + 1) * span}}}" for i in range(len(self.metrics)))
         lines = [rf" & {heads} \\", rules, " & " + " & ".join(["VAL", "ARO", "AVG"] * len(self.metrics)) + r" \\"]
         for group, rows in self.groups():
             lines.append(r"\midrule")
-            lines.append(
-                rf"\multicolumn{{{1 + len(self.keys)}}}{{l}}{{\emph{{{latex_escape(GROUP_TITLES[group])}}}}} \\"
-            )
+            lines.append(rf"\multicolumn{{{1 + len(self.keys)}}}{{l}}{{\emph{{{latex_escape(self.title(group))}}}}} \\")
             for row in rows:
                 cells = [row.cells[key] for key in self.keys]
                 lines.append(" & ".join([latex_escape(row.label), *map(_latex_value, cells)]) + r" \\")
@@ -180,7 +192,7 @@ def results_table(
 
     Args:
         metrics: what `metrics.json` holds.
-        name: of the corpus, for people.
+        name: of the corpus, as displayed.
         card: all that is known of the corpus; what metrics.json says of it by default.
         columns: the metrics shown; those of the paper's table for this corpus by default.
 
@@ -202,10 +214,29 @@ def results_table(
     ]
     rows = _with_best(rows, keys)
     published = published_for(known)
-    for line in published.rows if published else ():
-        cells = {key: Cell(line.values.get(key, math.nan), best=key in line.bold) for key in keys}
-        rows.append(Row("published", line.name, line.name, cells))
-    return ResultsTable(statements(metrics, name, known, published), tuple(rows), chosen)
+    if published is not None:
+        rows += _published_rows(published, keys)
+    return ResultsTable(statements(metrics, name, known), tuple(rows), chosen, str(metrics.get("protocol", "unknown")))
+
+
+def paper_table(table: PublishedTable, protocol: str) -> ResultsTable:
+    """A table of the paper by itself."""
+    keys = [(metric, dimension) for metric in table.metrics for dimension in DIMENSIONS]
+    said = f"Table {table.number} of Aspandi et al. 2021, measured by the authors on {table.database}, as printed."
+    return ResultsTable((said,), tuple(_published_rows(table, keys)), table.metrics, protocol)
+
+
+def _published_rows(table: PublishedTable, keys: Sequence[Key]) -> list[Row]:
+    """With the paper's own bold type; NaN where it has no such column."""
+    return [
+        Row(
+            "published",
+            line.name,
+            line.name,
+            {key: Cell(line.values.get(key, math.nan), best=key in line.bold) for key in keys},
+        )
+        for line in table.rows
+    ]
 
 
 def paper_metrics(card: Mapping[str, Any]) -> tuple[str, ...]:
@@ -243,40 +274,22 @@ def _with_best(rows: list[Row], keys: Sequence[Key]) -> list[Row]:
     return [Row(r.group, r.name, r.label, {key: marked(key, cell) for key, cell in r.cells.items()}) for r in rows]
 
 
-def statements(
-    metrics: Mapping[str, Any], name: str, card: Mapping[str, Any], published: PublishedTable | None
-) -> tuple[str, ...]:
-    """What the numbers are of: the corpus by name, size and fingerprint, the protocol, whose the published rows are."""
+def statements(metrics: Mapping[str, Any], name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the numbers are of: the corpus by name, size and fingerprint, the protocol, the paper's numbers."""
+    protocol = str(metrics.get("protocol", "unknown"))
     said = [
         f"Corpus {name}, read as {card.get('source', 'unknown')}: {size_words(card) or 'size unknown'}; "
         f"fingerprint {card.get('fingerprint', 'unknown')}.",
-        f"Protocol {metrics.get('protocol', 'unknown')}; tested: {fold_words(metrics.get('folds') or [])}; "
+        f"Protocol {protocol}; tested: {fold_words(metrics.get('folds') or [])}; "
         f"{metrics.get('windows', 'unknown')} windows; 95 % intervals in brackets. "
         "Bold: the best of all rows measured here, comparators included. AVG rows: the mean over the lengths above.",
     ]
-    if rendered(card):
+    made = {"drawn": "drawn by this program", "synthetic": "rendered"}.get(corpus_kind(card))
+    if made is not None:
         said.append(
-            "The people of this corpus are drawn, not filmed: no row measured here is of the paper's databases."
+            f"The people of this corpus are {made}, not filmed: no row measured here is of the paper's databases."
         )
-    form = PAPER_TABLES.get(str(card.get("source")))
-    if form is not None and published is None:
-        said.append(
-            f"The columns are those of table {form.number} of Aspandi et al. 2021, because the corpus is laid out as "
-            f"{form.database} is; the paper's numbers are not beside them, because it is not {form.database}."
-        )
-    if published is not None:
-        said.append(
-            f"The published rows are table {published.number} of Aspandi et al. 2021, measured by the authors on "
-            f"{published.database} under another protocol and printed here as published, bold type included: "
-            "they are no measurement of this software."
-        )
-        clips = card.get("clips")
-        if clips is not None and clips != published.clips:
-            said.append(
-                f"This corpus has {counted(clips, 'clip')} where {published.database} has {count(published.clips)}: "
-                "it is not the same material, and the two groups of rows cannot be compared."
-            )
-    return tuple(said)
+    return (*said, *published_statements(card, protocol))
 
 
 def dimension_title(dimension: str) -> str:
@@ -290,32 +303,6 @@ def heading(metric: str) -> str:
 
 def has_interval(cell: Cell) -> bool:
     return math.isfinite(cell.low) and math.isfinite(cell.high)
-
-
-def bounds(pair: Mapping[str, Any]) -> tuple[float, float]:
-    """The 95 % interval of an entry of `paired`."""
-    low, high = pair.get("ci95") or (None, None)
-    return number(low), number(high)
-
-
-def comparison_words(pair: Mapping[str, Any]) -> str:
-    """An entry of metrics.json's `paired`, difference = a - b, as a sentence."""
-    difference, (low, high) = number(pair["difference"]), bounds(pair)
-    what = f"{pair['dimension']} {str(pair['metric']).upper()}"
-    if not math.isfinite(difference):
-        return f"{pair['a']} and {pair['b']} cannot be compared by {what}: it is not defined for one of them."
-    numbers = f"{difference:+z.{DIGITS}f} {interval_text(low, high)}".strip() + p_text(number(pair.get("p")))
-    if not (low > 0 or high < 0):
-        return f"Between {pair['a']} and {pair['b']} no difference is shown in {what} ({numbers})."
-    better = (difference < 0) == (pair["metric"] in LOWER_IS_BETTER)
-    return f"{pair['a']} is {'better' if better else 'worse'} than {pair['b']} in {what} ({numbers})."
-
-
-def p_text(p: float) -> str:
-    """`, p = 0.012`; `, p < 0.001`; nothing where there is none."""
-    if not math.isfinite(p):
-        return ""
-    return ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
 
 
 def markdown_escape(text: str) -> str:

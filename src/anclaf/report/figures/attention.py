@@ -1,4 +1,4 @@
-"""What attention does: S-n against SA-n with the weights under the faces, and all SA-n over one stretch of frames.
+"""Attention weights: S-n against SA-n with the weights under the faces, and all SA-n over a stretch of frames.
 
 Both figures are laid out by hand, in inches from the top, so that a weight stands under the face it belongs to.
 """
@@ -30,10 +30,13 @@ _LEFT, _RIGHT = 0.85, 0.25
 
 @dataclass(frozen=True)
 class Window:
-    """One window of an SA model, named in a few words.
+    """One window of an SA model.
 
-    end: position of its last frame in the clip. weights: (n - 1,), of the state j + 1 frames before, NaN where there is
-    none. faces: (n, S, S, 3) uint8 RGB, j frames before its last (so [0] is the last), or None.
+    Args:
+        title: in a few words.
+        end: position of its last frame in the clip.
+        weights: (n - 1,), of the state j + 1 frames before, NaN where there is none.
+        faces: (n, S, S, 3) uint8 RGB, j frames before the last (so [0] is the last), or None.
     """
 
     title: str
@@ -208,7 +211,7 @@ def window_ends(weights: NDArray[np.floating], start: int, stop: int) -> list[in
 
 
 def _tiles(ax: Axes, weights: NDArray[np.floating], start: int, stop: int, colour: str, theme: Theme) -> None:
-    """Windows side by side: a bar for each state's weight, a dot for the frame that looks back, dashed if all alike."""
+    """Windows side by side: a bar for each state's weight, a dot for the frame estimated, dashed: uniform weights."""
     n = weights.shape[1] + 1
     ends = window_ends(weights, start, stop)
     if not ends:
@@ -239,22 +242,22 @@ def _scores_legend(ax: Axes, metrics: Mapping[str, Any], shades: Mapping[str, st
     shown = [(dimension, metric) for dimension in ("valence", "arousal") for metric in ("rmse", "cor", "ccc")]
     ax.axis("off")
     ax.set(xlim=(0, 1), ylim=(len(shades) + 2, 0))
-    place = 0.2 + 0.13 * np.arange(len(shown))
+    columns = 0.2 + 0.13 * np.arange(len(shown))
     ax.text(0, 0.5, "on all test frames", fontsize=9, color=theme.soft, va="center")
-    for x, (dimension, metric) in zip(place, shown, strict=True):
+    for x, (dimension, metric) in zip(columns, shown, strict=True):
         if metric == "rmse":
             ax.text(x, 0.5, dimension, fontsize=9, color=theme.ink, va="center")
         ax.text(x, 1.5, heading(metric), fontsize=8, color=theme.soft, va="center")
     for row, (name, colour) in enumerate(shades.items(), 2):
         ax.plot([0, 0.03], [row + 0.5] * 2, color=colour, linewidth=2.5)
         ax.text(0.04, row + 0.5, name, fontsize=9, color=theme.ink, va="center")
-        for x, (dimension, metric) in zip(place, shown, strict=True):
+        for x, (dimension, metric) in zip(columns, shown, strict=True):
             value = number((metrics["variants"][name].get(dimension) or {}).get(metric))
             ax.text(x, row + 0.5, number_text(value), fontsize=9, color=theme.ink, va="center")
 
 
 def _panel(figure: Figure, top: float, tall: float, left: float = _LEFT, width: float | None = None) -> Axes:
-    """Axes at a place in inches from the top left."""
+    """Axes at a position in inches from the top left."""
     height = figure.get_figheight()
     width = WIDTH - _LEFT - _RIGHT if width is None else width
     return figure.add_axes((left / WIDTH, (height - top - tall) / height, width / WIDTH, tall / height))
@@ -295,10 +298,10 @@ def _faces(ax: Axes, faces: NDArray[np.uint8], stride: int, unit: float, theme: 
 def _bars(
     ax: Axes, weights: NDArray[np.floating], peak: float, theme: Theme, spread: NDArray[np.floating] | None = None
 ) -> None:
-    """A bar for each frame looked back on, its lag below, its weight above; y in inches from 0, `peak` the highest."""
+    """A bar for each frame attended to, its lag below, its weight above; y in inches from 0, `peak` the highest."""
     n = len(weights) + 1
     scale = (_STRIP.bars - 0.26) / peak
-    alike = scale / max(1, np.isfinite(weights).sum())
+    uniform = scale / max(1, np.isfinite(weights).sum())
     ax.plot([-n + 0.5, -0.5], [0, 0], color=theme.soft, linewidth=0.7)
     for j, weight in enumerate(weights):
         x = -(j + 1)
@@ -314,6 +317,6 @@ def _bars(
             ax.plot([x, x], [low, high], color=theme.ink, linewidth=1.1)
             top = max(top, high)
         if n <= FACES:
-            ax.text(x, max(top, alike) + 0.03, f"{weight:.2f}", ha="center", va="bottom", fontsize=8, color=theme.ink)
-    ax.plot([-n + 0.5, -0.5], [alike, alike], color=theme.soft, linewidth=0.8, linestyle=(0, (3, 2)))
+            ax.text(x, max(top, uniform) + 0.03, f"{weight:.2f}", ha="center", va="bottom", fontsize=8, color=theme.ink)
+    ax.plot([-n + 0.5, -0.5], [uniform, uniform], color=theme.soft, linewidth=0.8, linestyle=(0, (3, 2)))
     ax.text(0, -0.05, "now", ha="center", va="top", fontsize=8, color=theme.soft)

@@ -87,7 +87,7 @@ def curve(ax: Axes, table: pd.DataFrame, column: str, colour: str, width: float,
 
 
 def clip_scores(estimate: NDArray[np.floating], target: NDArray[np.floating], middle: float) -> str:
-    """Of one clip: often short, so that a score may not be defined; it is a dash then."""
+    """Scores of one clip in words; a dash where one is not defined, as in short clips."""
     scores = Moments.of(estimate, target, middle).metrics()
     shown = ((name, float(scores[name])) for name in ("rmse", "cor", "ccc"))
     return "  ".join(

@@ -1,4 +1,4 @@
-"""Where attention lies, and whether it lies where the face moves."""
+"""Attention weights by lag, and their correlation with the motion of the face."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,8 +24,8 @@ def attention_and_motion(
 
     Args:
         by_lag: SA-n -> (n - 1,) mean weight of the state j + 1 frames before.
-        whole, beyond: a correlation for each of `by_offset`, with and without what is due to the place in the window.
-        by_offset: SA-n -> a correlation for each of `OFFSETS`, place taken off.
+        whole, beyond: a correlation for each of `by_offset`, with and without the effect of the position in the window.
+        by_offset: SA-n -> a correlation for each of `OFFSETS`, minus each lag's mean.
     """
     figure = framed(theme, 3.9, "Attention weights and the motion of the landmarks", corpus)
     lags, lengths, offsets = figure.subplots(1, 3)
@@ -40,18 +40,18 @@ def attention_and_motion(
     names = list(by_offset)
     for found, shift, colour, marker, label in (
         (whole, -0.09, theme.sa, "s", "as they are"),
-        (beyond, 0.09, theme.s, "o", "less each lag's mean"),
+        (beyond, 0.09, theme.s, "o", "minus each lag's mean"),
     ):
-        place = np.arange(len(names)) + shift
-        lengths.vlines(place, [c.low for c in found], [c.high for c in found], color=colour, linewidth=1.4, alpha=0.7)
-        lengths.plot(place, [c.value for c in found], marker, color=colour, markersize=5, label=label)
+        x = np.arange(len(names)) + shift
+        lengths.vlines(x, [c.low for c in found], [c.high for c in found], color=colour, linewidth=1.4, alpha=0.7)
+        lengths.plot(x, [c.value for c in found], marker, color=colour, markersize=5, label=label)
     lengths.set_xticks(range(len(names)), names)
     lengths.set_xlim(-0.6, len(names) - 0.4)
     _name(lengths, "weights against the motion at the state", "correlation", theme)
     legend(lengths, theme, ncols=2)
     for (name, found), colour in zip(by_offset.items(), theme.shades(names).values(), strict=True):
         offsets.plot(OFFSETS, [c.value for c in found], color=colour, marker=".", linewidth=1.4, label=name)
-    _name(offsets, "frames from the state to the motion", "correlation, less each lag's mean", theme)
+    _name(offsets, "frames from the state to the motion", "correlation, minus each lag's mean", theme)
     legend(offsets, theme, ncols=4)
     for ax in (lengths, offsets):
         ax.axhline(0, color=theme.soft, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)

@@ -1,8 +1,8 @@
 """What every picture shares: its colours, its frame with the corpus's name, its file.
 
-Pictures are drawn with matplotlib's objects: no pyplot, no global state, nothing on a screen. Each is 11 inches wide,
-names its corpus, and comes in a light and a dark `Theme` of colours (after Okabe and Ito, told apart by the
-colour-blind, and by line style where they would not be).
+Pictures are drawn with matplotlib's objects, without pyplot and its global state. Each is 11 inches wide, names its
+corpus, and comes in a light and a dark `Theme` (colours after Okabe and Ito, which the colour-blind can distinguish;
+line styles where colours do not suffice).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ WIDTH = 11.0
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours. paper: behind everything. ink: labels and words. soft: axes. line: grid. The rest: whose line it is."""
+    """Colours. paper: background. ink: labels and text. soft: axes. line: grid. The others: of each kind of model."""
 
     name: str
     paper: str
@@ -41,7 +41,7 @@ class Theme:
         return {"base": self.base, "S": self.s, "SA": self.sa}[Variant.parse(variant).kind]
 
     def shades(self, variants: Sequence[str]) -> dict[str, str]:
-        """A colour for each; of those of one kind the last is the strongest."""
+        """A colour for each; among those of one kind the last is the strongest."""
         kinds = {name: Variant.parse(name).kind for name in variants}
         shades: dict[str, str] = {}
         for kind in dict.fromkeys(kinds.values()):

@@ -1,4 +1,4 @@
-"""What the window's length is worth."""
+"""Scores against the window's length."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,18 +18,18 @@ from anclaf.report.tables import BASELINE_LABELS, heading
 
 _STYLES: tuple[Any, ...] = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
 _BASELINES = len(_STYLES)
-"""The best so many are drawn."""
+"""How many of the comparators are drawn, the best ones."""
 
 
 def metric_by_length(metrics: Mapping[str, Any], corpus: str, fps: float, theme: Theme = LIGHT) -> Figure:
     """CCC and RMSE against the window's length n, in frames below and in milliseconds above, with 95 % intervals.
 
-    The best length of each kind by the CCC of the panel is ringed, and the best three baselines are lines across.
+    The best length of each kind by the CCC of the panel is ringed, and the best three comparators are horizontal lines.
 
     Args:
         metrics: what metrics.json holds. fps: frames a second; 0 or NaN leaves the milliseconds out.
     """
-    figure = framed(theme, 7.1, "What the window's length is worth", corpus)
+    figure = framed(theme, 7.1, "Scores by window length", corpus)
     axes = figure.subplots(2, 3, squeeze=False, sharey="row")
     names = sorted(metrics["variants"], key=variant_order)
     lengths = sorted({Variant.parse(name).n for name in names})
@@ -88,14 +88,14 @@ def _length_axes(ax: Axes, lengths: Sequence[int], fps: float, theme: Theme, abo
         _ticks(top.xaxis, [to_ms(n) for n in lengths])
 
 
-def _ticks(axis: Axis, places: Sequence[float]) -> None:
-    axis.set_major_locator(FixedLocator(places))
+def _ticks(axis: Axis, positions: Sequence[float]) -> None:
+    axis.set_major_locator(FixedLocator(positions))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FixedFormatter([f"{place:.0f}" for place in places]))
+    axis.set_major_formatter(FixedFormatter([f"{position:.0f}" for position in positions]))
 
 
 def _best_baselines(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """By mean CCC, one without any last."""
+    """By mean CCC, those without one last."""
 
     def order(entry: Mapping[str, Any]) -> float:
         value = number((entry.get("mean") or {}).get("ccc"))

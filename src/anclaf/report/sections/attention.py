@@ -1,4 +1,4 @@
-"""What attention looks back on: the paper's figures 3 and 4, and its section 4.4 as a correlation."""
+"""Attention weights: the paper's figures 3 and 4, and its section 4.4 as a correlation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,30 +18,30 @@ from anclaf.report.page import Page
 from anclaf.report.sections.curves import middle_clip
 
 _LONGEST = 150
-"""Frames of a clip above which figure 4 shows its liveliest part only."""
+"""Of a longer clip, in frames, figure 4 shows only the part in which the labels change most."""
 
 
 def parts(run: Run, page: Page) -> Iterable[str]:
     if not run.of_kind("SA"):
-        yield paragraph("No SA variant was trained, so that there are no attention weights to show.")
+        yield paragraph("No SA variant was trained, so there are no attention weights to show.")
         return
     if not run.of_kind("SA", shortest=3):
-        yield paragraph("SA-2 looks back on one frame, whose weight is always 1: there is nothing to show.")
+        yield paragraph("SA-2 attends to one frame, whose weight is always 1: there is nothing to show.")
         return
     stored = {} if run.fold is None else {name: run.attention(run.fold, name) for name in run.of_kind("SA")}
-    there = {name: both for name, both in stored.items() if both is not None}
-    lacking = [name for name in run.of_kind("SA") if name not in there]
+    found = {name: both for name, both in stored.items() if both is not None}
+    lacking = [name for name in run.of_kind("SA") if name not in found]
     if lacking:
         yield paragraph(f"The attention weights of {', '.join(lacking)} are not in the run's folder.")
-    if not any(np.isfinite(weights).all(1).any() for _, (_, weights) in there.items() if weights.shape[1] > 1):
-        yield paragraph("No test frame has a full window of three frames or more, so that there is nothing to choose.")
+    if not any(np.isfinite(weights).all(1).any() for _, weights in found.values() if weights.shape[1] > 1):
+        yield paragraph("No test frame has a full window of three frames or more, so there are no weights to compare.")
         return
     if run.corpus is not None:
-        yield paragraph("The faces are the corpus's own: its licence may not allow you to pass this page on.")
+        yield paragraph("The faces are from the corpus, whose licence may not allow you to pass this page on.")
     else:
         yield paragraph(f"Faces and the motion of the landmarks are left out: {run.corpus_trouble}.")
-    yield from _figure_3(run, page, there)
-    yield from _figure_4(run, page, there)
+    yield from _figure_3(run, page, found)
+    yield from _figure_4(run, page, found)
     yield from _section_4_4(run, page)
 
 
@@ -49,11 +49,11 @@ _Stored = Mapping[str, tuple[pd.DataFrame, NDArray[np.float32]]]
 
 
 def _figure_3(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
-    """S-8 against SA-8, or the longest pair that there is."""
+    """S-8 against SA-8, or the longest pair there is."""
     full = [n for name, (_, w) in stored.items() if (n := w.shape[1] + 1) > 2 and np.isfinite(w).all(1).any()]
     pairs = [n for n in full if run.predicted([f"S-{n}"])]
     if not pairs:
-        yield paragraph("No SA-n has its S-n beside it, so that attention cannot be compared with none (figure 3).")
+        yield paragraph("No SA-n has its S-n beside it, so SA-n cannot be compared with S-n (figure 3).")
         return
     n = 8 if 8 in pairs else pairs[-1]
     attending, plain = f"SA-{n}", f"S-{n}"
@@ -79,7 +79,7 @@ def _figure_3(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
         f"{plain} against {attending} through clip {clip}, the middle one of the test clips for {attending} (compare "
         "figure 3 of the paper). Scores in the legends are of that clip. Below, windows of the shaded parts: each bar "
         "is the weight of the frame whose face is above it, the oldest on the left; dashed: what it would be if all "
-        "were alike; framed: the frame estimated.",
+        "were equal; framed: the frame estimated.",
         faces=run.corpus is not None,
     )  # fmt: skip
 
@@ -103,7 +103,8 @@ def _has_full(table: pd.DataFrame, weights: NDArray[np.floating]) -> NDArray[np.
 
 
 def _two_windows(weights: NDArray[np.floating], moved: NDArray[np.floating] | None) -> list[tuple[str, int]]:
-    """Ends of the full windows of a clip in which the face moves the most and the least; by weights if unknown."""
+    """Ends of the full windows in which the face moves the most and the least; without landmarks, those of the most
+    concentrated and the most even weights."""
     ends = np.flatnonzero(np.isfinite(weights).all(1))
     n = weights.shape[1] + 1
     names, amount = ("the most concentrated weights", "the most even weights"), (weights[ends] ** 2).sum(1)
@@ -115,7 +116,7 @@ def _two_windows(weights: NDArray[np.floating], moved: NDArray[np.floating] | No
 
 
 def _figure_4(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
-    """All SA-n through a clip and over a stretch as long as the longest window."""
+    """All SA-n through a clip and over a part of it as long as the longest window."""
     names = list(stored)
     reference, _ = stored[names[0]]
     longest = max(Variant.parse(name).n for name in names)
@@ -150,8 +151,8 @@ def _figure_4(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
         f"{start} to {stop - 1}; their scores.",
         f"All SA-n through clip {clip}{cut}, the middle one for {names[0]} of the clips long enough (compare figure 4 "
         f"of the paper). Below, frames {start} to {stop - 1}, where the face moves most: {motion}for each SA-n "
-        "windows side by side, each bar the weight of one frame, a dot the frame that looks back on them, dashed what "
-        "the weights would be if all were alike. The legend has the scores on all test frames.",
+        "windows side by side: a bar for the weight of each frame, a dot at the frame estimated, dashed what "
+        "the weights would be if all were equal. The legend has the scores on all test frames.",
         faces=run.corpus is not None,
     )  # fmt: skip
 
@@ -179,20 +180,20 @@ def _section_4_4(run: Run, page: Page) -> Iterable[str]:
         by_lag[name] = windows.weights.mean(0)
     if not whole:
         yield paragraph(
-            "The motion of the landmarks cannot be set against the weights: no full window has landmarks that move."
+            "The weights cannot be compared with the motion of the landmarks: no full window has landmarks that move."
         )
         return
     names = list(by_offset)
     yield "<h3>Do the weights follow the movements of the face?</h3>"
     yield paragraph(
-        "The paper (section 4.4) finds the weights higher where the face changes, by looking. Measured here: for every "
-        "test frame with a full window, Spearman's correlation within the window between the weight of each state and "
-        "how far the landmarks moved at it since the frame before, on the aligned crop; then the mean over frames. The "
-        "95 % intervals are over subjects. Because a model may weigh by place in the window alone (left panel), the "
-        "second column first takes each lag's mean weight off."
+        "The paper (section 4.4) finds by inspection that weights are higher where the face changes. Measured here: "
+        "for every test frame with a full window, Spearman's correlation within the window between the weight of each "
+        "state and how far the landmarks moved since the frame before, on the aligned crop; then the mean over frames. "
+        "The 95 % intervals are over subjects. Because weights may depend on the position in the window alone (left "
+        "panel), each lag's mean weight is subtracted in the second column."
     )
     yield bullets([*verdicts(names, whole, beyond), _heaviest(by_lag)])
-    heads = ["", "test frames", "subjects", "as they are", "95 % interval", "less each lag's mean", "95 % interval"]
+    heads = ["", "test frames", "subjects", "as they are", "95 % interval", "minus each lag's mean", "95 % interval"]
     rows = [
         [name, count(a.frames), count(a.subjects)]
         + [text for c in (a, b) for text in (number_text(c.value), interval_text(c.low, c.high) or "–")]
@@ -206,34 +207,34 @@ def _section_4_4(run: Run, page: Page) -> Iterable[str]:
         + ", ".join(f"{name} {number_text(c.value)}" for name, c in zip(names, whole, strict=True)) + ".",
         "Attention weight against the motion of the landmarks (section 4.4 of the paper). Left: the mean weight of the "
         "states by how far back they are. Middle: the correlation within windows, with 95 % intervals. Right: "
-        "the same, lag's mean taken off, with the motion so many frames after the state (above 0: the face moves "
+        "the same minus each lag's mean, with the motion that many frames after the state (above 0: the face moves "
         "later).",
     )  # fmt: skip
 
 
 def verdicts(names: Sequence[str], whole: Sequence[Correlation], beyond: Sequence[Correlation]) -> Iterable[str]:
-    """What the correlations say, whichever way they fall."""
+    """The correlations in words, a sentence for each of the two."""
     for what, found in (("The weights as they are", whole), ("Beyond each lag's mean weight", beyond)):
-        sorted_in: dict[str, list[str]] = {}
+        by_sign: dict[str, list[str]] = {}
         for name, one in zip(names, found, strict=True):
             side = "above" if one.low > 0 else "below" if one.high < 0 else "open"
-            sorted_in.setdefault(side, []).append(f"{name} ({number_text(one.value)})")
+            by_sign.setdefault(side, []).append(f"{name} ({number_text(one.value)})")
         said = [
-            words.format(", ".join(sorted_in[side]))
+            words.format(", ".join(by_sign[side]))
             for side, words in (
                 ("above", "higher where the face moves more, as the paper says, in {}"),
                 ("below", "lower where the face moves more, against the paper, in {}"),
                 ("open", "no relation is shown in {}"),
             )
-            if side in sorted_in
+            if side in by_sign
         ]
         yield f"{what}: {'; '.join(said)}."
 
 
 def _heaviest(by_lag: Mapping[str, NDArray[np.float64]]) -> str:
     said = [
-        f"{name} {number_text(float(mean.max()))} to the state {int(mean.argmax()) + 1} frames back (alike: "
+        f"{name} {number_text(float(mean.max()))} to the state {int(mean.argmax()) + 1} frames back (uniform: "
         f"{number_text(1 / len(mean))})"
         for name, mean in by_lag.items()
     ]
-    return f"The heaviest place in the window gets on average: {', '.join(said)}."
+    return f"The largest mean weight is given by {', '.join(said)}."

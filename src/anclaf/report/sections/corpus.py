@@ -1,4 +1,4 @@
-"""The corpus and the settings."""
+"""The corpus and the settings; what was not measured; responsible use."""
 
 import json
 import math
@@ -6,9 +6,21 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from anclaf.core.words import count, number, size_words
+from anclaf.config import CorpusKind
+from anclaf.core.words import count, counted, fold_words, number, size_words
+from anclaf.data.store import corpus_kind
 from anclaf.experiment.run_folder import Run
-from anclaf.report.markup import details
+from anclaf.models.spec import LENGTHS
+from anclaf.report.markup import bullets, details
+from anclaf.report.published import AFEW_VA, PAPER_TABLES, SEWA
+from anclaf.report.tables import BASELINE_LABELS
+
+_KINDS: dict[CorpusKind, str] = {
+    "real": "real people",
+    "synthetic": "rendered people (synthetic)",
+    "drawn": "people drawn by this program",
+    "unknown": "not stated whether real or rendered (`anclaf prepare … --kind real|synthetic`)",
+}
 
 
 def parts(run: Run) -> Iterable[str]:
@@ -17,6 +29,7 @@ def parts(run: Run) -> Iterable[str]:
     facts = [
         ("Name", run.name),
         ("Read as", card.get("source")),
+        ("People", _KINDS[corpus_kind(card)]),
         ("Size", size_words(card)),
         ("Labels", f"{card['low']:g} to {card['high']:g}" if "low" in card and "high" in card else None),
         ("Frame rate", _frame_rate(card.get("fps"))),
@@ -42,3 +55,59 @@ def _frame_rate(fps: Any) -> str | None:
     if not math.isfinite(rate):
         return None
     return f"{rate:g} frames a second" if rate else "stills"
+
+
+def limits(run: Run) -> Iterable[str]:
+    """What was not measured."""
+    yield bullets(_not_measured(run))
+
+
+def _not_measured(run: Run) -> Iterable[str]:
+    card = run.card
+    kind, known = corpus_kind(card), PAPER_TABLES.get(str(card.get("source")))
+    if kind in ("drawn", "synthetic"):
+        made = "drawn by this program" if kind == "drawn" else "rendered"
+        yield f"Real people: those of this corpus are {made}. Nothing here says how well the networks do on real video."
+    if kind == "unknown":
+        yield "Whether the people of this corpus are real: it has not been stated (`anclaf prepare … --kind`)."
+    if kind != "real" or known is None:
+        yield (
+            "AFEW-VA and SEWA, the paper's databases, as far as is known. So the paper's numbers cannot be compared "
+            "with these."
+        )
+    else:
+        clips = card.get("clips")
+        differs = (
+            f" It has {counted(clips, 'clip')}, {known.database} has {known.clips}."
+            if clips not in (None, known.clips)
+            else ""
+        )
+        yield (
+            f"Whether this corpus is {known.database} itself, and whole: it is laid out as {known.database} is and "
+            f"stated to show real people. Its name, size and fingerprint are above the table.{differs}"
+        )
+        other = SEWA if known is AFEW_VA else AFEW_VA
+        yield f"{other.database}, the paper's other database."
+    yield "The authors' own networks: they published no weights, so nothing of theirs was run here."
+    folds = run.metrics.get("folds") or []
+    if len(folds) < 5:
+        yield f"All five folds of the paper: tested here are {len(folds)} ({fold_words(folds)})."
+    wanted = ["base", *(f"{kind}-{n}" for kind in ("S", "SA") for n in LENGTHS)]
+    lacking = [name for name in wanted if name not in run.variants]
+    if lacking:
+        yield f"Variants of the paper that were not trained: {', '.join(lacking)}."
+    absent = [label for name, label in BASELINE_LABELS.items() if name not in (run.metrics.get("baselines") or {})]
+    if absent:
+        yield f"Comparators that were not run (some need a corpus with landmarks): {', '.join(absent)}."
+    yield "Other corpora than this one, other cameras, and differences between groups of people."
+
+
+RESPONSIBLE = (
+    "<p>The numbers say how well an estimate follows what annotators made of a face. They do not say what a person "
+    "feels: valence and arousal as labelled here describe an expression as others see it, and no inner state can be "
+    "read off it. People, cultures and situations differ in how a face goes with a feeling, and a corpus holds few of "
+    "them.</p>",
+    "<p>In the European Union, Article 5(1)(f) of the AI Act (Regulation (EU) 2024/1689) forbids systems that infer "
+    "emotions of people at work and in education, save for medical or safety reasons. Do not use these models for "
+    "decisions about people.</p>",
+)

@@ -1,4 +1,4 @@
-"""Estimates against the labels through test clips: the paper's figure 2, and the best, middle and worst clip."""
+"""Curves: estimates against the labels through test clips (the paper's figure 2); losses over the training steps."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from anclaf.experiment.run_folder import Run
 from anclaf.report.figures.curves import SHORTEST_CLOSE_UP, prediction_curves
+from anclaf.report.figures.losses import loss_curves
 from anclaf.report.figures.theme import Theme
 from anclaf.report.markup import paragraph
 from anclaf.report.page import Page
@@ -14,7 +15,7 @@ from anclaf.report.page import Page
 
 def parts(run: Run, page: Page) -> Iterable[str]:
     if run.fold is None:
-        yield paragraph("No predictions are left in the run's folder, so that no curves can be drawn.")
+        yield paragraph("The run's folder has no predictions, so no curves can be drawn.")
         return
     leading = [name for name in (run.best(["base"]), run.best(["S"]), run.best(["SA"])) if name is not None]
     names = run.predicted(leading)
@@ -25,27 +26,25 @@ def parts(run: Run, page: Page) -> Iterable[str]:
     lead = names[-1]
     ranked = ranked_clips(table[table["variant"] == lead])
     if not ranked:
-        yield paragraph(
-            "No test clip has three frames in a row (these are stills), so that there are no curves to draw."
-        )
+        yield paragraph("No test clip has three frames in a row (these are stills), so there are no curves to draw.")
         return
     yield from _figure_2(run, page)
     yield paragraph(
-        f"Estimates of {', '.join(names)} against the labels on test clips of fold {run.fold}, the clips chosen by the "
-        f"RMSE of {lead} over valence and arousal: its best, its middle and its worst. Scores in the legends are of "
-        "that one clip."
+        f"Estimates of {', '.join(names)} against the labels on three test clips of fold {run.fold}: those with "
+        f"the lowest, the median and the highest RMSE of {lead} over valence and arousal. Scores in the legends are "
+        "of that one clip."
     )
     missing = [kind for kind in ("base", "S", "SA") if run.best([kind]) is None]
     if missing:
         yield paragraph(
             f"Not drawn, because not trained: {', '.join(k if k == 'base' else f'{k}-n' for k in missing)}."
         )
-    for i, (rank, clip) in enumerate(_places(ranked)):
+    for i, (rank, clip) in enumerate(_best_middle_worst(ranked)):
         yield _curves(run, page, f"curves-{i + 1}", table[table["clip"] == clip], names, f"{rank} for {lead}")
 
 
 def _figure_2(run: Run, page: Page) -> Iterable[str]:
-    """Base and all S-n through the middle clip for the best S-n, of those long enough for a close-up if there are."""
+    """Base and all S-n through the middle clip of the best S-n, among clips long enough for a close-up if there are."""
     names = run.predicted([*run.of_kind("base"), *run.of_kind("S")])
     best = run.best(["S"])
     if best not in names:
@@ -71,20 +70,38 @@ def _curves(run: Run, page: Page, name: str, part: pd.DataFrame, names: Sequence
 
 
 def ranked_clips(table: pd.DataFrame, shortest: int = 3) -> list[str]:
-    """The clips of one model's rows by its RMSE, best first, of those with `shortest` frames or more."""
+    """The clips of a model's rows that have `shortest` frames or more, by RMSE, best first."""
     squared = (table["valence_hat"] - table["valence"]) ** 2 + (table["arousal_hat"] - table["arousal"]) ** 2
     by_clip = squared.groupby(table["clip"]).agg(["mean", "size"])
     return [str(c) for c in by_clip[by_clip["size"] >= shortest].sort_values("mean", kind="stable").index]
 
 
 def middle_clip(table: pd.DataFrame, wanted: int) -> str:
-    """The middle one by RMSE of the clips with `wanted` frames, or of the longest clips where none has so many."""
+    """The clip of median RMSE among those with `wanted` frames, or among the longest clips where none has so many."""
     longest = int(table.groupby("clip").size().max())
     ranked = ranked_clips(table, min(wanted, longest))
     return ranked[len(ranked) // 2]
 
 
-def _places(ranked: Sequence[str]) -> list[tuple[str, str]]:
-    places = dict.fromkeys([0, len(ranked) // 2, len(ranked) - 1])
+def _best_middle_worst(ranked: Sequence[str]) -> list[tuple[str, str]]:
+    positions = dict.fromkeys([0, len(ranked) // 2, len(ranked) - 1])
     ranks = ("the best", "the middle one", "the worst")
-    return [(rank, ranked[place]) for rank, place in zip(ranks, places, strict=False)]
+    return [(rank, ranked[i]) for rank, i in zip(ranks, positions, strict=False)]
+
+
+def training(run: Run, page: Page) -> Iterable[str]:
+    """Losses and validation scores."""
+    histories = run.histories() if run.fold is not None else {}
+    if not histories:
+        yield paragraph("The run's folder has no history.csv, so no losses can be drawn.")
+        return
+    lacking = [name for name in run.variants if name not in histories]
+    if lacking:
+        yield paragraph(f"Without a history.csv, and so left out: {', '.join(lacking)}.")
+    yield page.picture(
+        "losses",
+        lambda theme: loss_curves(histories, run.caption, theme),
+        f"Losses in training and scores in validation of {', '.join(histories)} over the training steps.",
+        f"Losses and validation scores over the steps of fold {run.fold}; numbers in the legends are the last values. "
+        "The weights kept are those of the best validation score, not the last ones.",
+    )

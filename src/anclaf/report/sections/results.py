@@ -1,12 +1,14 @@
-"""The results table, fold by fold and over clips."""
+"""The results table, fold by fold and over clips; and the paired comparisons."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from anclaf.core.words import DASH, count, number, number_text
+from anclaf.core.words import DASH, DIGITS, count, interval_text, number, number_text
 from anclaf.experiment.run_folder import Run
-from anclaf.report.markup import details, plain_table, results_markup
-from anclaf.report.published import DIMENSIONS
-from anclaf.report.tables import ResultsTable, heading
+from anclaf.report.markup import bullets, details, paragraph, plain_table, results_markup
+from anclaf.report.published import DIMENSIONS, apart_for
+from anclaf.report.tables import LOWER_IS_BETTER, ResultsTable, heading, paper_table
 
 
 def parts(run: Run, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:
@@ -15,6 +17,10 @@ def parts(run: Run, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:
         '<p>The same as <a href="table.md">Markdown</a> and <a href="table.tex">LaTeX</a>. '
         "RMSE is in the corpus's own units.</p>"
     )
+    apart = apart_for(run.card)
+    if apart is not None:
+        title = f"Table {apart.number} of the paper ({apart.database}), which may not be of this corpus"
+        yield details(title, results_markup(paper_table(apart, table.protocol)))
     if whole.metrics != table.metrics:
         beside = '<p>Also as <a href="all-metrics.md">Markdown</a> and <a href="all-metrics.tex">LaTeX</a>.</p>'
         yield details("All metrics", results_markup(whole) + beside)
@@ -43,3 +49,56 @@ def _clips_html(run: Run) -> str:
         if entry
     ]
     return plain_table(heads, rows, "Means over clips") if rows else ""
+
+
+def comparisons(run: Run) -> Iterable[str]:
+    pairs = list(run.metrics.get("paired") or [])
+    if not pairs:
+        yield paragraph("This run has no paired comparisons: they need two models.")
+        return
+    yield paragraph(
+        "Two models are compared on the same test frames, by a paired bootstrap over people. The difference is the "
+        "first model's score less the second one's. The p-values are not corrected for multiple comparisons."
+    )
+    leading_names = {"base", "S-8", "SA-8", run.best(["S"]), run.best(["SA"])}
+    leading = [pair for pair in pairs if pair["metric"] == "ccc" and {pair["a"], pair["b"]} <= leading_names]
+    yield bullets(comparison_words(pair) for pair in leading or pairs[:6])
+    rows = [
+        [
+            f"{pair['a']} − {pair['b']}",
+            str(pair["dimension"]),
+            heading(str(pair["metric"])),
+            f"{number(pair['difference']):+.3f}" if math.isfinite(number(pair["difference"])) else DASH,
+            interval_text(*bounds(pair)) or DASH,
+            DASH if not math.isfinite(number(pair.get("p"))) else f"{number(pair['p']):.3f}",
+        ]
+        for pair in pairs
+    ]
+    heads = ["", "dimension", "metric", "difference", "95 % interval", "p"]
+    yield details(f"All {len(pairs)} comparisons", plain_table(heads, rows, "Paired comparisons"))
+
+
+def bounds(pair: Mapping[str, Any]) -> tuple[float, float]:
+    """The 95 % interval of an entry of `paired`."""
+    low, high = pair.get("ci95") or (None, None)
+    return number(low), number(high)
+
+
+def comparison_words(pair: Mapping[str, Any]) -> str:
+    """An entry of metrics.json's `paired`, difference = a - b, as a sentence."""
+    difference, (low, high) = number(pair["difference"]), bounds(pair)
+    what = f"{pair['dimension']} {str(pair['metric']).upper()}"
+    if not math.isfinite(difference):
+        return f"{pair['a']} and {pair['b']} cannot be compared by {what}: it is not defined for one of them."
+    numbers = f"{difference:+z.{DIGITS}f} {interval_text(low, high)}".strip() + _p_text(number(pair.get("p")))
+    if not (low > 0 or high < 0):
+        return f"Between {pair['a']} and {pair['b']} no difference is shown in {what} ({numbers})."
+    better = (difference < 0) == (pair["metric"] in LOWER_IS_BETTER)
+    return f"{pair['a']} is {'better' if better else 'worse'} than {pair['b']} in {what} ({numbers})."
+
+
+def _p_text(p: float) -> str:
+    """`, p = 0.012`; `, p < 0.001`; nothing where there is none."""
+    if not math.isfinite(p):
+        return ""
+    return ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"

@@ -8,12 +8,13 @@ from typing import Any
 from anclaf.core.words import DASH, interval_text, number, number_text
 from anclaf.experiment.run_folder import Run
 from anclaf.report.markup import paragraph
-from anclaf.report.tables import BASELINE_LABELS, ResultsTable, bounds, comparison_words, has_interval
+from anclaf.report.sections.results import bounds, comparison_words
+from anclaf.report.tables import BASELINE_LABELS, ResultsTable, has_interval
 
 _PROTOCOLS = {
     "strict": "The people tested were not seen in training, nor in choosing the checkpoint.",
     "paper": "In this protocol, the authors' own, a person may be in training and in test, and the checkpoint is "
-    "chosen on the test block: the numbers flatter the networks.",
+    "chosen on the test block: the scores are too good for people who were never seen.",
 }
 
 
@@ -26,7 +27,7 @@ def parts(run: Run, table: ResultsTable) -> Iterable[str]:
         interval = f"95 % interval {interval_text(cell.low, cell.high)}" if has_interval(cell) else "no interval"
         cards.append((f"{dimension.capitalize()} CCC of {best}", number_text(cell.value), interval))
     words = [
-        f"Of the {len(run.variants)} variants trained, {best} has the highest CCC over valence and arousal together."
+        f"Of the {len(run.variants)} variants trained, {best} has the highest CCC averaged over valence and arousal."
         if len(run.variants) > 1
         else f"One variant was trained: {best}."
     ]
@@ -46,12 +47,12 @@ def parts(run: Run, table: ResultsTable) -> Iterable[str]:
     if baseline is not None:
         label = BASELINE_LABELS.get(baseline, baseline)
         both = [f"{d} {number_text(run.score(baseline, d, 'ccc'))}" for d in ("valence", "arousal")]
-        cards.append(("Mean CCC of the best baseline", number_text(run.score(baseline, "mean", "ccc")), label))
+        cards.append(("Mean CCC of the best comparator", number_text(run.score(baseline, "mean", "ccc")), label))
         behind = run.score(best, "mean", "ccc") < run.score(baseline, "mean", "ccc")
         verdict = "which no variant reaches" if behind else f"which {best} exceeds"
         if run.score(best, "mean", "ccc") == run.score(baseline, "mean", "ccc"):
             verdict = f"which {best} equals"
-        words.append(f"The best baseline is the {label} (CCC {', '.join(both)}), {verdict} in the mean of the two.")
+        words.append(f"The best comparator is the {label} (CCC {', '.join(both)}), {verdict} in the mean of the two.")
     items = "".join(f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd><dd>{escape(c)}</dd></div>" for a, b, c in cards)
     yield f'<dl class="cards">{items}</dl>'
     yield paragraph(" ".join(words))

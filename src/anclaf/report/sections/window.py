@@ -1,4 +1,4 @@
-"""What the length of the window is worth, and where it is best."""
+"""Scores against the window's length, and the best length."""
 
 from collections.abc import Iterable
 
@@ -18,8 +18,8 @@ def parts(run: Run, page: Page, name: str = "window") -> Iterable[str]:
         return
     yield bullets(_best(run, kind) for kind in ("S", "SA") if run.of_kind(kind))
     yield paragraph(
-        "Best is by the CCC averaged over valence and arousal. The paper found 8 frames, 160 ms at 50 frames a second, "
-        "the best."
+        "Best is by the CCC averaged over valence and arousal. In the paper 8 frames were best, 160 ms at 50 frames a "
+        "second."
     )
     numbers = [f"{variant} {number_text(run.score(variant, 'arousal', 'ccc'))}" for variant in run.variants]
     yield page.picture(
@@ -28,13 +28,14 @@ def parts(run: Run, page: Page, name: str = "window") -> Iterable[str]:
         "CCC and RMSE of valence, arousal and their mean against the window length. Arousal CCC: "
         f"{', '.join(numbers)}.",
         "CCC (above, higher is better) and RMSE (below, lower is better) against the window's length in frames and, on "
-        f"top, in milliseconds, tested on {fold_words(run.metrics.get('folds') or [])}. Upright lines: 95 % intervals. "
-        "Rings: the best length. Dashed: the best comparators. The paper shows this in tables 1 and 2 and figure 4.",
+        f"top, in milliseconds, tested on {fold_words(run.metrics.get('folds') or [])}. Vertical lines: 95 % "
+        "intervals. Rings: the best length. Dashed: the best comparators. The paper shows this in tables 1 and 2 "
+        "and figure 4.",
     )
 
 
 def _best(run: Run, kind: str) -> str:
-    """Where the optimum of S-n or SA-n lies, and what the test people cannot tell from it."""
+    """The best length of S-n or SA-n, and which others are not shown to be worse on these people."""
     best = run.best([kind])
     assert best is not None
     said = f"{best}, {_lasts(run, Variant.parse(best).n)}, has the highest CCC of {kind}-n ({_ccc(run, best)})."
@@ -44,13 +45,13 @@ def _best(run: Run, kind: str) -> str:
     found = optimum(tables, run.scale.middle, int(run.metrics.get("resamples") or 1000))
     if found is None:
         return (
-            f"{said} Whether other lengths are as good cannot be said: it takes every length's predictions on two "
+            f"{said} Whether other lengths are as good cannot be tested: it takes every length's predictions on two "
             "people or more."
         )
-    return f"{said} {_told_apart(found, kind)}"
+    return f"{said} {_differences(found, kind)}"
 
 
-def _told_apart(found: Optimum, kind: str) -> str:
+def _differences(found: Optimum, kind: str) -> str:
     alike = [n for n in found.alike if n != found.n]
     worse = {n: behind for n, behind in sorted(found.behind.items()) if n not in alike}
     said: list[str] = []
@@ -62,7 +63,7 @@ def _told_apart(found: Optimum, kind: str) -> str:
     if not alike:
         said.append("So every other length is shown to be worse.")
     shares = ", ".join(f"{kind}-{n} {100 * share:.0f} %" for n, share in sorted(found.share.items()) if share >= 0.005)
-    said.append(f"Best in so many of the resamples: {shares}.")
+    said.append(f"Share of the resamples in which each is the best: {shares}.")
     return " ".join(said)
 
 
