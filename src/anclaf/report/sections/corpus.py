@@ -69,12 +69,12 @@ def _not_measured(run: Run) -> Iterable[str]:
         made = "drawn by this program" if kind == "drawn" else "rendered"
         yield f"Real people: those of this corpus are {made}. Nothing here says how well the networks do on real video."
     if kind == "unknown":
-        yield "Whether the people of this corpus are real: it has not been stated (`anclaf prepare … --kind`)."
-    if kind != "real" or known is None:
         yield (
-            "AFEW-VA and SEWA, the paper's databases, as far as is known. So the paper's numbers cannot be compared "
-            "with these."
+            "Whether the people of this corpus are real, and so whether the paper's numbers can be compared with these: "
+            "it has not been stated (`anclaf prepare … --kind`)."
         )
+    elif kind != "real" or known is None:
+        yield "AFEW-VA and SEWA, the paper's databases. So the paper's numbers cannot be compared with these."
     else:
         clips = card.get("clips")
         differs = (
