@@ -70,7 +70,7 @@ def _not_measured(run: Run) -> Iterable[str]:
         yield f"Real people: those of this corpus are {made}. Nothing here says how well the networks do on real video."
     if kind == "unknown":
         yield (
-            "Whether the people of this corpus are real, and so whether the paper's numbers can be compared with these: "
+            "Whether the people of this corpus are real, so whether the paper's numbers can be compared with these: "
             "it has not been stated (`anclaf prepare … --kind`)."
         )
     elif kind != "real" or known is None:
