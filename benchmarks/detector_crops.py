@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 from predict_speed import Known
 
+from anclaf.config import StreamOptions
 from anclaf.data.store import PreparedCorpus
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import read_video
-from anclaf.inference.estimator import AffectEstimator, StreamOptions
+from anclaf.inference.estimator import AffectEstimator
 from anclaf.metrics.regression import ccc_score
 
 KEYS = ["clip", "frame"]

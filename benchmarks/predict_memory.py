@@ -16,7 +16,9 @@ import cv2
 import torch
 from predict_speed import estimator, film
 
-from anclaf.inference.analyse import analyse
+from anclaf.config import OutputOptions
+from anclaf.inference.prediction import predict_source
+from anclaf.inference.source import open_source
 from anclaf.models.spec import Sizes
 
 FPS = 25
@@ -47,7 +49,8 @@ def main() -> None:
 
         Path("/proc/self/clear_refs").write_text("5")  # what was needed to make the video does not count
         began = time.perf_counter()
-        result = analyse(made, video, folder / "out", overlay=arguments.overlay, progress=progress)
+        output = OutputOptions(overlay=arguments.overlay)
+        result = predict_source(made, open_source(video), folder / "out", output=output, progress=progress)
         took = time.perf_counter() - began
         peaks.append(peak())
     assert result.estimated == frames, f"{result.estimated} estimates in {frames} frames: not one face"

@@ -22,13 +22,14 @@ import torch
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from anclaf.config import OutputOptions
 from anclaf.faces.detect import Face, make_detector
 from anclaf.faces.frames import read_video
-from anclaf.inference.analyse import analyse
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.overlay import OverlayVideo
-from anclaf.inference.pipeline import CHUNK
-from anclaf.inference.table_file import CsvTable
+from anclaf.inference.prediction import predict_source
+from anclaf.inference.source import CHUNK, open_source
+from anclaf.inference.table import CsvTable
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Sizes, Variant
 
@@ -91,7 +92,8 @@ def fitted(image: NDArray[np.uint8]) -> NDArray:
 def whole(made: AffectEstimator, video: Path, folder: Path, overlay: bool) -> float:
     """Frames a second."""
     began = time.perf_counter()
-    done = analyse(made, video, folder, overlay=overlay, plot=False, overwrite=True)
+    output = OutputOptions(overlay=overlay, plot=False, overwrite=True)
+    done = predict_source(made, open_source(video), folder, output=output)
     assert done.estimated == done.frames, f"{done.estimated} of {done.frames} frames have an estimate: not one face"
     return done.frames / (time.perf_counter() - began)
 

@@ -5,7 +5,7 @@ field is what `anclaf train --help` prints.
 """
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from anclaf.core.errors import ConfigError
 from anclaf.core.settings import Range, Settings
@@ -29,6 +29,7 @@ the remainder of a segment is dropped, as the paper's authors do."""
 Precision = Literal["32-true", "bf16-mixed"]
 FaceChoice = Literal["all", "largest"]
 TableFormat = Literal["csv", "parquet"]
+TABLE_SUFFIXES = tuple(f".{name}" for name in get_args(TableFormat))
 
 LENGTHS = (2, 4, 8, 16, 32)
 """The paper's curriculum, in frames."""

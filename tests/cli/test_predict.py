@@ -114,7 +114,7 @@ def test_resume_does_what_is_missing(model: Path, tmp_path: Path, capsys: pytest
 def test_contradictions_are_refused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     one, other, out = pictures(tmp_path / "x" / "a"), pictures(tmp_path / "y" / "a"), tmp_path / "out"
     assert predict(model, out, one, "--resume", "--overwrite") == 2
-    assert "--resume and --overwrite contradict each other" in capsys.readouterr().err
+    assert "resume and overwrite contradict each other" in capsys.readouterr().err
     assert predict(model, out, one, other) == 2
     assert "two sources would both write a.csv" in capsys.readouterr().err
     assert predict(model, out, CAMERA, "--resume") == 2

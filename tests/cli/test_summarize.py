@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from anclaf.cli.main import main
-from anclaf.inference.estimate import FaceEstimate, table
+from anclaf.inference.table import FaceEstimate, make_table
 
 
 def rows(frames: int = 10, track: int | None = 0) -> pd.DataFrame:
     if track is None:
-        return table(FaceEstimate(k, k / 10) for k in range(frames))
-    return table(
+        return make_table(FaceEstimate(k, k / 10) for k in range(frames))
+    return make_table(
         FaceEstimate(k, k / 10, track, valence=1.5, arousal=-2, quadrant="V+A-", status="ok") for k in range(frames)
     )
 

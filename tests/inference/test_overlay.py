@@ -6,8 +6,8 @@ import pytest
 
 from anclaf.core.errors import OutputError
 from anclaf.core.labels import LabelScale
-from anclaf.inference.estimate import FaceEstimate
 from anclaf.inference.overlay import LONGEST_SIDE, OverlayVideo
+from anclaf.inference.table import FaceEstimate
 
 SCALE = LabelScale(-10, 10)
 

@@ -15,8 +15,8 @@ from PIL import Image
 from anclaf.core.errors import OutputError, TableError
 from anclaf.core.labels import QUADRANTS, LabelScale, label_quadrant
 from anclaf.inference import plot
-from anclaf.inference.estimate import FaceEstimate, Status, table
 from anclaf.inference.plot import plot_source, source_figure
+from anclaf.inference.table import FaceEstimate, Status, make_table
 
 SCALE = LabelScale(-10, 10)
 
@@ -27,7 +27,7 @@ def estimate(frame: int, valence: float, arousal: float, track: int = 0, fps: fl
 
 
 def wave(frames: int = 75, track: int = 0, start: int = 0, height: float = 8.0) -> pd.DataFrame:
-    return table(
+    return make_table(
         estimate(k, height * np.sin(k / 9 + track), height * np.cos(k / 13 + track), track)
         for k in range(start, start + frames)
     )
@@ -100,7 +100,7 @@ def test_a_hole_in_the_recording_breaks_the_line_and_the_strip():
 
 
 def test_a_long_video_is_averaged_and_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anclaf.inference.saved._CHUNK", 10)
+    monkeypatch.setattr("anclaf.inference.table._READ_ROWS", 10)
     rows = wave(950)
     monkeypatch.setattr(plot, "POINTS", 100)
     figure = source_figure(blank(rows, 100, 125, "no_face"), SCALE, "interview")
@@ -117,8 +117,8 @@ def test_a_long_video_is_averaged_and_says_so(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_file_gives_the_picture_of_the_table(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anclaf.inference.saved._CHUNK", 13)
-    rows = pd.concat([blank(wave(60), 20, 25, "blurred"), wave(60, 1), table([FaceEstimate(60, 2.4)])])
+    monkeypatch.setattr("anclaf.inference.table._READ_ROWS", 13)
+    rows = pd.concat([blank(wave(60), 20, 25, "blurred"), wave(60, 1), make_table([FaceEstimate(60, 2.4)])])
     rows = rows.round(6)
     path = tmp_path / f"a.{suffix}"
     rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
@@ -147,7 +147,7 @@ def test_of_many_tracks_those_with_the_most_estimates_are_shown():
 
 
 def test_a_track_that_is_not_there_is_blank_where_others_are_and_has_no_face_where_nobody_is():
-    nobody = table(FaceEstimate(k, k / 25) for k in range(40, 50))
+    nobody = make_table(FaceEstimate(k, k / 25) for k in range(40, 50))
     figure = source_figure(pd.concat([wave(40), wave(20, track=1, start=50), nobody]), SCALE, "clip")
     assert colours(figure, 0.01, 1.59, 1.61, 1.99, 2.01, 2.79) == ["#d3d9e0", "#d3d9e0", *["#4a5462"] * 2, "", ""]
     assert colours(figure, 0.01, 1.59, 1.61, 1.99, 2.01, 2.79, row=1) == ["", "", *["#4a5462"] * 2, *["#d3d9e0"] * 2]
@@ -205,7 +205,7 @@ def test_the_middle_of_a_scale_that_does_not_begin_below_zero():
     ],
 )
 def test_time_is_written_as_people_write_it(seconds: int, name: str, labels: list[str]):
-    rows = table(estimate(k, 1, 2, fps=50 / seconds) for k in range(50))
+    rows = make_table(estimate(k, 1, 2, fps=50 / seconds) for k in range(50))
     ax = panels(source_figure(rows, SCALE, "clip"))["strip"]
     assert ax.get_xlabel() == name
     low, high = ax.get_xlim()
@@ -218,11 +218,11 @@ def test_every_status_has_a_colour_and_words():
 
 
 def _nobody() -> pd.DataFrame:
-    return table(FaceEstimate(k, k / 25) for k in range(75))
+    return make_table(FaceEstimate(k, k / 25) for k in range(75))
 
 
 def _too_small() -> pd.DataFrame:
-    return table(FaceEstimate(k, k / 25, k % 2, status="too_small" if k < 30 else "blurred") for k in range(60))
+    return make_table(FaceEstimate(k, k / 25, k % 2, status="too_small" if k < 30 else "blurred") for k in range(60))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_source_without_estimates_says_so(make: Callable[[], pd.DataFrame], sa
 
 
 def test_one_picture_is_a_point(tmp_path: Path):
-    rows = table([estimate(0, 3, -4)])
+    rows = make_table([estimate(0, 3, -4)])
     figure = source_figure(rows, SCALE, "photo", "SA-8")
     shown = panels(figure)
     assert shown["valence"].lines[2].get_ydata().tolist() == [3]

@@ -13,9 +13,10 @@ from PIL import Image
 
 from anclaf.faces.frames import read_image, read_video
 from anclaf.faces.haar import HaarDetector
-from anclaf.inference.analyse import analyse
-from anclaf.inference.estimate import table
 from anclaf.inference.estimator import AffectEstimator
+from anclaf.inference.prediction import predict_source
+from anclaf.inference.source import open_source
+from anclaf.inference.table import make_table
 
 pytestmark = pytest.mark.realdata
 
@@ -101,7 +102,7 @@ def test_a_video_without_a_face_has_no_estimate(estimator: AffectEstimator, vide
 def test_predict_equals_step_on_a_video(estimator: AffectEstimator, videos: Path):
     path = videos / "grid" / "lbbc2a.mpg"
     stream = estimator.stream(fps=25)
-    stepped = table(row for frame in read_video(path) for row in stream.step(frame.image))
+    stepped = make_table(row for frame in read_video(path) for row in stream.step(frame.image))
     predicted = estimator.predict(path)
     for name in ("time_s", "valence", "arousal", "q1", "x", "w"):
         np.testing.assert_allclose(predicted[name], stepped[name], atol=1e-5, err_msg=name)
@@ -207,7 +208,7 @@ def test_people_who_cross_keep_their_ids(estimator: AffectEstimator, videos: Pat
 
 
 def test_the_files_of_a_real_video(estimator: AffectEstimator, videos: Path, tmp_path: Path):
-    done = analyse(estimator, videos / "pyfeat_single_face.mp4", tmp_path)
+    done = predict_source(estimator, open_source(videos / "pyfeat_single_face.mp4"), tmp_path)
     assert (done.frames, done.rows, done.estimated, done.tracks) == (72, 72, 72, 1)
     check_one_face_throughout(pd.read_csv(done.table), 72)
     assert done.overlay is not None
@@ -223,7 +224,7 @@ def test_the_files_of_a_real_video(estimator: AffectEstimator, videos: Path, tmp
 def test_a_cut_video_gives_what_was_readable(estimator: AffectEstimator, videos: Path, tmp_path: Path):
     content = (videos / "grid" / "swiz3n.mpg").read_bytes()
     (tmp_path / "cut.mpg").write_bytes(content[: len(content) * 6 // 10])
-    done = analyse(estimator, tmp_path / "cut.mpg", tmp_path / "out")
+    done = predict_source(estimator, open_source(tmp_path / "cut.mpg"), tmp_path / "out")
     assert 30 < done.frames < 60
     assert "damaged" in done.problem
     assert len(pd.read_csv(done.table)) == done.frames

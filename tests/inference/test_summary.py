@@ -8,9 +8,8 @@ import pytest
 
 from anclaf.core.errors import ConfigError, TableError
 from anclaf.core.labels import QUADRANTS, label_quadrant
-from anclaf.inference.estimate import FaceEstimate, Status, table
-from anclaf.inference.saved import read_chunks, read_table
 from anclaf.inference.summary import summarize
+from anclaf.inference.table import FaceEstimate, Status, make_table, read_chunks, read_table
 
 POINTS = {"a": (1.0, 1.0), "b": (-1.0, 1.0), "c": (-1.0, -1.0), "d": (1.0, -1.0)}
 
@@ -26,7 +25,7 @@ def gap(frame: int, time_s: float, status: Status = "no_face", track: int | None
 
 def course(text: str, fps: float = 10.0, track: int = 0) -> pd.DataFrame:
     """A frame for each letter: a, b, c, d are the quadrants in their order, a full stop is a gap."""
-    return table(
+    return make_table(
         gap(k, k / fps, track=track) if letter == "." else estimate(k, k / fps, *POINTS[letter], track)
         for k, letter in enumerate(text)
     )
@@ -40,7 +39,7 @@ def only(rows: pd.DataFrame, dwell_s: float = 0.5) -> pd.Series:
 
 def test_level_and_spread_are_weighted_by_how_long_a_frame_lasts():
     # 0.1, 0.2, 0.1 s, and the last for the median interval, 0.1 s
-    rows = table([estimate(0, 0, 1, 0), estimate(1, 0.1, 4, 0), estimate(2, 0.3, 2, 0), estimate(3, 0.4, 6, 0)])
+    rows = make_table([estimate(0, 0, 1, 0), estimate(1, 0.1, 4, 0), estimate(2, 0.3, 2, 0), estimate(3, 0.4, 6, 0)])
     found = only(rows)
     values = np.array([1, 4, 4, 2, 6])
     assert found["seconds"] == pytest.approx(0.5)
@@ -55,7 +54,7 @@ def test_level_and_spread_are_weighted_by_how_long_a_frame_lasts():
 
 def test_percentiles_are_those_of_frames_that_last_alike():
     values = np.random.default_rng(0).normal(size=401)
-    found = only(table(estimate(k, k / 25, value, -value) for k, value in enumerate(values)))
+    found = only(make_table(estimate(k, k / 25, value, -value) for k, value in enumerate(values)))
     expected = np.quantile(values, [0.05, 0.5, 0.95], method="inverted_cdf")
     np.testing.assert_allclose(found[["valence_p5", "valence_median", "valence_p95"]].astype(float), expected)
 
@@ -63,8 +62,8 @@ def test_percentiles_are_those_of_frames_that_last_alike():
 def test_a_video_with_each_frame_twice_at_twice_the_rate_says_the_same():
     rng = np.random.default_rng(1)
     values = rng.normal(size=(300, 2)).cumsum(0) / 5
-    once = only(table(estimate(k, k / 10, *value) for k, value in enumerate(values)))
-    twice = only(table(estimate(k, k / 20, *values[k // 2]) for k in range(600)))
+    once = only(make_table(estimate(k, k / 10, *value) for k, value in enumerate(values)))
+    twice = only(make_table(estimate(k, k / 20, *values[k // 2]) for k in range(600)))
     counted = ["frames", "estimated_frames", "valence_change_per_s", "arousal_change_per_s"]  # of 0.05 s less
     pd.testing.assert_series_equal(once.drop(counted), twice.drop(counted), check_names=False)
     assert once["transitions"] > 3
@@ -124,7 +123,11 @@ def test_transitions(text: str, dwell_s: float, expected: dict[str, int]):
 
 def test_each_track_has_a_row_and_so_have_the_frames_with_nobody():
     rows = pd.concat(
-        [course("aaaaa", track=2), course("bbb..", track=0), table([gap(k, k / 10, track=None) for k in range(5, 8)])]
+        [
+            course("aaaaa", track=2),
+            course("bbb..", track=0),
+            make_table([gap(k, k / 10, track=None) for k in range(5, 8)]),
+        ]
     )
     found = summarize(rows.sample(frac=1, random_state=0))
     assert found["track"].tolist() == [0, 2, pd.NA]
@@ -138,7 +141,7 @@ def test_each_track_has_a_row_and_so_have_the_frames_with_nobody():
 
 
 def test_one_picture():
-    found = only(table([estimate(0, 0.0, 2, -3)]))
+    found = only(make_table([estimate(0, 0.0, 2, -3)]))
     assert (found["seconds"], found["valence_mean"], found["arousal_p95"], found["valence_sd"]) == (0, 2, -3, 0)
     assert (found["estimated_share"], found["V+A-_share"]) == (1, 1)
     assert np.isnan(found["valence_change_per_s"])
@@ -158,8 +161,8 @@ def test_shares_and_times_add_up():
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_file_says_the_same_as_the_table(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anclaf.inference.saved._CHUNK", 7)
-    rows = pd.concat([course("aaaaabbbbb..ccc"), table([gap(15, 1.5, track=None)])])
+    monkeypatch.setattr("anclaf.inference.table._READ_ROWS", 7)
+    rows = pd.concat([course("aaaaabbbbb..ccc"), make_table([gap(15, 1.5, track=None)])])
     path = tmp_path / f"a.{suffix}"
     rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
     assert len(list(read_chunks(path))) == 3

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from anclaf.core.errors import ConfigError
-from anclaf.inference.tracks import Sighting, Tracker, look
+from anclaf.inference.tracks import Sighting, Tracker, appearance_descriptor
 
-LOOKS = [look(np.random.default_rng(k).integers(0, 256, (32, 32, 3)).astype(np.uint8)) for k in range(5)]
+APPEARANCES = [
+    appearance_descriptor(np.random.default_rng(k).integers(0, 256, (32, 32, 3)).astype(np.uint8)) for k in range(5)
+]
 
 
 def seen(x: float, y: float = 100, side: float = 50, who: int = 0) -> Sighting:
-    return Sighting((x - side / 2, y - side / 2, side, side), LOOKS[who])
+    return Sighting((x - side / 2, y - side / 2, side, side), APPEARANCES[who])
 
 
 def ids(tracker: Tracker, sightings: Sequence[Sighting], time_s: float) -> list[int | None]:
@@ -21,12 +23,13 @@ def ids(tracker: Tracker, sightings: Sequence[Sighting], time_s: float) -> list[
     return [found.get(index) for index in range(len(sightings))]
 
 
-def test_looks_are_unit_vectors_that_light_does_not_change():
+def test_appearance_descriptors_are_unit_vectors_that_light_does_not_change():
     crop = np.random.default_rng(0).integers(20, 100, (64, 64, 3)).astype(np.uint8)
-    assert np.linalg.norm(look(crop)) == pytest.approx(1)
-    assert look(crop) @ look((crop * 2 + 10).astype(np.uint8)) == pytest.approx(1, abs=5e-3)
-    assert abs(LOOKS[0] @ LOOKS[1]) < 0.2
-    assert np.isfinite(look(np.zeros((64, 64, 3), np.uint8))).all()
+    assert np.linalg.norm(appearance_descriptor(crop)) == pytest.approx(1)
+    brighter = (crop * 2 + 10).astype(np.uint8)
+    assert appearance_descriptor(crop) @ appearance_descriptor(brighter) == pytest.approx(1, abs=5e-3)
+    assert abs(APPEARANCES[0] @ APPEARANCES[1]) < 0.2
+    assert np.isfinite(appearance_descriptor(np.zeros((64, 64, 3), np.uint8))).all()
 
 
 def test_one_person_keeps_one_id_through_motion_and_trembling():

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from anclaf.cli.console import fail, progress_display, say
+from anclaf.config import FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
 from anclaf.core.errors import AnclafError, ConfigError
+from anclaf.core.progress import Progress
+
+if TYPE_CHECKING:
+    from anclaf.inference.estimator import AffectEstimator
 
 
 @dataclass(frozen=True)
@@ -21,15 +26,15 @@ class Predict:
     """A model's folder, such as RUN/fold0/SA-8."""
     out: Path
     """Folder for NAME.csv or NAME.parquet, NAME.overlay.mp4, and NAME.json, which says how they were made."""
-    faces: Literal["all", "largest"] = "all"
+    faces: FaceChoice = "all"
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
     """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once) or yunet:PATH."""
-    windows: Literal["sliding", "tumbling"] = "sliding"
+    windows: WindowMode = "sliding"
     """tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
     """Add the attention weights of SA models as columns."""
-    format: Literal["csv", "parquet"] = "csv"
+    format: TableFormat = "csv"
     """Of the table."""
     overlay: bool = True
     """Write the overlay video."""
@@ -48,31 +53,15 @@ class Predict:
     """CPU threads of torch; as many as it likes if not stated."""
 
     def run(self) -> int:
-        import torch
-
-        from anclaf.inference.estimator import AffectEstimator
-        from anclaf.inference.source import expand, source_name
-
-        if not self.sources:
-            raise ConfigError("no source given; expected one or more videos, pictures, folders, streams or cameras")
-        if self.resume and self.overwrite:
-            raise ConfigError("--resume and --overwrite contradict each other; choose one")
-        sources = expand(self.sources)
-        names = [source_name(source) for source in sources]
-        if twins := sorted({name for name in names if names.count(name) > 1}):
-            table = f"{twins[0]}.{self.format}"
-            raise ConfigError(f"two sources would both write {table}; give them in two calls with two --out")
-        if self.threads is not None:
-            torch.set_num_threads(max(1, self.threads))
-        estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
-        say(f"detector: {estimator.detector.name}")
-        if self.detector == "auto" and estimator.detector.name == "haar":
-            say("  --detector yunet finds more faces; it is downloaded once (320 kB)")
+        sources = self._sources()
+        options = StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention)
+        output = OutputOptions(self.format, self.overlay, self.plot, self.overwrite, self.resume)
+        estimator = self._estimator()
         failed = []
         with progress_display() as progress:
-            for source, name in zip(sources, names, strict=True):
+            for name, source in sources.items():
                 try:
-                    whole = self._analyse(estimator, source, progress)
+                    whole = self._predict(estimator, source, options, output, progress)
                 except AnclafError as error:
                     fail(str(error))
                     whole = False
@@ -85,17 +74,48 @@ class Predict:
             fail(f"{len(failed)} of {len(sources)} sources failed: {', '.join(failed)}")
         return 2 if failed else 0
 
-    def _analyse(self, estimator, source: str, progress) -> bool:
-        """Analyse one source and say what came of it; whether it could be read to its end."""
-        from anclaf.inference.analyse import analyse
-        from anclaf.inference.estimator import StreamOptions
+    def _sources(self) -> dict[str, str]:
+        """What the files of each source are called, and the source."""
+        from anclaf.inference.source import expand, source_name
 
-        done = analyse(
-            estimator, source, self.out,
-            StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention),
-            format=self.format, overlay=self.overlay, plot=self.plot, overwrite=self.overwrite, resume=self.resume,
-            image_fps=self.image_fps, seconds=self.seconds, progress=progress,
-        )  # fmt: skip
+        if not self.sources:
+            raise ConfigError("no source given; expected one or more videos, pictures, folders, streams or cameras")
+        named: dict[str, str] = {}
+        for source in expand(self.sources):
+            name = source_name(source)
+            if name in named:
+                table = f"{name}.{self.format}"
+                raise ConfigError(f"two sources would both write {table}; give them in two calls with two --out")
+            named[name] = source
+        return named
+
+    def _estimator(self) -> "AffectEstimator":
+        import torch
+
+        from anclaf.inference.estimator import AffectEstimator
+
+        if self.threads is not None:
+            torch.set_num_threads(max(1, self.threads))
+        estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
+        say(f"detector: {estimator.detector.name}")
+        if self.detector == "auto" and estimator.detector.name == "haar":
+            say("  --detector yunet finds more faces; it is downloaded once (320 kB)")
+        return estimator
+
+    def _predict(
+        self,
+        estimator: "AffectEstimator",
+        source: str,
+        options: StreamOptions,
+        output: OutputOptions,
+        progress: Progress,
+    ) -> bool:
+        """Analyse one source and say what came of it; whether it could be read to its end."""
+        from anclaf.inference.prediction import predict_source
+        from anclaf.inference.source import open_source
+
+        opened = open_source(source, self.image_fps, self.seconds)
+        done = predict_source(estimator, opened, self.out, options, output, progress)
         print(done.table)
         counts = f"{done.tracks} tracks, {done.estimated} of {done.rows} rows with an estimate"
         say(f"  {done.frames} frames, {counts}")

@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from anclaf.cli.console import fail, print_table
-from anclaf.config import DWELL_S, TableFormat
+from anclaf.config import DWELL_S, TABLE_SUFFIXES
 from anclaf.core.errors import ConfigError, OutputError, TableError
-from anclaf.core.files import atomic_path
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-SUFFIXES = tuple(f".{name}" for name in get_args(TableFormat))
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -34,28 +31,22 @@ class Summarize:
     """Replace OUT if it is there."""
 
     def run(self) -> int:
-        import pandas as pd
-
-        from anclaf.inference.summary import summarize
+        from anclaf.inference.summary import join_summaries, summarize, write_summary
 
         self._check_out()
         paths = self._paths()
-        found, failed = [], 0
+        summaries: dict[str, DataFrame] = {}
         for name, path in zip(_names(paths), paths, strict=True):
             try:
-                summary = summarize(path, self.dwell)
+                summaries[name] = summarize(path, self.dwell)
             except TableError as error:
                 fail(str(error))
-                failed += 1
-                continue
-            summary.insert(0, "source", name)
-            found.append(summary)
-        if failed:
+        if failed := len(paths) - len(summaries):
             fail(f"{failed} of {len(paths)} tables failed")
-        if found:
-            summary = pd.concat(found, ignore_index=True)
+        if summaries:
+            summary = join_summaries(summaries)
             if self.out:
-                _write(summary, self.out)
+                write_summary(summary, self.out)
             _show(summary)
             if self.out:
                 print(self.out)
@@ -66,7 +57,7 @@ class Summarize:
             if self.overwrite:
                 raise ConfigError("--overwrite without --out has no effect; name the file, or leave it out")
             return
-        if self.out.suffix.lower() not in SUFFIXES:
+        if self.out.suffix.lower() not in TABLE_SUFFIXES:
             raise ConfigError(f"--out {self.out}: expected a name that ends in .csv or .parquet")
         if self.out.is_dir():
             raise OutputError(f"{self.out} is a folder; expected the name of a file")
@@ -81,7 +72,7 @@ class Summarize:
         for given in self.tables:
             inside = [given]
             if given.is_dir():
-                inside = sorted(path for path in given.iterdir() if path.suffix.lower() in SUFFIXES)
+                inside = sorted(path for path in given.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
                 inside = [path for path in inside if not (self.out and path.resolve() == self.out.resolve())]
                 if not inside:
                     raise TableError(f"{given}: a folder without tables; expected .csv or .parquet of `anclaf predict`")
@@ -99,17 +90,8 @@ def _names(paths: list[Path]) -> list[str]:
     return [path.stem if stems.count(path.stem) == 1 else str(path) for path in paths]
 
 
-def _write(summary: "pd.DataFrame", path: Path) -> None:
-    with atomic_path(path) as temporary:
-        if path.suffix.lower() == ".csv":
-            summary.round(6).to_csv(temporary, index=False)
-        else:
-            summary.to_parquet(temporary, index=False)
-
-
-def _show(summary: "pd.DataFrame") -> None:
+def _show(summary: "DataFrame") -> None:
     """The main columns on standard output."""
-    import pandas as pd
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -125,10 +107,10 @@ def _show(summary: "pd.DataFrame") -> None:
     )
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in summary.to_dict("records"):
+    for row, nobody in zip(summary.to_dict("records"), summary["track"].isna(), strict=True):
         table.add_row(
             escape(row["source"]),
-            "nobody" if pd.isna(row["track"]) else str(row["track"]),
+            "nobody" if nobody else str(row["track"]),
             _text(row["seconds"], 1),
             _share(row["estimated_share"]),
             _pair(row["valence_mean"], "±", row["valence_sd"]),

@@ -1,77 +1,169 @@
-"""The files of one source: their names, what an earlier analysis left, and how they get their own names."""
+"""The files of one source: their names, what an earlier analysis left, and where an unfinished one goes on.
+
+An analysis that was killed goes on from its last `StreamCheckpoint` with the numbers that it would have had.
+"""
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from anclaf.config import OutputOptions
 from anclaf.core.errors import OutputError, StaleError
-from anclaf.core.files import output_error, write_json
-from anclaf.inference.bookmark import Bookmark
-from anclaf.inference.table_file import TableFormat, write_parquet
+from anclaf.core.files import atomic_path, output_error, write_json
+from anclaf.inference.table import write_parquet
 
 MadeWith = dict[str, Any]
 """All that the numbers depend on, as JSON gives it back."""
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """The files `FOLDER/NAME.…`. table, overlay, plot, about: for the user. rows, picture, mark: while it runs."""
+class StreamCheckpoint:
+    """Where an analysis is, between two frames.
+
+    made_with: all that the numbers depend on. counts: of what is in the table so far. table_bytes: its length; 0 at the
+    beginning. stream: `AffectStream.state`.
+    """
+
+    made_with: MadeWith
+    counts: dict[str, int]
+    table_bytes: int
+    stream: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write it to one safetensors file, which replaces the one before.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        arrays: dict[str, Tensor] = {}
+        content = json.dumps(_without_arrays(asdict(self), arrays))
+        with atomic_path(path) as temporary:
+            try:
+                save_file(arrays, temporary, metadata={"stream_checkpoint": content})
+            except SafetensorError as error:
+                raise OSError(None, str(error)) from error
+
+    @classmethod
+    def load(cls, path: Path) -> "StreamCheckpoint":
+        """Read it.
+
+        Raises:
+            OutputError: it is damaged, or of a version that kept other things.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                return cls(**_with_arrays(json.loads(file.metadata()["stream_checkpoint"]), file.get_tensor))
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+            raise OutputError(
+                f"{path}: damaged or of another version; nothing can go on from it. Use --overwrite"
+            ) from error
+
+
+def _without_arrays(value: Any, arrays: dict[str, Tensor]) -> Any:
+    """`value` as JSON can hold it; each array and tensor goes to `arrays`, and a note of its key and kind stays."""
+    if isinstance(value, dict):
+        return {key: _without_arrays(item, arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_arrays(item, arrays) for item in value]
+    if isinstance(value, np.ndarray | Tensor):
+        key = str(len(arrays))
+        tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value.detach().cpu()
+        arrays[key] = tensor.clone(memory_format=torch.contiguous_format)
+        return {"array" if isinstance(value, np.ndarray) else "tensor": key}
+    return value
+
+
+def _with_arrays(value: Any, get: Callable[[str], Tensor]) -> Any:
+    match value:
+        case {"array": key}:
+            return get(key).numpy()
+        case {"tensor": key}:
+            return get(key)
+        case dict():
+            return {key: _with_arrays(item, get) for key, item in value.items()}
+        case list():
+            return [_with_arrays(item, get) for item in value]
+    return value
+
+
+@dataclass(frozen=True)
+class OutputFiles:
+    """The files `FOLDER/NAME.…`. table, overlay, plot, about: for the user. rows, overlay_part, checkpoint: while it
+    runs."""
 
     folder: Path
     name: str
-    format: TableFormat
-    with_overlay: bool
-    with_plot: bool
+    options: OutputOptions
 
     @property
     def table(self) -> Path:
-        return self.folder / f"{self.name}.{self.format}"
+        return self._path(self.options.format)
 
     @property
     def overlay(self) -> Path | None:
-        return self.folder / f"{self.name}.overlay.mp4" if self.with_overlay else None
+        return self._path("overlay.mp4") if self.options.overlay else None
 
     @property
     def plot(self) -> Path | None:
-        return self.folder / f"{self.name}.plot.png" if self.with_plot else None
+        return self._path("plot.png") if self.options.plot else None
 
     @property
     def about(self) -> Path:
-        return self.folder / f"{self.name}.json"
+        return self._path("json")
 
     @property
     def rows(self) -> Path:
-        return self.folder / f"{self.name}.csv.part"
+        return self._path("csv.part")
 
     @property
-    def picture(self) -> Path:
-        return self.folder / f"{self.name}.overlay.mp4.part"
+    def overlay_part(self) -> Path:
+        return self._path("overlay.mp4.part")
 
     @property
-    def mark(self) -> Path:
-        return self.folder / f"{self.name}.bookmark"
+    def checkpoint(self) -> Path:
+        return self._path("bookmark")
+
+    def _path(self, suffix: str) -> Path:
+        return self.folder / f"{self.name}.{suffix}"
 
     def _wanted(self) -> list[Path]:
         return [path for path in (self.table, self.overlay, self.plot) if path is not None]
 
-    def refuse_what_exists(self) -> None:
-        """Raises OutputError where there is a file that would be replaced, or an analysis that did not end."""
+    def refuse_existing(self) -> None:
+        """Check that nothing would be replaced that is not to be.
+
+        Raises:
+            OutputError: there is a file that would be, or an analysis that did not end, and neither `overwrite` nor
+                `resume` is on.
+        """
+        if self.options.overwrite or self.options.resume:
+            return
         for path in self._wanted():
             if path.exists():
                 raise OutputError(f"{path} exists; use --overwrite, --resume, or another folder")
         if self.rows.exists():
             raise OutputError(f"{self.rows}: an analysis that did not end; use --resume, --overwrite or another folder")
 
-    def complete(self, made_with: MadeWith) -> dict[str, Any] | None:
-        """What `record` was told, where all files are there and the analysis ended.
+    def finished(self, made_with: MadeWith) -> dict[str, Any] | None:
+        """What `record` was told, where `resume` is on, all files are there and the analysis ended.
 
         Raises:
             StaleError: they were made with something else. OutputError: nobody knows what they were made with.
         """
+        if not self.options.resume:
+            return None
         if not self.about.exists():
-            if self.table.exists() and not self.mark.exists():
+            if self.table.exists() and not self.checkpoint.exists():
                 raise OutputError(f"{self.table} exists without {self.about.name}; use --overwrite or another folder")
             return None
         try:
@@ -84,17 +176,17 @@ class Outputs:
         there = all(path.name in files and path.exists() for path in self._wanted())
         return result if complete and there else None
 
-    def bookmark(self, made_with: MadeWith) -> Bookmark | None:
-        """Where to go on, None for the beginning.
+    def last_checkpoint(self, made_with: MadeWith) -> StreamCheckpoint | None:
+        """Where to go on if `resume` is on; None for the beginning.
 
         Raises:
             StaleError: it was made with something else. OutputError: it is damaged.
         """
-        if not self.mark.exists():
+        if not self.options.resume or not self.checkpoint.exists():
             return None
-        mark = Bookmark.load(self.mark)
-        self._compare(mark.made_with, made_with)
-        return mark
+        checkpoint = StreamCheckpoint.load(self.checkpoint)
+        self._compare(checkpoint.made_with, made_with)
+        return checkpoint
 
     def _compare(self, before: MadeWith, now: MadeWith) -> None:
         now = json.loads(json.dumps(now))
@@ -104,32 +196,45 @@ class Outputs:
                 "Use the same, --overwrite, or another folder"
             )
 
-    def begin(self, mark: Bookmark | None) -> None:
-        """Make the folder, and room for an analysis that starts at a bookmark or anew.
+    def begin(self, start: StreamCheckpoint) -> None:
+        """Make the folder, and room for an analysis that starts at a checkpoint.
 
         Raises:
             OutputError: the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if mark is None:
-                self.mark.unlink(missing_ok=True)
+            if not start.table_bytes:
+                self.checkpoint.unlink(missing_ok=True)
                 self.about.unlink(missing_ok=True)
-            elif not self.rows.exists() and self.format == "csv" and self.table.exists():
+            elif not self.rows.exists() and self.options.format == "csv" and self.table.exists():
                 os.replace(self.table, self.rows)  # Ctrl-C had given it its name
         except OSError as error:
             raise output_error(self.folder, error) from error
+
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """While frames are analysed: what an error leaves unfinished is removed, unless a checkpoint needs it."""
+        try:
+            yield
+        except BaseException as error:
+            self.overlay_part.unlink(missing_ok=True)
+            if not self.checkpoint.exists():
+                self.rows.unlink(missing_ok=True)
+            elif isinstance(error, OutputError):
+                raise OutputError(f"{error}. What is done is kept; --resume goes on from it") from error
+            raise
 
     def publish(self) -> None:
         """Give the table and the overlay their names.
 
         Raises:
-            OutputError: they cannot be written. `begin` and a bookmark can go on from there.
+            OutputError: they cannot be written. `begin` and a checkpoint can go on from there.
         """
         try:
-            if self.overlay is not None and self.picture.exists():
-                os.replace(self.picture, self.overlay)
-            if self.format == "parquet":
+            if self.overlay is not None and self.overlay_part.exists():
+                os.replace(self.overlay_part, self.overlay)
+            if self.options.format == "parquet":
                 write_parquet(self.table, self.rows)
             else:
                 os.replace(self.rows, self.table)
@@ -137,7 +242,7 @@ class Outputs:
             raise output_error(self.table, error) from error
 
     def record(self, result: dict[str, Any], made_with: MadeWith, complete: bool) -> None:
-        """Write `about`, and remove what only a bookmark needs; where it is not complete, the bookmark stays.
+        """Write `about`, and remove what only a checkpoint needs; where it is not complete, the checkpoint stays.
 
         Raises:
             OutputError: it cannot be written.
@@ -145,12 +250,6 @@ class Outputs:
         about = {"complete": complete, "files": [path.name for path in self._wanted()], "result": result}
         write_json(self.about, about | {"made_with": made_with})
         if complete:
-            self.mark.unlink(missing_ok=True)
-        if not self.mark.exists():
-            self.rows.unlink(missing_ok=True)
-
-    def discard_unmarked(self) -> None:
-        """Remove what is unfinished, unless there is a bookmark that needs it."""
-        self.picture.unlink(missing_ok=True)
-        if not self.mark.exists():
+            self.checkpoint.unlink(missing_ok=True)
+        if not self.checkpoint.exists():
             self.rows.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A video with what was estimated drawn into it: box, identity, a dial of valence and arousal, and their traces."""
+"""A video with what was estimated drawn into it: box, identity, a dial of valence and arousal, and both over time."""
 
 from collections import deque
 from fractions import Fraction
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from anclaf.core.errors import OutputError
 from anclaf.core.files import output_error
 from anclaf.core.labels import LabelScale
-from anclaf.inference.estimate import FaceEstimate
+from anclaf.inference.table import FaceEstimate
 
-TRACE_S = 10.0
+TIMELINE_S = 10.0
 LONGEST_SIDE = 1280
 
 _INK, _PAPER, _PALE = (235, 235, 235), (24, 26, 30), (96, 100, 108)
@@ -30,7 +30,7 @@ class OverlayVideo:
     """Writes frames as they come, at a constant frame rate: H.264, or MPEG-4 part 2 where FFmpeg lacks libx264.
 
     Where the source's frame rate varies, frames are repeated or left out so that times stay right. Frames with a side
-    over `LONGEST_SIDE` are reduced. A strip below the picture holds the last `TRACE_S` seconds.
+    over `LONGEST_SIDE` are reduced. A strip below the picture holds the last `TIMELINE_S` seconds.
 
     Use as a context manager; the file is whole when the block ends.
 
@@ -40,7 +40,7 @@ class OverlayVideo:
         scale: of the estimates, to draw them.
 
     Raises:
-        OutputError: the place cannot be written.
+        OutputError: the file cannot be written.
     """
 
     def __init__(self, path: Path, fps: float, scale: LabelScale):
@@ -59,7 +59,7 @@ class OverlayVideo:
     def add(self, time_s: float, frame: NDArray[np.uint8], estimates: list[FaceEstimate]) -> None:
         """The next frame, (H, W, 3) uint8 RGB, and what was said of it."""
         self._history.append((time_s, estimates))
-        while self._history[0][0] < time_s - TRACE_S:
+        while self._history[0][0] < time_s - TIMELINE_S:
             self._history.popleft()
         # the frame before this one is shown until now
         self._show_until(time_s)
@@ -125,7 +125,7 @@ class OverlayVideo:
         if reason and not any(np.isfinite(e.x) for e in estimates):
             _text(picture, reason, (int(8 * unit), int(20 * unit)), unit, _INK)
         strip = np.full((round(self._size[0] * 0.11) * 2, self._size[0], 3), _PAPER, np.uint8)
-        self._traces(strip, time_s, unit)
+        self._timelines(strip, time_s, unit)
         return np.concatenate([picture, strip]).astype(np.uint8)
 
     def _face(self, picture: NDArray, estimate: FaceEstimate, to_picture: NDArray, unit: float) -> None:
@@ -164,7 +164,7 @@ class OverlayVideo:
         cv2.line(picture, centre, dot, colour, 1, cv2.LINE_AA)
         cv2.circle(picture, dot, max(3, round(4 * unit)), colour, -1, cv2.LINE_AA)
 
-    def _traces(self, strip: NDArray, time_s: float, unit: float) -> None:
+    def _timelines(self, strip: NDArray, time_s: float, unit: float) -> None:
         height, width = strip.shape[:2]
         left, half = int(88 * unit), height // 2
         for name, top, ink in (("valence", 0, _VALENCE), ("arousal", half, _AROUSAL)):
@@ -174,7 +174,7 @@ class OverlayVideo:
             for track, values in self._lines(name).items():
                 times = np.array([t for t, _ in values])
                 levels = np.clip(self._scale.normalise([v for _, v in values]), -1, 1)
-                xs = width - 4 - (time_s - times) / TRACE_S * (width - left - 4)
+                xs = width - 4 - (time_s - times) / TIMELINE_S * (width - left - 4)
                 ys = middle - levels * (half / 2 - 3)
                 for i in range(1, len(values)):
                     if times[i] - times[i - 1] < 0.5:  # a longer gap stays open

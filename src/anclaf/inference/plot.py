@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS, LabelScale
-from anclaf.inference.estimate import Status
-from anclaf.inference.saved import STATUSES
-from anclaf.inference.trace import Trace, read_traces
+from anclaf.inference.table import STATUSES, Status
+from anclaf.inference.timeline import Timeline, read_timelines
 
 WIDTH = 11.0
 """Inches."""
@@ -76,13 +75,13 @@ def source_figure(table: pd.DataFrame | Path, scale: LabelScale, title: str, cap
     Raises:
         TableError: as `read_chunks`.
     """
-    traces, left_out = read_traces(table, TRACKS, POINTS)
-    view, layout = _View.of(traces, scale), _Layout.of(len(traces))
+    timelines, left_out = read_timelines(table, TRACKS, POINTS)
+    view, layout = _View.of(timelines, scale), _Layout.of(len(timelines))
     figure = Figure(figsize=(WIDTH, layout.height), facecolor=_PAPER)
     _head(figure, layout, title, caption, left_out)
-    for place in range(len(traces)):
-        _row(figure, layout, place, traces, view)
-    _below(figure, layout, traces, view)
+    for index in range(len(timelines)):
+        _row(figure, layout, index, timelines, view)
+    _below(figure, layout, timelines, view)
     return figure
 
 
@@ -105,8 +104,8 @@ class _View:
         return float(self.ticks[2])
 
     @classmethod
-    def of(cls, traces: list[Trace], scale: LabelScale) -> "_View":
-        away = np.abs(np.concatenate([trace.affect for trace in traces]) - scale.middle)
+    def of(cls, timelines: list[Timeline], scale: LabelScale) -> "_View":
+        away = np.abs(np.concatenate([timeline.affect for timeline in timelines]) - scale.middle)
         farthest = float(np.nanmax(away)) if np.isfinite(away).any() else np.inf
         full = reach = (scale.high - scale.low) / 2
         while reach > full / 4 and farthest <= 0.45 * reach:
@@ -115,7 +114,7 @@ class _View:
         note = f"axes show {_number(ticks[0])} … {_number(ticks[-1])} of {_number(scale.low)} … {_number(scale.high)}"
         # an estimate may lie outside the scale
         room = 1.05 * max(reach, farthest if np.isfinite(farthest) else 0)
-        duration = traces[0].start[-1] - traces[0].start[0]
+        duration = timelines[0].start[-1] - timelines[0].start[0]
         tick = next((tick for tick in _TICKS_S if duration / tick <= 9), duration / 8)
         note = note if reach < full else ""
         return cls(scale.middle - room, scale.middle + room, ticks, note, tick, *_clock(duration))
@@ -195,28 +194,28 @@ def _head(figure: Figure, layout: _Layout, title: str, caption: str, left_out: i
     figure.text(1 - 0.15 / WIDTH, top, words, ha="right", fontsize=8, color=_SOFT, **style)
 
 
-def _row(figure: Figure, layout: _Layout, place: int, traces: list[Trace], view: _View) -> None:
-    trace, last = traces[place], place == len(traces) - 1
-    top = layout.top + place * layout.row + layout.title
-    ticks = view.ticks if len(traces) <= 3 else view.ticks[::2]
+def _row(figure: Figure, layout: _Layout, index: int, timelines: list[Timeline], view: _View) -> None:
+    timeline, last = timelines[index], index == len(timelines) - 1
+    top = layout.top + index * layout.row + layout.title
+    ticks = view.ticks if len(timelines) <= 3 else view.ticks[::2]
     for k, name in enumerate(("valence", "arousal")):
         below = top + k * (layout.line + layout.gap)
         ax = layout.panel(figure, layout.left, below, layout.width, layout.line)
-        _line(ax, trace, trace.affect[:, k], _COLOURS[place], view)
+        _line(ax, timeline, timeline.affect[:, k], _COLOURS[index], view)
         ax.set_yticks(ticks, [_number(tick) for tick in ticks])
         ax.set_ylabel(name, color=_SOFT, fontsize=9)
         ax.yaxis.set_label_coords(-0.45 / layout.width, 0.5)
         if k == 0:
-            ax.set_title(_about(trace), fontsize=9, color=_INK, loc="left", pad=4, parse_math=False)
-            if trace.track is None:
+            ax.set_title(_about(timeline), fontsize=9, color=_INK, loc="left", pad=4, parse_math=False)
+            if timeline.track is None:
                 style = {"ha": "center", "fontsize": 12, "color": _INK}
                 ax.text(0.5, 0.62, "no estimate in this source", transform=ax.transAxes, **style)
     below = top + 2 * (layout.line + layout.gap)
     strip = layout.panel(figure, layout.left, below, layout.width, layout.strip)
-    _strip(strip, trace)
-    _time_axis(strip, trace, view, last)
+    _strip(strip, timeline)
+    _time_axis(strip, timeline, view, last)
     ax = layout.panel(figure, WIDTH - layout.square - 0.15, top, layout.square, layout.square)
-    _circumplex(ax, place, traces, view)
+    _circumplex(ax, index, timelines, view)
     for axis, name in ((ax.xaxis, "valence"), (ax.yaxis, "arousal")):
         # all rows have the same range, so that numbers below the last one are enough
         written = last or name == "arousal"
@@ -224,62 +223,62 @@ def _row(figure: Figure, layout: _Layout, place: int, traces: list[Trace], view:
         axis.set_label_text(name if written else "", color=_SOFT, fontsize=9)
 
 
-def _about(trace: Trace) -> str:
-    if trace.track is None:
-        parts = zip(STATUSES, trace.shares.sum(0) / trace.shares.sum(), strict=True)
+def _about(timeline: Timeline) -> str:
+    if timeline.track is None:
+        parts = zip(STATUSES, timeline.shares.sum(0) / timeline.shares.sum(), strict=True)
         return ", ".join(f"{_REASONS[status][0]} {100 * part:.0f} %" for status, part in parts if part)
-    valence, arousal = (f"{value:.2f}".replace("-", "−") for value in trace.mean)
-    part = f"{100 * trace.estimated:.0f} % of its frames have an estimate"
-    return f"track {trace.track}:   mean valence {valence}, mean arousal {arousal};  {part}"
+    valence, arousal = (f"{value:.2f}".replace("-", "−") for value in timeline.mean)
+    part = f"{100 * timeline.estimated:.0f} % of its frames have an estimate"
+    return f"track {timeline.track}:   mean valence {valence}, mean arousal {arousal};  {part}"
 
 
-def _line(ax: Axes, trace: Trace, value: NDArray[np.float64], colour: str, view: _View) -> None:
-    time = trace.start[:-1]
+def _line(ax: Axes, timeline: Timeline, value: NDArray[np.float64], colour: str, view: _View) -> None:
+    time = timeline.start[:-1]
     ax.axhline(view.middle, color=_SOFT, linewidth=0.7, linestyle=_DASHES, zorder=1)
     ax.plot(time, value, color=colour, linewidth=1.1)
     gone = np.isnan(np.concatenate([[np.nan], value, [np.nan]]))
     alone = ~gone[1:-1] & gone[:-2] & gone[2:]  # a line through one point is not seen
-    ax.plot(time[alone], value[alone], "o", color=colour, markersize=7 if trace.still else 3)
-    ax.set(xlim=_span(trace), ylim=(view.low, view.high))
+    ax.plot(time[alone], value[alone], "o", color=colour, markersize=7 if timeline.still else 3)
+    ax.set(xlim=_span(timeline), ylim=(view.low, view.high))
     ax.grid(True, color=_LINE, linewidth=0.7)
     ax.set_axisbelow(True)
-    ax.xaxis.set_major_locator(NullLocator() if trace.still else MultipleLocator(view.tick_s))
+    ax.xaxis.set_major_locator(NullLocator() if timeline.still else MultipleLocator(view.tick_s))
     ax.tick_params(labelbottom=False)
 
 
-def _span(trace: Trace) -> tuple[float, float]:
+def _span(timeline: Timeline) -> tuple[float, float]:
     """Of the time axis; one picture is in its middle."""
-    first, last = float(trace.start[0]), float(trace.start[-1])
-    return (first - 1, last) if trace.still else (first, last)
+    first, last = float(timeline.start[0]), float(timeline.start[-1])
+    return (first - 1, last) if timeline.still else (first, last)
 
 
-def _strip(ax: Axes, trace: Trace) -> None:
+def _strip(ax: Axes, timeline: Timeline) -> None:
     """How much of each step had which status; blank where the track was not there."""
-    start = np.array(_span(trace)) if trace.still else trace.start
-    below = np.zeros(len(trace.shares))
-    for status, share in zip(STATUSES, trace.shares.T, strict=True):
+    start = np.array(_span(timeline)) if timeline.still else timeline.start
+    below = np.zeros(len(timeline.shares))
+    for status, share in zip(STATUSES, timeline.shares.T, strict=True):
         if share.any():
             low, high = np.append(below, 0), np.append(below + share, 0)
             colour = _REASONS[status][1]
             ax.fill_between(start, low, high, step="post", color=colour, linewidth=0, antialiased=False)
             below = below + share
-    ax.set(xlim=_span(trace), ylim=(0, 1))
+    ax.set(xlim=_span(timeline), ylim=(0, 1))
     ax.yaxis.set_major_locator(NullLocator())
 
 
-def _time_axis(ax: Axes, trace: Trace, view: _View, labelled: bool) -> None:
+def _time_axis(ax: Axes, timeline: Timeline, view: _View, labelled: bool) -> None:
     ax.tick_params(labelbottom=labelled)
-    if trace.still:
+    if timeline.still:
         ax.xaxis.set_major_locator(NullLocator())
     else:
         ax.xaxis.set_major_locator(MultipleLocator(view.tick_s))
         ax.xaxis.set_major_formatter(lambda seconds, _: view.clock(round(seconds, 6)))
     if labelled:
-        ax.set_xlabel("a single picture" if trace.still else view.clock_name, color=_SOFT, fontsize=9)
+        ax.set_xlabel("a single picture" if timeline.still else view.clock_name, color=_SOFT, fontsize=9)
 
 
-def _circumplex(ax: Axes, place: int, traces: list[Trace], view: _View) -> None:
-    trace, colour = traces[place], _COLOURS[place]
+def _circumplex(ax: Axes, index: int, timelines: list[Timeline], view: _View) -> None:
+    timeline, colour = timelines[index], _COLOURS[index]
     ax.set(xlim=(view.low, view.high), ylim=(view.low, view.high))
     for spine in ax.spines.values():
         spine.set_visible(True)
@@ -291,21 +290,21 @@ def _circumplex(ax: Axes, place: int, traces: list[Trace], view: _View) -> None:
             x, y, name.replace("-", "−"), transform=ax.transAxes, fontsize=7, color=_SOFT, zorder=1,
             ha="right" if x > 0.5 else "left", va="top" if y > 0.5 else "bottom",
         )  # fmt: skip
-    if trace.track is None:
+    if timeline.track is None:
         return
-    valence, arousal = trace.affect.T
+    valence, arousal = timeline.affect.T
     ax.plot(valence, arousal, "o", color=colour, alpha=0.2, markersize=1.8, markeredgewidth=0, zorder=2)
-    path = _thinned(trace.affect)
+    path = _thinned(timeline.affect)
     colours = LinearSegmentedColormap.from_list("time", [_LINE, colour])
     line = LineCollection(list(np.stack([path[:-1], path[1:]], 1)), cmap=colours, linewidth=1.1, zorder=3)
     line.set_array(np.arange(1, len(path)))
     ax.add_collection(line, autolim=False)
-    for other, ink in zip(traces, _COLOURS, strict=False):
-        if other is not trace:
+    for other, ink in zip(timelines, _COLOURS, strict=False):
+        if other is not timeline:
             style = {"markersize": 4.5, "markerfacecolor": _PAPER, "markeredgecolor": ink, "zorder": 4}
             ax.plot(*other.mean[:, None], "o", **style)
     style = {"markersize": 8, "markerfacecolor": colour, "markeredgecolor": _PAPER, "zorder": 5}
-    ax.plot(*trace.mean[:, None], "o", markeredgewidth=1.5, **style)
+    ax.plot(*timeline.mean[:, None], "o", markeredgewidth=1.5, **style)
 
 
 def _thinned(affect: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -315,20 +314,20 @@ def _thinned(affect: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([piece.mean(0) if len(piece) else (np.nan, np.nan) for piece in known])
 
 
-def _below(figure: Figure, layout: _Layout, traces: list[Trace], view: _View) -> None:
+def _below(figure: Figure, layout: _Layout, timelines: list[Timeline], view: _View) -> None:
     """The legend of the strips, and what must be known to read the picture."""
-    present = np.sum([trace.shares.sum(0) for trace in traces], axis=0)
+    present = np.sum([timeline.shares.sum(0) for timeline in timelines], axis=0)
     reasons = [_REASONS[status] for status, part in zip(STATUSES, present, strict=True) if part]
     figure.legend(
         handles=[Patch(color=colour, label=words) for words, colour in reasons], loc="lower left", ncols=len(reasons),
         bbox_to_anchor=(0.1 / WIDTH, 0.3 / layout.height), borderaxespad=0, borderpad=0, frameon=False, fontsize=8,
         labelcolor=_SOFT, handlelength=1, handleheight=0.7, columnspacing=1.4,
     )  # fmt: skip
-    trace, notes = traces[0], []
-    if trace.step > 1:
-        notes.append(f"each point is the mean of {trace.step} frames, {np.median(np.diff(trace.start)):.3g} s")
-    if trace.track is not None and not trace.still:
-        others = ", hollow ones the others’" if len(traces) > 1 else ""
+    timeline, notes = timelines[0], []
+    if timeline.step > 1:
+        notes.append(f"each point is the mean of {timeline.step} frames, {np.median(np.diff(timeline.start)):.3g} s")
+    if timeline.track is not None and not timeline.still:
+        others = ", hollow ones the others’" if len(timelines) > 1 else ""
         notes.append(f"path from pale to strong with time, the filled point is the mean{others}")
     words = "   ·   ".join(note for note in (*notes, view.note) if note)
     figure.text(0.1 / WIDTH, 0.1 / layout.height, words, fontsize=8, color=_SOFT, va="bottom", parse_math=False)

@@ -1,16 +1,27 @@
-"""Where frames come from: video files, folders of images that are a video's frames, images, cameras and streams."""
+"""Where frames come from: video files, folders of images that are a video's frames, images, cameras and streams.
+
+And how they are read ahead: two threads share the work on a video, one prepares the next frames while the other uses
+the last ones.
+"""
 
 import glob
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.files import fingerprint
 from anclaf.faces.frames import Address, VideoFrame, probe, read_image, read_live, read_video
 
+T = TypeVar("T")
+
+CHUNK = 8
+"""Frames that are analysed together, at most."""
+CHUNK_BYTES = 64 * 2**20
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
@@ -120,3 +131,36 @@ def source_name(name: Path | str) -> str:
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def chunks(items: Iterable[T], size_of: Callable[[T], int], most: int = CHUNK) -> Iterator[list[T]]:
+    """Consecutive items in lists of `most`, or of fewer when they have more than `CHUNK_BYTES` together.
+
+    When the items end in an exception, those before it come first.
+    """
+    chunk, size = [], 0
+    try:
+        for item in items:
+            chunk.append(item)
+            size += size_of(item)
+            if len(chunk) == most or size > CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+    except Exception:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def ahead(items: Iterator[T]) -> Generator[T]:
+    """The items in order, each made in another thread while the one before is in use, and never more than one.
+
+    An exception comes in its place. Closing the generator waits for the item that is being made. No item is None.
+    """
+    with ThreadPoolExecutor(1, "ahead") as other:
+        coming = other.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = other.submit(next, items, None)
+            yield item

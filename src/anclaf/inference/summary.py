@@ -8,6 +8,7 @@ Estimates that follow each other within `MAX_GAP` median frame intervals are one
 Change and transitions are counted within stretches only: what happened while nothing was estimated is not known.
 """
 
+from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 
 from anclaf.config import DWELL_S
 from anclaf.core.errors import ConfigError
+from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.windows import MAX_GAP
-from anclaf.inference.saved import STATUSES, read_table
+from anclaf.inference.table import STATUSES, read_table
 
 _ROUNDING_S = 1e-5
 """Tables hold times with six decimals."""
@@ -60,14 +62,35 @@ def summarize(table: pd.DataFrame | Path, dwell_s: float = DWELL_S) -> pd.DataFr
     return pd.DataFrame([_summary(own, period, dwell_s) for _, own in tracks]).astype({"track": "Int64"})
 
 
+def join_summaries(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Source -> what `summarize` gave of it, as one table whose first column is `source`."""
+    return pd.concat(
+        [summary.assign(source=name)[["source", *summary.columns]] for name, summary in summaries.items()],
+        ignore_index=True,
+    )
+
+
+def write_summary(summary: pd.DataFrame, path: Path) -> None:
+    """Write what `summarize` gave: Parquet, or CSV with six decimals, as the name ends.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            summary.round(6).to_csv(temporary, index=False)
+        else:
+            summary.to_parquet(temporary, index=False)
+
+
 def _durations(frame: NDArray[np.int64], time_s: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """The median interval between frames, 0 for a single one, and for each row how long its frame lasts."""
-    _, first, place = np.unique(frame, return_index=True, return_inverse=True)
+    _, first, number = np.unique(frame, return_index=True, return_inverse=True)
     interval = np.diff(time_s[first])
     period = float(np.median(interval[interval > 0])) if (interval > 0).any() else 0.0
     lasts = np.append(interval, period)
     lasts[lasts > MAX_GAP * period] = period
-    return period, lasts[place]
+    return period, lasts[number]
 
 
 def _summary(rows: pd.DataFrame, period: float, dwell_s: float) -> dict[str, Any]:

@@ -14,28 +14,30 @@ from anclaf.core.errors import ConfigError
 _REACH = 1.0
 """A face is not looked for further from where it is expected than this many of its sides, twice that after a gap."""
 _RESIZE = 2.0
-_LIKENESS = (0.35, 0.2)
-"""The least likeness of one person from frame to frame, and across the longest gap. Measured on 14 real videos: from
+_SIMILARITY = (0.35, 0.2)
+"""The least similarity of one person from frame to frame, and across the longest gap. Measured on 14 real videos: from
 frame to frame 0.88 or more, across one second 0.56 or more, between people 0.43 in the median and 0.86 at the 99th
 percentile."""
-_LOOK_WEIGHT = 3.0
+_APPEARANCE_WEIGHT = 3.0
 _CLOSE = 1.5
 """Two tracks whose centres are nearer than this many sides may cover each other: what is then seen of a face may be a
-part of it. Until they part, a poor likeness forbids nothing, and look and motion are not learnt."""
+part of it. Until they part, a poor similarity forbids nothing, and appearance and motion are not learnt."""
 _BLINK_S = 0.12
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """A face in one frame. box: x, y, w, h in pixels. look: its `look`. sure: whether it may begin a track."""
+    """A face in one frame. box: x, y, w, h in pixels. appearance: its `appearance_descriptor`. sure: whether it may
+    begin a track."""
 
     box: tuple[float, float, float, float]
-    look: NDArray[np.float32]
+    appearance: NDArray[np.float32]
     sure: bool = True
 
 
-def look(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(768,) unit vector of an aligned (S, S, 3) crop: 16x16 colours about their mean. Dot products are likenesses."""
+def appearance_descriptor(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(768,) unit vector of an aligned (S, S, 3) crop: 16x16 colours about their mean. Dot products are
+    similarities."""
     small = cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     small -= small.mean()
     return small / max(float(np.linalg.norm(small)), 1e-6)
@@ -49,7 +51,7 @@ class Track:
     id: int
     centre: NDArray[np.float64]
     side: float
-    look: NDArray[np.float32]
+    appearance: NDArray[np.float32]
     born_s: float
     seen_s: float
     seen: int | None
@@ -62,7 +64,7 @@ class Track:
 
 
 class Tracker:
-    """Assigns each frame's faces to tracks by place, motion, size and look (Hungarian method).
+    """Assigns each frame's faces to tracks by position, motion, size and appearance (Hungarian method).
 
     Args:
         max_gap_s: a track that is not seen for longer is over; whoever comes then gets a new id. A track that was seen
@@ -92,8 +94,8 @@ class Tracker:
                     taken.add(int(column))
         for index, sighting in enumerate(sightings):
             if index not in taken and sighting.sure:
-                centre, side = _place(sighting)
-                self.tracks.append(Track(self._next, centre, side, sighting.look, time_s, time_s, index))
+                centre, side = _centre_and_side(sighting)
+                self.tracks.append(Track(self._next, centre, side, sighting.appearance, time_s, time_s, index))
                 self._next += 1
         return self.tracks
 
@@ -109,21 +111,21 @@ class Tracker:
         return min(self.max_gap_s, track.seen_s - track.born_s + _BLINK_S)
 
     def _cost(self, track: Track, sighting: Sighting, time_s: float) -> float:
-        centre, side = _place(sighting)
+        centre, side = _centre_and_side(sighting)
         gap = min((time_s - track.seen_s) / max(self.max_gap_s, 1e-6), 1.0)
         distance = float(np.hypot(*(centre - track.expected(time_s)))) / max(track.side, side)
-        likeness = float(track.look @ sighting.look)
+        similarity = float(track.appearance @ sighting.appearance)
         ratio = max(side, track.side) / max(min(side, track.side), 1e-6)
-        least = -1 if track.crowded else _LIKENESS[0] + (_LIKENESS[1] - _LIKENESS[0]) * gap
-        if distance > _REACH * (1 + gap) or ratio > _RESIZE or likeness < least:
+        least = -1 if track.crowded else _SIMILARITY[0] + (_SIMILARITY[1] - _SIMILARITY[0]) * gap
+        if distance > _REACH * (1 + gap) or ratio > _RESIZE or similarity < least:
             return np.inf
-        return distance + np.log2(ratio) + _LOOK_WEIGHT * (1 - likeness)
+        return distance + np.log2(ratio) + _APPEARANCE_WEIGHT * (1 - similarity)
 
 
 _NEVER = 1e6
 
 
-def _place(sighting: Sighting) -> tuple[NDArray[np.float64], float]:
+def _centre_and_side(sighting: Sighting) -> tuple[NDArray[np.float64], float]:
     x, y, width, height = sighting.box
     return np.array([x + width / 2, y + height / 2]), float(np.sqrt(max(width * height, 1.0)))
 
@@ -133,7 +135,7 @@ def _near(a: Track, b: Track, time_s: float) -> bool:
 
 
 def _follow(track: Track, sighting: Sighting, index: int, time_s: float) -> None:
-    centre, side = _place(sighting)
+    centre, side = _centre_and_side(sighting)
     elapsed = max(time_s - track.seen_s, 1e-3)
     slowly = 1 - np.exp(-elapsed / 1.0)
     if track.crowded:
@@ -142,7 +144,7 @@ def _follow(track: Track, sighting: Sighting, index: int, time_s: float) -> None
     else:
         # smoothed over about 0.1 s, because boxes tremble
         track.velocity += (1 - np.exp(-elapsed / 0.1)) * ((centre - track.centre) / elapsed - track.velocity)
-        mixed = track.look + slowly * (sighting.look - track.look)
-        track.look = (mixed / max(float(np.linalg.norm(mixed)), 1e-6)).astype(np.float32)
+        mixed = track.appearance + slowly * (sighting.appearance - track.appearance)
+        track.appearance = (mixed / max(float(np.linalg.norm(mixed)), 1e-6)).astype(np.float32)
         track.side = side
     track.centre, track.seen_s, track.seen = centre, time_s, index

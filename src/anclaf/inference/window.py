@@ -1,15 +1,14 @@
 """A track's last features, at the pace that its model knows."""
 
 from collections import deque
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from anclaf.config import WindowMode
 from anclaf.core.windows import MAX_GAP
-
-Windows = Literal["sliding", "tumbling"]
 
 _SNAP = 0.15
 """Containers round times. A time that is off the frame rate's own grid by less than this part of a frame is put on it,
@@ -33,7 +32,7 @@ class FeatureWindow:
             paper's evaluation, so that a window's frames have seen 1 to n frames.
     """
 
-    def __init__(self, n: int, model_fps: float, video_fps: float, windows: Windows = "sliding"):
+    def __init__(self, n: int, model_fps: float, video_fps: float, windows: WindowMode = "sliding"):
         self._n, self._windows, self._fps = n, windows, video_fps
         self._period = 1 / model_fps if model_fps > 0 else 0.0
         self._gap = MAX_GAP / (min(model_fps, video_fps) if model_fps > 0 else video_fps)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,17 +13,34 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from anclaf.config import OutputOptions, StreamOptions, TableFormat
 from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
+from anclaf.core.progress import Progress, silent
 from anclaf.faces.haar import HaarDetector
-from anclaf.inference import analyse as analysing
-from anclaf.inference.analyse import analyse
-from anclaf.inference.estimate import COLUMNS
-from anclaf.inference.estimator import AffectEstimator, StreamOptions
+from anclaf.inference import prediction
+from anclaf.inference.estimator import AffectEstimator
+from anclaf.inference.prediction import SourceResult, predict_source
 from anclaf.inference.source import open_source
-from anclaf.inference.table_file import TableFormat
+from anclaf.inference.table import COLUMNS
 
 Make = Callable[..., AffectEstimator]
 FolderOf = Callable[[Path, Sequence[NDArray]], Path]
+
+
+def analyse(
+    estimator: AffectEstimator,
+    path: Path | str,
+    out: Path,
+    options: StreamOptions | None = None,
+    *,
+    seconds: float | None = None,
+    progress: Progress = silent,
+    **output: Any,
+) -> SourceResult:
+    """`predict_source` of what lies at a path, with the fields of `OutputOptions` as arguments."""
+    return predict_source(
+        estimator, open_source(path, seconds=seconds), out, options, OutputOptions(**output), progress
+    )
 
 
 @pytest.fixture
@@ -145,17 +163,19 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from conftest import MarkDetector
-from anclaf.inference import analyse
-from anclaf.inference.estimator import AffectEstimator, StreamOptions
+from anclaf.inference import prediction
+from anclaf.config import StreamOptions
+from anclaf.inference.estimator import AffectEstimator
+from anclaf.inference.source import open_source
 model, video, out, frame, attention, faces, windows = sys.argv[1:]
 torch.set_num_threads(1)
-analyse.MARK_EVERY = 8
+prediction.CHECKPOINT_EVERY = 8
 def kill(done, total, task, note=''):
     if done == int(frame):
         os.kill(os.getpid(), signal.SIGKILL)
 options = StreamOptions(faces=faces, windows=windows, attention=attention == "True")
 estimator = AffectEstimator.load(model, detector=MarkDetector())
-analyse.analyse(estimator, video, Path(out), options, progress=kill)
+prediction.predict_source(estimator, open_source(video), out, options, progress=kill)
 """
 
 
@@ -180,7 +200,7 @@ def test_a_killed_analysis_goes_on_to_the_same_table(
     done = analyse(
         made, video, broken, options, resume=True, progress=lambda done, total, task, note="": seen.append(done)
     )
-    assert seen == list(range(done.kept + 1, 41)), "frames before the bookmark were analysed again"
+    assert seen == list(range(done.kept + 1, 41)), "frames before the checkpoint were analysed again"
     assert done.kept == frame // 8 * 8
     assert (broken / "talk.csv").read_bytes() == (whole / "talk.csv").read_bytes()
     assert (done.frames, done.rows, done.estimated) == (40, expected.rows, expected.estimated)
@@ -200,7 +220,7 @@ def test_what_ctrl_c_stopped_goes_on(
         if done == 19:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(analysing, "MARK_EVERY", 8)
+    monkeypatch.setattr(prediction, "CHECKPOINT_EVERY", 8)
     made, out = estimator("S-4"), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         analyse(made, video, out, format=format, overlay=False, progress=interrupt)
@@ -216,7 +236,7 @@ def test_what_ctrl_c_stopped_goes_on(
     assert sorted(p.name for p in out.iterdir()) == sorted([f"talk.{format}", "talk.json", "talk.plot.png"])
 
 
-def test_what_ctrl_c_stopped_before_the_first_bookmark_begins_anew(tmp_path: Path, estimator: Make, video: Path):
+def test_what_ctrl_c_stopped_before_the_first_checkpoint_begins_anew(tmp_path: Path, estimator: Make, video: Path):
     def interrupt(done: int, total: int, task: str, note: str = "") -> None:
         if done == 12:
             raise KeyboardInterrupt
@@ -262,7 +282,7 @@ def test_contradictions_are_refused(tmp_path: Path, estimator: Make, video: Path
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_bookmark_is_refused(tmp_path: Path, estimator: Make, video: Path):
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, estimator: Make, video: Path):
     (tmp_path / "talk.bookmark").write_bytes(b"nothing")
     (tmp_path / "talk.csv.part").touch()
     with pytest.raises(OutputError, match=r"talk\.bookmark: damaged"):
@@ -272,7 +292,7 @@ def test_a_damaged_bookmark_is_refused(tmp_path: Path, estimator: Make, video: P
 
 
 def test_a_full_disk_keeps_what_is_done(tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(analysing, "MARK_EVERY", 8)
+    monkeypatch.setattr(prediction, "CHECKPOINT_EVERY", 8)
     made = estimator("S-4")
     whole = analyse(made, video, tmp_path / "whole", overlay=False).table.read_bytes()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

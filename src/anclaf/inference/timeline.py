@@ -10,16 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.core.windows import MAX_GAP
-from anclaf.inference.saved import STATUSES, read_chunks
+from anclaf.inference.table import STATUSES, read_chunks
 
 
 @dataclass(frozen=True)
-class Trace:
+class Timeline:
     """One track, or with track None a source without any estimate, in B steps of `step` frames; the last may be less.
     Where the recording has a hole, of more than `MAX_GAP` median steps, there is a step of no frame.
 
     start: (B + 1,) seconds, where each step begins and the last one ends. affect: (B, 2) mean valence and arousal, NaN
-    where there is no estimate. shares: (B, statuses) part of the step's frames that had each of `saved.STATUSES`; where
+    where there is no estimate. shares: (B, statuses) part of the step's frames that had each of `table.STATUSES`; where
     nobody is tracked, this track has `no_face`. mean: (2,) over all estimates. estimated: part of the track's frames.
     """
 
@@ -37,7 +37,7 @@ class Trace:
         return len(self.affect) == 1
 
 
-def read_traces(table: pd.DataFrame | Path, tracks: int, points: int) -> tuple[list[Trace], int]:
+def read_timelines(table: pd.DataFrame | Path, tracks: int, points: int) -> tuple[list[Timeline], int]:
     """The tracks with the most estimates, by track, and how many more there are with any.
 
     The table is read twice, so that of a file only a piece is in memory at a time.
@@ -58,7 +58,7 @@ def read_traces(table: pd.DataFrame | Path, tracks: int, points: int) -> tuple[l
         np.minimum.at(start, step, rows["time_s"].to_numpy())
         for track in sums:
             track.add(rows, step)
-    return [track.trace(start, frames) for track in sums], len(extent.estimates) - len(shown)
+    return [track.timeline(start, frames) for track in sums], len(extent.estimates) - len(shown)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Sums:
         present = own | rows["track"].isna().to_numpy()
         np.add.at(self._statuses, (step[present], rows["status"].cat.codes.to_numpy()[present]), 1)
 
-    def trace(self, start: NDArray[np.float64], frames: NDArray[np.int64]) -> Trace:
+    def timeline(self, start: NDArray[np.float64], frames: NDArray[np.int64]) -> Timeline:
         estimates = self._statuses[:, [STATUSES.index("ok"), STATUSES.index("warming_up")]].sum(1)
         with np.errstate(invalid="ignore"):
             affect, mean = self._affect / estimates[:, None], self._affect.sum(0) / estimates.sum()
@@ -113,7 +113,7 @@ class _Sums:
         interval = np.diff(start)
         period = (float(np.median(interval)) if len(interval) else 0.0) or 1.0
         holes = np.flatnonzero(interval > MAX_GAP * period)
-        return Trace(
+        return Timeline(
             self._track,
             int(frames[0]),
             np.append(np.insert(start, holes + 1, start[holes] + period), start[-1] + period),

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from anclaf.core.errors import OutputError
-from anclaf.inference import table_file
-from anclaf.inference.estimate import FaceEstimate, table
-from anclaf.inference.table_file import CsvTable, read_rows, write_parquet
+from anclaf.inference import table
+from anclaf.inference.table import CsvTable, FaceEstimate, make_table, read_rows, write_parquet
 
 FRAMES = [
     [FaceEstimate(0, 0.0)],
@@ -35,7 +34,7 @@ def test_rows_come_back(tmp_path: Path):
     write(tmp_path / "a.csv")
     back = list(read_rows(tmp_path / "a.csv"))
     assert [len(rows) for rows in back] == [1, 2, 1]
-    pd.testing.assert_frame_equal(table(chain(*back)), table(chain(*FRAMES)))
+    pd.testing.assert_frame_equal(make_table(chain(*back)), make_table(chain(*FRAMES)))
 
 
 def test_what_is_unknown_is_an_empty_cell(tmp_path: Path):
@@ -64,10 +63,10 @@ def test_a_table_that_is_too_short_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("chunk", [1, 100_000])
 def test_parquet_has_the_types_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int):
-    monkeypatch.setattr(table_file, "_CHUNK", chunk)  # so that columns are empty in whole chunks
+    monkeypatch.setattr(table, "_WRITE_ROWS", chunk)  # so that columns are empty in whole chunks
     write(tmp_path / "a.csv")
     write_parquet(tmp_path / "a.parquet", tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), table(chain(*FRAMES)))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), make_table(chain(*FRAMES)))
 
 
 def test_parquet_has_the_attention(tmp_path: Path):
@@ -76,7 +75,7 @@ def test_parquet_has_the_attention(tmp_path: Path):
     rows.append([estimate])
     rows.close()
     write_parquet(tmp_path / "a.parquet", tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), table([estimate], 2))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), make_table([estimate], 2))
 
 
 def test_a_row_for_which_there_is_no_room_is_taken_back(tmp_path: Path):

@@ -1,0 +1,269 @@
+"""One video or camera, frame after frame: who is in it, and what the networks say of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anclaf.config import StreamOptions
+from anclaf.core.errors import ConfigError
+from anclaf.core.labels import QUADRANTS, label_quadrant
+from anclaf.faces import align
+from anclaf.faces.align import FaceQuality, face_quality
+from anclaf.faces.detect import Face
+from anclaf.inference.table import NAN, FaceEstimate, Status
+from anclaf.inference.tracks import Sighting, Track, Tracker, appearance_descriptor
+from anclaf.inference.window import FeatureWindow
+from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.spec import ModelSpec
+
+_BATCH = 16
+"""Faces that the networks see at once at most; more are not faster and take memory."""
+
+
+def attention_weights(spec: ModelSpec) -> int:
+    """How many attention weights a row has when they are asked for: n - 1 for SA-n."""
+    variant = spec.parsed_variant
+    return variant.n - 1 if variant.kind == "SA" else 0
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """A detected face of one frame. crop: (S, S, 3) uint8 RGB."""
+
+    face: Face
+    crop: NDArray[np.uint8]
+    quality: FaceQuality
+    sighting: Sighting
+
+
+@dataclass(frozen=True)
+class _Present:
+    """A track in one frame. status: `ok` where its face can be estimated. face: None where it is not seen."""
+
+    frame: int
+    time_s: float
+    track: int
+    status: Status
+    face: SeenFace | None
+
+
+@dataclass(frozen=True)
+class _Affect:
+    """value: (2,) valence and arousal in [-1, 1] units. quadrant: (4,). full: from a full window."""
+
+    value: NDArray[np.float32]
+    quadrant: NDArray[np.float32]
+    full: bool
+    attention: tuple[float, ...]
+
+
+class AffectStream:
+    """One video or camera: tracks, and for each its window of features. Its memory does not grow with time.
+
+    `AffectEstimator.stream` makes it. A video on disk and a camera both go through `describe`, so that they give the
+    same numbers.
+
+    Args:
+        network, spec: of the model. detect: finds the faces of an (H, W, 3) uint8 RGB frame.
+        fps: frames a second, of the video or camera.
+
+    Raises:
+        ConfigError: no such frame rate, or the attention of a model without.
+    """
+
+    def __init__(
+        self,
+        network: AffectNetwork,
+        spec: ModelSpec,
+        detect: Callable[[NDArray[np.uint8]], list[Face]],
+        fps: float,
+        options: StreamOptions,
+    ):
+        if not (np.isfinite(fps) and fps > 0):
+            raise ConfigError(f"fps {fps}: expected frames a second, above 0")
+        if options.attention and not attention_weights(spec):
+            raise ConfigError(f"attention: the model is {spec.variant}; only SA models attend. Leave it out")
+        self._network, self._spec, self._detect = network, spec, detect
+        self._device = next(network.parameters()).device
+        self._fps, self._options = float(fps), options
+        self._tracker = Tracker(options.max_gap_s)
+        self._windows: dict[int, FeatureWindow] = {}
+        self._frame, self._time_s = -1, -np.inf
+        self._largest: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know."""
+        spec = self._spec
+        if spec.parsed_variant.kind != "base" and 0 < self._fps < 0.9 * spec.fps:
+            return (
+                f"{self._fps:g} frames a second, and {spec.variant} was trained at {spec.fps:g}: frames are repeated "
+                "to fill its windows, and arousal may be underestimated. Record at the model's frame rate",
+            )
+        return ()
+
+    def step(self, frame: NDArray[np.uint8], time_s: float | None = None) -> list[FaceEstimate]:
+        """Analyse the next frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB, upright.
+            time_s: when it was taken, never before the previous one; default: the frame's number over the frame rate.
+
+        Returns:
+            One estimate for each track present, by track; a track that is out of sight for at most `max_gap_s` is
+            there with status `no_face`. Where there is no track, one estimate with track None and status `no_face`.
+        """
+        return self.steps([frame], None if time_s is None else [time_s])[0]
+
+    def steps(
+        self, frames: Sequence[NDArray[np.uint8]], times_s: Sequence[float] | None = None
+    ) -> list[list[FaceEstimate]]:
+        """`step` for each of the next frames, at once and therefore faster."""
+        return self.describe([self.see(frame) for frame in frames], times_s)
+
+    @property
+    def attention_columns(self) -> int:
+        """How many attention weights each of its estimates has."""
+        return attention_weights(self._spec) if self._options.attention else 0
+
+    @property
+    def frames(self) -> int:
+        """How many frames were analysed."""
+        return self._frame + 1
+
+    def state(self) -> dict[str, Any]:
+        """All that the next estimates depend on, for `restore`: numbers, arrays, and lists and dicts of them."""
+        return {
+            "frame": self._frame,
+            "time_s": self._time_s,
+            "largest": self._largest,
+            "tracker": self._tracker.state(),
+            "windows": [[track, window.state()] for track, window in self._windows.items()],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken from a stream of the same model, frame rate and options."""
+        self._frame, self._time_s, self._largest = state["frame"], state["time_s"], state["largest"]
+        self._tracker.restore(state["tracker"])
+        for track, window in state["windows"]:
+            features = window["features"].to(self._device)
+            self._window(track).restore(window | {"features": features})
+
+    def see(self, frame: NDArray[np.uint8]) -> list[SeenFace]:
+        """The faces of a frame. The stream does not change, so that another thread may see the next ones."""
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+            raise ConfigError(f"frame of shape {frame.shape} and type {frame.dtype}; expected (H, W, 3) uint8 RGB")
+        size = self._spec.sizes.image_size
+        seen = []
+        for face in self._detect(frame):
+            matrix = align.crop_matrix(face.points, size)
+            if np.isfinite(matrix).all():  # else the five points are one: not a face
+                crop = align.warp(frame, matrix, size)
+                sighting = Sighting(face.box, appearance_descriptor(crop), face.sure)
+                seen.append(SeenFace(face, crop, face_quality(frame, face.points), sighting))
+        return seen
+
+    def describe(
+        self, frames: Sequence[Sequence[SeenFace]], times_s: Sequence[float] | None = None
+    ) -> list[list[FaceEstimate]]:
+        """`steps` for frames whose faces were seen before."""
+        first = self._frame + 1
+        if times_s is None:
+            times_s = [(first + k) / self._fps for k in range(len(frames))]
+        for before, time_s in pairwise([self._time_s, *times_s]):
+            if not time_s >= before:
+                raise ConfigError(f"time_s {time_s}: expected seconds not before the previous frame's, {before}")
+        moments = [(first + k, float(time_s)) for k, time_s in enumerate(times_s)]
+        present = [self._follow(*moment, seen) for moment, seen in zip(moments, frames, strict=True)]
+        clear = [person for people in present for person in people if person.status == "ok"]
+        affects = iter([a for i in range(0, len(clear), _BATCH) for a in self._affect(clear[i : i + _BATCH])])
+        for gone in self._windows.keys() - {track.id for track in self._tracker.tracks}:
+            del self._windows[gone]
+        return [
+            [self._row(person, next(affects) if person.status == "ok" else None) for person in people]
+            or [FaceEstimate(*moment)]
+            for moment, people in zip(moments, present, strict=True)
+        ]
+
+    def _follow(self, frame: int, time_s: float, seen: Sequence[SeenFace]) -> list[_Present]:
+        """The tracks that get a row in a frame."""
+        self._frame, self._time_s = frame, time_s
+        tracks = self._tracker.update([face.sighting for face in seen], time_s)
+        if self._options.faces == "largest":
+            tracks = self._only_largest(tracks)
+        faces = [(track.id, None if track.seen is None else seen[track.seen]) for track in tracks]
+        return [_Present(frame, time_s, track, self._status(face), face) for track, face in faces]
+
+    def _only_largest(self, tracks: list[Track]) -> list[Track]:
+        present = [track for track in tracks if track.seen is not None]
+        if present:
+            self._largest = max(present, key=lambda track: track.side).id
+        return [track for track in tracks if track.id == self._largest]
+
+    def _status(self, face: SeenFace | None) -> Status:
+        if face is None:
+            return "no_face"
+        if face.quality.size < self._options.min_size:
+            return "too_small"
+        return "blurred" if face.quality.sharpness < self._options.min_sharpness else "ok"
+
+    @torch.inference_mode()
+    def _affect(self, clear: Sequence[_Present]) -> list[_Affect]:
+        """Run the networks once on faces, and the recurrent part on the windows that end at each."""
+        network, spec, device = self._network, self._spec, self._device
+        crops = np.stack([person.face.crop for person in clear if person.face is not None])
+        latent = network.latents(to_input(torch.from_numpy(crops).to(device)))
+        x = network.features(latent)
+        quadrants = latent.quadrant.cpu().numpy()
+        if spec.parsed_variant.kind == "base":
+            return [
+                _Affect(*value, True, ()) for value in zip(network.estimate(x).cpu().numpy(), quadrants, strict=True)
+            ]
+        windows, full = [], []
+        for person, feature in zip(clear, x, strict=True):
+            window = self._window(person.track)
+            windows.append(window.add(person.time_s, feature))
+            full.append(window.full)
+        found: dict[int, _Affect] = {}
+        for length in set(map(len, windows)):
+            # windows of one length together: the weights are read once for all of them
+            rows = [i for i, window in enumerate(windows) if len(window) == length]
+            got = network.recur(torch.stack([torch.stack(windows[i]) for i in rows]))
+            values = got.affect[:, -1].cpu().numpy()
+            weights = [()] * len(rows)
+            if self._options.attention and got.attention is not None:
+                missing = [NAN] * (self.attention_columns - length + 1)
+                weights = [(*past, *missing) for past in got.attention[:, -1, :-1].flip(1).cpu().tolist()]
+            for k, i in enumerate(rows):
+                found[i] = _Affect(values[k], quadrants[i], full[i], weights[k])
+        return [found[i] for i in range(len(clear))]
+
+    def _window(self, track: int) -> FeatureWindow:
+        if track not in self._windows:
+            spec = self._spec
+            self._windows[track] = FeatureWindow(spec.parsed_variant.n, spec.fps, self._fps, self._options.windows)
+        return self._windows[track]
+
+    def _row(self, person: _Present, affect: _Affect | None) -> FaceEstimate:
+        blank = (NAN,) * self.attention_columns
+        status = person.status
+        if person.face is None:
+            return FaceEstimate(person.frame, person.time_s, person.track, status=status, attention=blank)
+        x, y, w, h = person.face.face.box
+        about = person.face.quality
+        valence = arousal = q1 = q2 = q3 = q4 = NAN
+        named = None
+        if affect is not None:
+            valence, arousal = self._spec.scale.restore(affect.value).tolist()
+            q1, q2, q3, q4 = affect.quadrant.tolist()
+            named = QUADRANTS[int(label_quadrant(*affect.value))]
+            status, blank = "ok" if affect.full else "warming_up", affect.attention
+        return FaceEstimate(
+            person.frame, person.time_s, person.track, x, y, w, h, person.face.face.score, valence, arousal, named,
+            q1, q2, q3, q4, status, about.size, about.sharpness, about.frontalness, blank,
+        )  # fmt: skip
