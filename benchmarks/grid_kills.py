@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from anclaf.grid.grid import standing
+from anclaf.grid.grid import grid_status
 
 
 def _drive(grid: Path, address: str | None) -> subprocess.Popen[bytes]:
@@ -28,7 +28,7 @@ def _drive(grid: Path, address: str | None) -> subprocess.Popen[bytes]:
 
 def _kill_worker(grid: Path, driver: int) -> str:
     """Kill the process of a running job, as the job_record names it; "" where there is none at the moment."""
-    for job, record in standing(grid).running:
+    for job, record in grid_status(grid).running:
         if record.pid != driver:
             os.kill(record.pid, signal.SIGKILL)
             return f"worker {record.pid}, {job.id} at {record.done}/{record.total}"

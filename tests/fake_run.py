@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.comparators.registry import label_of
 from anclaf.config import CorpusKind
 from anclaf.core.files import write_json
 from anclaf.data.store import CorpusCard
@@ -16,7 +17,7 @@ from anclaf.metrics.regression import Moments
 from anclaf.models.spec import Variant
 
 VARIANTS = ("base", "S-2", "S-4", "SA-2", "SA-4")
-BASELINES = ("mean", "ridge-1", "ridge-8")
+COMPARATORS = ("mean", "ridge-1", "ridge-8")
 LOW, HIGH, FPS = -10.0, 10.0, 25.0
 
 
@@ -28,7 +29,7 @@ class FakeRun:
     source: str = "puppet"
     kind: CorpusKind = "drawn"
     variants: Sequence[str] = VARIANTS
-    baselines: Sequence[str] = BASELINES
+    comparators: Sequence[str] = COMPARATORS
     clips: int = 6
     frames: int = 30
     notes: Sequence[str] = ()
@@ -51,9 +52,9 @@ class FakeRun:
             },
         )  # fmt: skip
         rng = np.random.default_rng(1 + self.seed)
-        tables = [self._estimates(index, variant, rng) for variant in (*self.variants, *self.baselines)]
+        tables = [self._estimates(index, variant, rng) for variant in (*self.variants, *self.comparators)]
         fold = run / "fold0"
-        for name, table in zip((*self.variants, *self.baselines), tables, strict=True):
+        for name, table in zip((*self.variants, *self.comparators), tables, strict=True):
             (fold / name).mkdir(parents=True)
             table.to_parquet(fold / name / "predictions.parquet")
         write_json(fold / "split.json", {"protocol": "strict", "fold": 0, "test": sorted(set(index["clip"]))})
@@ -62,7 +63,7 @@ class FakeRun:
             if variant.startswith("SA"):
                 weights = attention(index, Variant.parse(variant).n, rng)
                 np.savez(fold / variant / "attention.npz", weights=weights, row=np.arange(len(index)))
-        metrics = {name: _entry(table) for name, table in zip((*self.variants, *self.baselines), tables, strict=True)}
+        metrics = {name: _entry(table) for name, table in zip((*self.variants, *self.comparators), tables, strict=True)}
         write_json(
             run / "metrics.json",
             {
@@ -71,7 +72,7 @@ class FakeRun:
                 "windows": "sliding",
                 "folds": [0],
                 "variants": {name: metrics[name] for name in self.variants},
-                "baselines": {name: metrics[name] for name in self.baselines},
+                "comparators": {name: {"label": label_of(name)} | metrics[name] for name in self.comparators},
                 "paired": _paired(self.variants),
             },
         )

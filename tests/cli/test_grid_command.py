@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from anclaf.cli import main as cli
+from anclaf.comparators.registry import COMPARATORS
 from anclaf.data.store import PreparedCorpus
-from anclaf.experiment.job import REFERENCES
 from anclaf.recipes.ablations import ABLATIONS
 from anclaf.recipes.run import RECIPES
 
@@ -25,7 +25,7 @@ def test_help_of_plan_lists_what_there_is(capsys: pytest.CaptureFixture[str]):
     assert ended.value.code == 0
     # a box is drawn around, and lines are broken anywhere between words
     words = set(re.findall(r"[\w+-]+", capsys.readouterr().out))
-    assert words >= {*RECIPES, *ABLATIONS, *REFERENCES}
+    assert words >= {*RECIPES, *ABLATIONS, *COMPARATORS.names()}
 
 
 def test_plan_run_status_report(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,21 +1,32 @@
-"""Baselines: what the features are, that windows stay in their runs, that nothing leaks, that signal is found."""
+"""Comparators without networks: features, windows within segments, no leak, and signal is found."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from lightning_fabric import Fabric
 
-from anclaf.comparators import classical as baselines
-from anclaf.comparators.classical import baseline_estimate, crop_motion, frame_features, window_features
+from anclaf.comparators import classical
+from anclaf.comparators.classical import appearance_features, crop_motion, frame_features, window_features
+from anclaf.comparators.neural import ComparatorConfig
+from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.core.errors import ConfigError, CorpusError
+from anclaf.data.folds import Split
 from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus
 from anclaf.faces.align import TEMPLATE, crop_matrix, five_points
 from anclaf.metrics.regression import ccc_score, rmse_error
+from anclaf.models.spec import Sizes
 
 SIZE = 64
 LANDMARKS = ("mean", "ridge-1", "ridge-8")
-"""Baselines that look at no pixel."""
+"""Comparators that look at no pixel."""
+
+
+def estimated(name: str, corpus: PreparedCorpus, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    part = Split("strict", 0, 5, 0, train, train[:0], test)
+    task = Task(name, Fabric(accelerator="cpu"), corpus, part, Sizes(), ComparatorConfig(), corpus.folder, "")
+    return COMPARATORS.get(name).estimate(task)
 
 
 def store(folder: Path, clips: list[dict], fps: float = 25.0) -> PreparedCorpus:
@@ -122,11 +133,11 @@ def test_windows_never_leave_a_clip_or_cross_a_gap(tmp_path: Path):
     np.testing.assert_allclose(whole, np.concatenate(pieces), atol=1e-6)
 
 
-def test_what_each_baseline_can_see(tmp_path: Path):
+def test_what_each_comparator_can_see(tmp_path: Path):
     corpus = store(tmp_path, people())
     unseen = np.isin(corpus.subjects, ["s0", "s1", "s2", "s3"])
     train, wanted = np.flatnonzero(~unseen), np.flatnonzero(unseen)
-    estimates = {name: baseline_estimate(name, corpus, train, wanted) for name in LANDMARKS}
+    estimates = {name: estimated(name, corpus, train, wanted) for name in LANDMARKS}
     np.testing.assert_allclose(estimates["mean"], np.tile(corpus.labels[train].mean(0), (len(wanted), 1)))
 
     def ccc(name: str, dimension: int) -> float:
@@ -149,25 +160,25 @@ def test_nothing_but_the_training_rows_is_learnt_from(tmp_path: Path):
             clip["labels"] = -clip["labels"]
     other = store(tmp_path / "b", clips)
     for name in LANDMARKS:
-        estimate = baseline_estimate(name, corpus, train, wanted)
-        np.testing.assert_array_equal(estimate, baseline_estimate(name, other, train, wanted))
+        estimate = estimated(name, corpus, train, wanted)
+        np.testing.assert_array_equal(estimate, estimated(name, other, train, wanted))
         # a part of the rows wanted gets the estimates it gets among all of them
-        np.testing.assert_allclose(baseline_estimate(name, corpus, train, wanted[3:5]), estimate[3:5], atol=1e-5)
+        np.testing.assert_allclose(estimated(name, corpus, train, wanted[3:5]), estimate[3:5], atol=1e-5)
 
 
 def test_the_penalty_is_chosen_over_groups_of_subjects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     corpus = store(tmp_path, people(subjects=7, frames=6))
     train = np.flatnonzero(corpus.subjects != "s0")
     seen: list[list] = []
-    original = baselines.RidgeCV
+    original = classical.RidgeCV
 
     def watched(alphas, cv):
         seen.append(cv)
         return original(alphas, cv=cv)
 
-    monkeypatch.setattr(baselines, "RidgeCV", watched)
+    monkeypatch.setattr(classical, "RidgeCV", watched)
     for name in LANDMARKS:
-        baseline_estimate(name, corpus, train, train)
+        estimated(name, corpus, train, train)
     assert len(seen) == 2
     for cuts in seen:
         assert len(cuts) == 5
@@ -182,10 +193,10 @@ def test_stills_have_no_window(tmp_path: Path):
     ]
     corpus = store(tmp_path, clips, fps=0.0)
     rows = np.arange(len(corpus))
-    estimate = baseline_estimate("ridge-1", corpus, rows[:30], rows[30:])
+    estimate = estimated("ridge-1", corpus, rows[:30], rows[30:])
     assert ccc_score(estimate[:, 0], corpus.labels[30:, 0]) > 0.8
     with pytest.raises(ConfigError, match=r"ridge-8: .* holds stills"):
-        baseline_estimate("ridge-8", corpus, rows[:30], rows[30:])
+        estimated("ridge-8", corpus, rows[:30], rows[30:])
 
 
 def test_one_subject_is_cut_by_clips(tmp_path: Path):
@@ -193,20 +204,17 @@ def test_one_subject_is_cut_by_clips(tmp_path: Path):
     corpus = store(tmp_path, clips)
     train, wanted = np.flatnonzero(corpus.clips < "c006"), np.flatnonzero(corpus.clips >= "c006")
     error = {
-        name: rmse_error(baseline_estimate(name, corpus, train, wanted)[:, 0], corpus.labels[wanted, 0])
-        for name in LANDMARKS
+        name: rmse_error(estimated(name, corpus, train, wanted)[:, 0], corpus.labels[wanted, 0]) for name in LANDMARKS
     }
     assert error["ridge-1"] < 0.4 * error["mean"]
 
 
 def test_too_little_to_fit(tmp_path: Path):
     corpus = store(tmp_path, people(subjects=2, frames=5))
-    with pytest.raises(CorpusError, match="no training rows for the baselines"):
-        baseline_estimate("mean", corpus, np.array([], np.int64), np.arange(3))
-    with pytest.raises(CorpusError, match="one single clip, c000; expected at least two"):
-        baseline_estimate("ridge-1", corpus, np.arange(5), np.arange(5, 10))
-    with pytest.raises(ConfigError, match="baseline 'forest': expected one of mean, ridge-1, ridge-8, svr"):
-        baseline_estimate("forest", corpus, np.arange(5), np.arange(5, 10))
+    with pytest.raises(CorpusError, match="no training rows for mean"):
+        estimated("mean", corpus, np.array([], np.int64), np.arange(3))
+    with pytest.raises(CorpusError, match="all training rows are of one clip, c000; expected at least two"):
+        estimated("ridge-1", corpus, np.arange(5), np.arange(5, 10))
 
 
 def test_landmarks_and_matrices_agree_about_the_five_points(tmp_path: Path):
@@ -220,12 +228,48 @@ def test_svr_sees_landmarks_and_appearance(make_corpus, monkeypatch: pytest.Monk
     corpus = make_corpus(subjects=12, clips=1, frames=8, size=64)
     train, wanted = np.flatnonzero(corpus.subjects > "p3"), np.flatnonzero(corpus.subjects <= "p3")
     assert not set(corpus.subjects[train]) & set(corpus.subjects[wanted])
-    estimate = baseline_estimate("svr", corpus, train, wanted)
+    estimate = estimated("svr", corpus, train, wanted)
     assert estimate.shape == (len(wanted), 2)
-    mean = baseline_estimate("mean", corpus, train, wanted)
+    mean = estimated("mean", corpus, train, wanted)
     for dimension in (0, 1):  # arousal is in the pixels only
         truth = corpus.labels[wanted, dimension]
         assert rmse_error(estimate[:, dimension], truth) < 0.7 * rmse_error(mean[:, dimension], truth)
-    np.testing.assert_array_equal(estimate, baseline_estimate("svr", corpus, train, wanted))
-    monkeypatch.setattr(baselines, "SVR_FRAMES", len(train) // 2)
-    assert not np.array_equal(estimate, baseline_estimate("svr", corpus, train, wanted))
+    np.testing.assert_array_equal(estimate, estimated("svr", corpus, train, wanted))
+    monkeypatch.setattr(classical, "SVR_FRAMES", len(train) // 2)
+    assert not np.array_equal(estimate, estimated("svr", corpus, train, wanted))
+
+
+def _appearance(image: np.ndarray) -> np.ndarray:
+    class One:
+        def images(self, rows: np.ndarray) -> np.ndarray:
+            return np.repeat(image[None], len(rows), 0)
+
+    return appearance_features(One(), np.arange(3), batch=2)  # type: ignore[arg-type]
+
+
+def test_a_flat_face_has_no_appearance():
+    assert _appearance(np.full((64, 64, 3), 90, np.uint8)).shape == (3, 576)
+    np.testing.assert_allclose(_appearance(np.full((64, 64, 3), 90, np.uint8)), 0, atol=1e-5)
+
+
+def test_a_wave_of_grey_is_in_its_own_coefficient():
+    """cos(pi (2 x + 1) / 16) is the DCT's first basis function of 8 points: nothing else of each block is used."""
+    wave = np.cos(np.pi * (2 * np.arange(64) + 1) / 16)
+    image = np.repeat((128 + 100 * np.tile(wave, (64, 1)))[..., None], 3, 2).round().astype(np.uint8)
+    features = _appearance(image)[0].reshape(64, 9)
+    used = np.abs(features) > 0.1
+    assert used[:, 0].all()
+    assert not used[:, 1:].any()
+
+
+def test_contrast_does_not_change_the_appearance():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 100, (64, 64, 1)).repeat(3, 2)
+    dark, light = (_appearance((k * image).astype(np.uint8)) for k in (1, 2))
+    np.testing.assert_allclose(dark, light, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_appearance_of_every_size_of_face(make_corpus, size: int):
+    corpus: PreparedCorpus = make_corpus(subjects=2, clips=1, frames=3, size=size)
+    assert appearance_features(corpus, np.arange(6)).shape == (6, 576)

@@ -1,4 +1,4 @@
-"""`metrics.json` from predictions tables: its shape, its numbers, what it compares, what it refuses."""
+"""`metrics.json` from predictions tables: its shape, numbers, comparisons and refusals; and the check for leaks."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anclaf.core.errors import CorpusError
+from anclaf.core.errors import CorpusError, LeakError
 from anclaf.core.files import write_json
 from anclaf.data.store import CorpusCard
-from anclaf.evaluation.scores import COLUMNS, run_scores
+from anclaf.evaluation.scores import COLUMNS, refuse_leak, run_scores
 from anclaf.metrics.regression import METRICS, metrics
+from anclaf.models.spec import ModelSpec, Sizes
 
 CARD = CorpusCard(
     "sewa", 0.0, 1.0, "five-point", 64, 50.0, 240, 12, 12, 49, "none", {}, ["a note"], {}, {}, "0123456789abcdef"
 )
+LABELS = {"ridge-1": "ridge, 1 frame", "ridge-8": "ridge, 8 frames", "mean": "training mean"}
 ERRORS = {"base": 0.3, "S-8": 0.2, "SA-8": 0.1, "SA-4": 0.1, "ridge-1": 0.35, "ridge-8": 0.2}
 
 
@@ -49,7 +51,7 @@ def tables() -> dict[int, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def result(tables) -> dict:
-    return run_scores(tables, "my sewa", CARD, "strict", "sliding", resamples=200)
+    return run_scores(tables, "my sewa", CARD, "strict", "sliding", LABELS, resamples=200)
 
 
 def test_shape(result):
@@ -59,8 +61,9 @@ def test_shape(result):
     assert result["corpus"]["name"] == "my sewa"
     assert result["corpus"]["fingerprint"] == CARD.fingerprint
     assert list(result["variants"]) == ["base", "S-8", "SA-8", "SA-4"]
-    assert list(result["baselines"]) == ["ridge-1", "ridge-8", "mean"]
-    for one in (*result["variants"].values(), *result["baselines"].values()):
+    assert list(result["comparators"]) == ["ridge-1", "ridge-8", "mean"]
+    assert {name: entry["label"] for name, entry in result["comparators"].items()} == LABELS
+    for one in (*result["variants"].values(), *result["comparators"].values()):
         assert one["frames"] == 240
         assert one["subjects"] == 12
         assert one["per_clip"]["clips"] == 12
@@ -95,7 +98,7 @@ def test_numbers_are_the_metrics_of_the_frames(result, tables):
 
 
 def test_the_training_mean_has_an_error_and_no_correlation(result):
-    mean = result["baselines"]["mean"]
+    mean = result["comparators"]["mean"]
     assert mean["valence"]["rmse"] == pytest.approx(np.sqrt(1 / 12), abs=0.03)
     assert np.isnan(mean["valence"]["ccc"])
     assert np.isnan(mean["valence"]["ci95"]["ccc"]).all()
@@ -108,7 +111,7 @@ def test_clips_with_constant_labels_are_left_out_of_per_clip_correlations(tables
     table = tables[0].query("variant == 'base'").copy()
     flat = table["clip"] == "f0c0"
     table.loc[flat, "valence"] = 0.25
-    got = run_scores({0: table}, "x", CARD, "strict", "sliding", resamples=20)["variants"]["base"]["per_clip"]
+    got = run_scores({0: table}, "x", CARD, "strict", "sliding", LABELS, resamples=20)["variants"]["base"]["per_clip"]
     others = [
         metrics(part["valence_hat"].to_numpy(), part["valence"].to_numpy(), 0.5)["ccc"]
         for _, part in table[~flat].groupby("clip")
@@ -119,8 +122,8 @@ def test_clips_with_constant_labels_are_left_out_of_per_clip_correlations(tables
 
 def test_what_is_compared(result):
     pairs = list(dict.fromkeys((one["a"], one["b"]) for one in result["paired"]))
-    baselines = [(a, b) for a in ("base", "S-8", "SA-8", "SA-4") for b in ("ridge-1", "ridge-8", "mean")]
-    assert pairs == [("S-8", "base"), ("SA-8", "base"), ("SA-4", "base"), ("SA-8", "S-8"), *baselines]
+    comparators = [(a, b) for a in ("base", "S-8", "SA-8", "SA-4") for b in ("ridge-1", "ridge-8", "mean")]
+    assert pairs == [("S-8", "base"), ("SA-8", "base"), ("SA-4", "base"), ("SA-8", "S-8"), *comparators]
     one = next(
         x
         for x in result["paired"]
@@ -133,7 +136,7 @@ def test_what_is_compared(result):
 
 
 def test_is_the_same_again_and_survives_json(result, tables, tmp_path: Path):
-    again = run_scores(tables, "my sewa", CARD, "strict", "sliding", resamples=200)
+    again = run_scores(tables, "my sewa", CARD, "strict", "sliding", LABELS, resamples=200)
     write_json(tmp_path / "a.json", result)
     write_json(tmp_path / "b.json", again)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
@@ -142,7 +145,7 @@ def test_is_the_same_again_and_survives_json(result, tables, tmp_path: Path):
         raise AssertionError(f"{constant} is no JSON")
 
     back = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
-    assert back["baselines"]["mean"]["valence"]["ccc"] is None
+    assert back["comparators"]["mean"]["valence"]["ccc"] is None
     assert back["variants"]["SA-8"]["arousal"]["ci95"]["ccc"] == pytest.approx(
         result["variants"]["SA-8"]["arousal"]["ci95"]["ccc"]
     )
@@ -151,7 +154,7 @@ def test_is_the_same_again_and_survives_json(result, tables, tmp_path: Path):
 def test_windows_that_drop_frames_are_compared_on_the_frames_they_keep(tables):
     table = tables[0]
     kept = table[~((table["variant"] == "S-8") & (table["frame"] >= 16))]
-    got = run_scores({0: kept}, "x", CARD, "paper", "tumbling", resamples=20)
+    got = run_scores({0: kept}, "x", CARD, "paper", "tumbling", LABELS, resamples=20)
     assert got["variants"]["S-8"]["frames"] == 96
     one = next(x for x in got["paired"] if (x["a"], x["b"], x["metric"]) == ("S-8", "base", "rmse"))
     short = table[table["frame"] < 16]
@@ -170,7 +173,7 @@ def test_progress_is_told(tables):
     def progress(done: int, total: int, task: str, note: str = "") -> None:
         seen.setdefault(task, []).append((done, total))
 
-    run_scores(tables, "x", CARD, "strict", "sliding", resamples=10, progress=progress)
+    run_scores(tables, "x", CARD, "strict", "sliding", LABELS, resamples=10, progress=progress)
     assert list(seen) == ["scores", "comparisons"]
     for told in seen.values():
         assert told == [(done, len(told) - 1) for done in range(len(told))], "every step, and the end"
@@ -178,7 +181,7 @@ def test_progress_is_told(tables):
 
 def test_refusals(tables):
     def scores(*parts: pd.DataFrame) -> None:
-        run_scores(dict(enumerate(parts)), "x", CARD, "strict", "sliding", resamples=10)
+        run_scores(dict(enumerate(parts)), "x", CARD, "strict", "sliding", LABELS, resamples=10)
 
     with pytest.raises(CorpusError, match="no predictions to score"):
         scores()
@@ -194,3 +197,33 @@ def test_refusals(tables):
     )
     with pytest.raises(CorpusError, match="SA-8 has no finite number for clip f0c2, frame 3"):
         scores(broken)
+
+
+def test_what_is_a_comparator_is_said_and_not_guessed_from_the_name(tables):
+    """A comparator may be called as a kind of model is, and a model as none of ours is."""
+    table = tables[0].query("variant in ('base', 'mean')").replace({"variant": {"mean": "GRU-8"}})
+    got = run_scores({0: table}, "x", CARD, "strict", "sliding", {"GRU-8": "a GRU"}, resamples=20)
+    assert (list(got["variants"]), list(got["comparators"])) == (["base"], ["GRU-8"])
+
+
+def spec(*subjects: str) -> ModelSpec:
+    return ModelSpec("SA-8", Sizes(), -10, 10, "five-point", 25.0, ("afew-va",), subjects, "strict", 2, {}, {})
+
+
+def test_a_model_may_be_tested_on_strangers():
+    refuse_leak(spec("a", "b"), ["c", "d", "c"])
+    refuse_leak(spec(), ["c"])
+    refuse_leak(spec("a"), [])
+
+
+def test_a_tested_subject_is_refused_by_name():
+    with pytest.raises(
+        LeakError, match=r"SA-8 of fold 2 was trained on 1 of the 2 people to be tested \(b\); test it on"
+    ):
+        refuse_leak(spec("a", "b"), ["b", "c", "b"])
+
+
+def test_many_are_counted_and_some_are_named():
+    people = [f"p{i}" for i in range(7)]
+    with pytest.raises(LeakError, match=r"7 of the 7 people to be tested \(p0, p1, p2 and 4 more\)"):
+        refuse_leak(spec(*people), people)

@@ -11,13 +11,15 @@ import pytest
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
+from anclaf.comparators.registry import COMPARATORS, Comparator, Task
 from anclaf.core.errors import AnclafError, ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
+from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
-from anclaf.experiment.run import train_run
 from anclaf.models.io import load_model
 from anclaf.models.spec import Variant
 from anclaf.recipes.run import RunConfig, make_run
+from anclaf.report.run_report import write_report
 from tiny_run import CONFIG
 
 SA4 = [Variant("SA", 4)]
@@ -67,6 +69,60 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(metrics["variants"]) == {"base", "S-2", "S-4", "SA-4"}
     assert set(metrics["variants"]["base"]["mean"]) >= {"rmse", "cor", "ccc", "icc", "sagr", "ci95"}
+
+
+def _median(task: Task) -> np.ndarray:
+    """An outside comparator, without an estimate of the first frame of a clip."""
+    middle = np.median(task.corpus.labels[task.split.train], axis=0)
+    estimate = np.tile(middle, (len(task.split.test), 1))
+    estimate[task.corpus.index["frame"].to_numpy()[task.split.test] == 0] = np.nan
+    return estimate
+
+
+@pytest.fixture
+def median():
+    yield COMPARATORS.register("median", Comparator("training median", _median, needs=("mean",)))
+    COMPARATORS.unregister("median")
+
+
+def test_a_comparator_of_another_package(corpus: PreparedCorpus, tmp_path: Path, median: Comparator):
+    out = tmp_path / "run"
+    train_run(_fabric(), _run(corpus, out), variants=[Variant("base")], comparators=["median"])
+    scores = json.loads((out / "metrics.json").read_text())
+    assert list(scores["comparators"]) == ["mean", "median"], "what it needs is run before it"
+    assert scores["comparators"]["median"]["label"] == "training median"
+    table = pd.read_parquet(out / "fold0" / "median" / "predictions.parquet")
+    truth = pd.read_parquet(out / "fold0" / "mean" / "predictions.parquet")
+    assert len(table) == scores["comparators"]["median"]["frames"] < len(truth)
+    error = np.sqrt(np.mean((table["valence_hat"] - table["valence"]) ** 2))
+    assert scores["comparators"]["median"]["valence"]["rmse"] == pytest.approx(error)
+    assert ("base", "median") in {(pair["a"], pair["b"]) for pair in scores["paired"]}
+    COMPARATORS.unregister("median")
+    try:  # the report is read where that package is not installed
+        assert "training median" in (write_report(out).parent / "table.md").read_text()
+        assert score_run(_run(corpus, out))["comparators"].keys() == {"mean", "median"}, "job.json says what it is"
+    finally:
+        COMPARATORS.register("median", median)
+
+
+def test_a_comparator_that_does_not_fit(corpus: PreparedCorpus, tmp_path: Path):
+    COMPARATORS.register("S-2", Comparator("a model's name", _median))
+    COMPARATORS.register("short", Comparator("too few rows", lambda task: np.zeros((1, 2))))
+    try:
+        with pytest.raises(ConfigError, match="comparator 'S-2': a model is called the same"):
+            train_run(_fabric(), _run(corpus, tmp_path / "a"), variants=SA4, comparators=["S-2"])
+        with pytest.raises(ConfigError, match=r"'short': estimates have shape \(1, 2\); expected \(\d+, 2\)"):
+            train_run(_fabric(), _run(corpus, tmp_path / "b"), variants=[], comparators=["short"])
+    finally:
+        for name in ("S-2", "short"):
+            COMPARATORS.unregister(name)
+
+
+def test_run_json_has_the_recipe_and_what_was_changed(corpus: PreparedCorpus, tmp_path: Path):
+    spec = _run(corpus, tmp_path, recipe="small", overrides={"stage1.batch": 16})
+    spec.folder.claim(spec, corpus, 5)
+    settings = json.loads((tmp_path / "run.json").read_text())
+    assert (settings["recipe"], settings["overrides"], settings["seed"]) == ("small", {"stage1.batch": 16}, 0)
 
 
 def test_a_finished_run_does_nothing(corpus: PreparedCorpus, run: Path):
@@ -137,7 +193,8 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.data.folds import split
 from anclaf.models.io import save_model
 from anclaf.models.spec import Sizes
-from anclaf.training.stage1_config import Stage1Config, train_base
+from anclaf.training.stage1 import train_base
+from anclaf.training.stage1_config import Stage1Config
 from safetensors.torch import save_file
 torch.set_num_threads(1)
 corpus = PreparedCorpus.open(sys.argv[1]); fold = split(corpus, "strict", 0)

@@ -1,5 +1,6 @@
 """A run's folder: where what is read from it belongs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anclaf.experiment.run_folder import ReportError, Run
+from anclaf.core.errors import RunError
+from anclaf.experiment.run_folder import RunFolder
 from fake_run import FakeRun
 
 SMALL = FakeRun(clips=6, frames=10, variants=("base", "SA-4"))
@@ -34,7 +36,7 @@ def keep(run: Path, clips: list[str], fold: int = 0) -> None:
 def test_faces_are_those_of_the_frames_tested(run: Path) -> None:
     """The test clips are not the first of the corpus."""
     keep(run, ["003", "005"])
-    opened = Run.open(run)
+    opened = RunFolder.open(run)
     stored = opened.attention(0, "SA-4")
     assert stored is not None
     table, weights = stored
@@ -46,9 +48,9 @@ def test_faces_are_those_of_the_frames_tested(run: Path) -> None:
 
 
 def test_a_frame_that_the_corpus_has_not(run: Path) -> None:
-    opened = Run.open(run)
+    opened = RunFolder.open(run)
     table = opened.predictions(0, ["base"]).assign(frame=lambda t: t["frame"] + 5)
-    with pytest.raises(ReportError, match="clip 001, frame 10 was tested and is not in"):
+    with pytest.raises(RunError, match="clip 001, frame 10 was tested and is not in"):
         opened.corpus_rows(table)
 
 
@@ -62,7 +64,7 @@ def test_folds_are_pooled(run: Path) -> None:
         table[table["clip"] < "004"].to_parquet(path)
     metrics = (run / "metrics.json").read_text()
     (run / "metrics.json").write_text(metrics.replace('"folds": [\n  0\n ]', '"folds": [0, 1]'))
-    opened = Run.open(run)
+    opened = RunFolder.open(run)
     assert opened.folds == (0, 1)
     assert len(opened.pooled("base")) == 60
     (run / "fold1" / "base" / "predictions.parquet").unlink()
@@ -76,12 +78,25 @@ def test_card_has_what_either_file_says(run: Path) -> None:
     metrics.write_text(metrics.read_text().replace('"notes"', '"x"'))
     changed = replace(SMALL, name="again", notes=("rendered people",))
     (run / "run.json").write_text((changed.write(run.parent / "other") / "run.json").read_text())
-    assert Run.open(run).card["notes"] == ["rendered people"]
-    assert Run.open(run).card["detector"] == "none"
+    assert RunFolder.open(run).card["notes"] == ["rendered people"]
+    assert RunFolder.open(run).card["detector"] == "none"
+
+
+def test_metrics_of_a_run_made_by_version_0_1(run: Path) -> None:
+    """The comparators' key was `baselines`, and their labels were the report's."""
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["baselines"] = metrics.pop("comparators")
+    for entry in metrics["baselines"].values():
+        del entry["label"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    opened = RunFolder.open(run)
+    assert set(opened.metrics["comparators"]) == {"mean", "ridge-1", "ridge-8"}
+    assert opened.label("ridge-8") == "ridge on landmarks, 8 frames"
+    assert opened.best_comparator() in opened.metrics["comparators"]
 
 
 def test_models_without_predictions(run: Path) -> None:
-    opened = Run.open(run)
+    opened = RunFolder.open(run)
     assert opened.predictions(0, ["S-8"]).empty
     assert opened.attention(0, "base") is None
     assert opened.predicted(["base", "S-8", "SA-4"]) == ["base", "SA-4"]

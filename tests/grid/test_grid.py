@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from anclaf.config import Resources
 from anclaf.core.errors import ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
 from anclaf.experiment import job_record
 from anclaf.experiment.job import Job
-from anclaf.experiment.resources import Resources
 from anclaf.experiment.scheduler import Scheduler, State
-from anclaf.grid.grid import run_grid, standing
+from anclaf.grid.grid import grid_status, run_grid
 from anclaf.grid.plan import GridPlan, count_words
 from anclaf.recipes.run import RECIPES
 from tiny_run import CONFIG
@@ -50,7 +50,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _plan(*corpora: PreparedCorpus, **settings: Any) -> GridPlan:
-    known: dict[str, Any] = {"recipes": ("test",), "folds": (0,), "references": ("mean", "ridge-1")}
+    known: dict[str, Any] = {"recipes": ("test",), "folds": (0,), "comparators": ("mean", "ridge-1")}
     return GridPlan(tuple(str(corpus.folder) for corpus in corpora), **(known | settings))
 
 
@@ -61,7 +61,7 @@ def _metrics(out: Path) -> dict[str, Any]:
 
 
 def test_the_papers_experiments_are_110_models(make_corpus, tmp_path: Path):
-    plan = GridPlan(tuple(str(make_corpus(seed=seed).folder) for seed in (0, 1)), recipes=("small",), references=())
+    plan = GridPlan(tuple(str(make_corpus(seed=seed).folder) for seed in (0, 1)), recipes=("small",), comparators=())
     jobs = plan.jobs(plan.runs(tmp_path))
     assert count_words(jobs) == "110 models (10 base, 50 S, 50 SA), 10 latent caches, 0 comparators"
 
@@ -88,7 +88,7 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
     assert len(metrics) == 2
     for scores in metrics.values():
         assert set(scores["variants"]) == {"base", "S-2", "S-4", "SA-2", "SA-4"}
-        assert set(scores["baselines"]) == {"mean", "ridge-1"}
+        assert set(scores["comparators"]) == {"mean", "ridge-1"}
     assert list(tmp_path.glob("runs/*/test/seed0/fold0/SA-4/tensorboard/events*"))
     again = Seen()
     run_grid(tmp_path, again, resources=CPU)
@@ -98,7 +98,7 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
         os.utime(path, (0, 0))
     run_grid(tmp_path, again, resources=CPU)
     assert _metrics(tmp_path) == metrics
-    now = standing(tmp_path)
+    now = grid_status(tmp_path)
     assert now.states == {"done": 14, "unneeded": 2}
     assert not now.running
     assert now.seconds > 0
@@ -134,7 +134,7 @@ def test_a_failed_run_blocks_its_descendants_and_the_rest_goes_on(corpus: Prepar
     run_grid(tmp_path, seen, resources=CPU)
     ends = {key.rpartition("/")[2]: state for key, state in seen.ends}
     assert ends == dict.fromkeys(("base", "latents", "S-2", "S-4", "mean", "ridge-1"), "done") | {"S-16": "failed"}
-    now = standing(tmp_path)
+    now = grid_status(tmp_path)
     assert now.states["blocked"] == 1
     [(job, record)] = now.failed
     assert (job.name, record.state) == ("S-16", "failed")
@@ -145,7 +145,7 @@ def test_a_failed_run_blocks_its_descendants_and_the_rest_goes_on(corpus: Prepar
     assert again.ends == []
     run_grid(tmp_path, again, resources=CPU, retry=True)
     assert dict(again.ends)[job.id] == "failed"
-    tried = job_record.read(job)
+    tried = job_record.read(job.files)
     assert tried is not None
     assert tried.attempts == 2
 
@@ -156,8 +156,8 @@ from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tiny_run import CONFIG
+from anclaf.config import Resources
 from anclaf.grid.grid import run_grid
-from anclaf.experiment.resources import Resources
 from anclaf.recipes.run import RECIPES
 RECIPES["test"] = lambda seed=0: CONFIG
 class Silent:
@@ -199,7 +199,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    # the workers unpickle this module's recipe, and run this checkout's package
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent / "src")]))
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes.add_node(num_cpus=1)
     yield nodes
@@ -216,7 +218,7 @@ def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: Pre
     killed: list[int] = []
 
     def kill_one(job: Job) -> None:
-        for other, record in standing(there).running:
+        for other, record in grid_status(there).running:
             if not killed and record.pid != os.getpid() and other.name != job.name:
                 os.kill(record.pid, signal.SIGKILL)
                 killed.append(record.pid)
@@ -224,7 +226,7 @@ def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: Pre
     class Killing(Seen):
         def progress(self, job: Job, done: int, total: int, task: str, note: str = "") -> None:
             super().progress(job, done, total, task, note)
-            kill_one(Job(job.run, job.fold, "", (), ""))
+            kill_one(Job(job.run, job.fold, "", "model", (), ""))
 
     seen = Killing(kill_one)
     scheduler = run_grid(there, seen, engine="ray", resources=CPU, address=cluster.address)

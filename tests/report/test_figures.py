@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from anclaf.comparators.registry import label_of
 from anclaf.core.errors import OutputError
 from anclaf.evaluation.attention_motion import OFFSETS, Correlation
 from anclaf.metrics.regression import ccc_score, rmse_error
@@ -122,8 +123,9 @@ def metrics_of(names: tuple[str, ...]) -> dict[str, Any]:
         }
         return {"valence": numbers, "arousal": numbers, "mean": numbers}
 
-    baselines = {"mean": {"valence": {"ccc": None, "rmse": 4.0}}, "ridge-1": entry(3)}
-    return {"variants": {name: entry(k + 1) for k, name in enumerate(names)}, "baselines": baselines}
+    ridge = {"label": "ridge on landmarks, 1 frame", **entry(3)}
+    comparators = {"mean": {"label": "training mean", "valence": {"ccc": None, "rmse": 4.0}}, "ridge-1": ridge}
+    return {"variants": {name: entry(k + 1) for k, name in enumerate(names)}, "comparators": comparators}
 
 
 def test_metric_against_length() -> None:
@@ -162,8 +164,8 @@ def test_best_length_is_ringed() -> None:
 def test_only_the_best_comparators_are_drawn() -> None:
     metrics = metrics_of(("base", "S-2"))
     entry = {"ccc": 0.1, "rmse": 2.0}
-    metrics["baselines"] = {
-        name: {d: entry | {"ccc": value} for d in ("valence", "arousal", "mean")}
+    metrics["comparators"] = {
+        name: {"label": label_of(name)} | {d: entry | {"ccc": value} for d in ("valence", "arousal", "mean")}
         for name, value in (("cnn", 0.1), ("svr", 0.4), ("tucker", None), ("aeg-cd", 0.3), ("coherence", 0.2))
     }
     drawn = {str(line.get_label()) for line in metric_by_length(metrics, CORPUS, 25.0).axes[0].lines}

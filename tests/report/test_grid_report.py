@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from page import Page
 
+from anclaf.core.errors import RunError
 from anclaf.evaluation.bootstrap import compare
-from anclaf.experiment.run_folder import ReportError
 from anclaf.report.grid_report import write_grid_report
 from fake_run import FakeRun
 
-BASE = FakeRun(clips=4, frames=8, variants=("base", "S-2"), baselines=("mean",))
+BASE = FakeRun(clips=4, frames=8, variants=("base", "S-2"), comparators=("mean",))
 RUNS = (
     ("people_1", "small", 0),
     ("people_1", "small", 1),
@@ -137,8 +137,8 @@ def test_alone_there_is_nothing_to_compare(grid: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_finished(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"none of 1 run has a metrics\.json yet; let the grid finish one"):
+    with pytest.raises(RunError, match=r"none of 1 run has a metrics\.json yet; let the grid finish one"):
         write_grid_report([tmp_path], tmp_path / "report")
-    with pytest.raises(ReportError, match="none of 0 runs"):
+    with pytest.raises(RunError, match="none of 0 runs"):
         write_grid_report([], tmp_path / "report")
     assert not (tmp_path / "report").exists()

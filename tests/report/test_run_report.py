@@ -13,9 +13,8 @@ import pytest
 from page import Page
 
 from anclaf.config import CorpusKind
-from anclaf.core.errors import AnclafError, OutputError
+from anclaf.core.errors import AnclafError, OutputError, RunError
 from anclaf.data.store import PreparedCorpus, restate
-from anclaf.experiment.run_folder import ReportError
 from anclaf.metrics.regression import METRICS
 from anclaf.report.published import DIMENSIONS
 from anclaf.report.run_report import write_report
@@ -80,8 +79,8 @@ def test_best_is_bold(page: Page) -> None:
     assert row[1].count("<b>") == row[1].count('best"')
 
 
-def test_baselines_have_their_own_group(page: Page) -> None:
-    group = re.search(r'<tbody class="baseline">(.*?)</tbody>', page.source)
+def test_comparators_have_their_own_group(page: Page) -> None:
+    group = re.search(r'<tbody class="comparator">(.*?)</tbody>', page.source)
     assert group is not None
     assert re.findall(r'<th scope="row">(.*?)</th>', group[1]) == [
         "training mean",
@@ -309,16 +308,16 @@ def test_protocols_are_not_mixed_up(bare: Path) -> None:
 
 def test_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(
-        ReportError, match=r"not a run \(no run.json here\); expected the folder given to `anclaf train --out`"
+        RunError, match=r"not a run \(no run.json here\); expected the folder given to `anclaf train --out`"
     ):
         write_report(tmp_path)
-    with pytest.raises(ReportError, match="not a run"):
+    with pytest.raises(RunError, match="not a run"):
         write_report(tmp_path / "absent")
 
 
 def test_no_metrics_yet(bare: Path) -> None:
     (bare / "metrics.json").unlink()
-    with pytest.raises(ReportError, match=r"no metrics\.json yet; let `anclaf train` finish"):
+    with pytest.raises(RunError, match=r"no metrics\.json yet; let `anclaf train` finish"):
         write_report(bare)
     assert not (bare / "report").exists()
 
@@ -336,17 +335,17 @@ def test_damaged_metrics(bare: Path, content: str) -> None:
 def test_damaged_results(tmp_path: Path) -> None:
     run = replace(ONE, variants=("base", "SA-4")).write(tmp_path)
     np.savez(run / "fold0" / "SA-4" / "attention.npz", weights=np.ones((3, 3)), row=np.arange(3))
-    with pytest.raises(ReportError, match=r"attention.npz has weights \(3, 3\), predictions.parquet 26 rows of SA-4"):
+    with pytest.raises(RunError, match=r"attention.npz has weights \(3, 3\), predictions.parquet 26 rows of SA-4"):
         write_report(run)
     (run / "fold0" / "SA-4" / "attention.npz").write_bytes(b"PK")
-    with pytest.raises(ReportError, match=r"attention.npz: cannot be read"):
+    with pytest.raises(RunError, match=r"attention.npz: cannot be read"):
         write_report(run)
     (run / "fold0" / "base" / "history.csv").write_text("a,b\n1,2\n")
     (run / "fold0" / "SA-4" / "attention.npz").unlink()
-    with pytest.raises(ReportError, match=r"history.csv cannot be read"):
+    with pytest.raises(RunError, match=r"history.csv cannot be read"):
         write_report(run)
     (run / "fold0" / "base" / "predictions.parquet").write_bytes(b"PAR1")
-    with pytest.raises(ReportError, match=r"predictions.parquet: cannot be read"):
+    with pytest.raises(RunError, match=r"predictions.parquet: cannot be read"):
         write_report(run)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from anclaf.comparators import registry
 from anclaf.core import words
 from anclaf.metrics.regression import METRICS
 from anclaf.report import tables
 from anclaf.report.published import AFEW_VA, DIMENSIONS, SEWA
 from anclaf.report.sections.results import comparison_words
 from anclaf.report.tables import latex_escape, markdown_escape, paper_table, results_table
-from fake_run import BASELINES, VARIANTS, FakeRun
+from fake_run import COMPARATORS, VARIANTS, FakeRun
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,9 @@ def of_source(metrics: dict[str, Any], source: str, kind: str = "real", **card: 
 def test_frame_holds_every_number(metrics: dict[str, Any]) -> None:
     frame = results_table(metrics, "people_1").frame()
     rows = ("base", "S-2", "S-4", "S-AVG", "SA-2", "SA-4", "SA-AVG")
-    assert list(frame.index) == [*(("measured", v) for v in rows), *(("baseline", b) for b in BASELINES)]
+    assert list(frame.index) == [*(("measured", v) for v in rows), *(("comparator", c) for c in COMPARATORS)]
     assert frame.shape == (10, 45)
-    for group, entries in (("measured", metrics["variants"]), ("baseline", metrics["baselines"])):
+    for group, entries in (("measured", metrics["variants"]), ("comparator", metrics["comparators"])):
         for name, entry in entries.items():
             for dimension in DIMENSIONS:
                 for metric in METRICS:
@@ -56,7 +57,7 @@ def test_variants_are_ordered_by_kind_and_length(metrics: dict[str, Any]) -> Non
 
 def test_best_is_bold_among_all_rows_measured_here(metrics: dict[str, Any]) -> None:
     changed = copy.deepcopy(metrics)
-    changed["baselines"]["ridge-8"]["arousal"]["ccc"] = 0.99
+    changed["comparators"]["ridge-8"]["arousal"]["ccc"] = 0.99
     changed["variants"]["S-2"]["valence"]["rmse"] = 0.1
     changed["variants"]["base"]["valence"]["cor"] = 0.98771
     changed["variants"]["S-4"]["valence"]["cor"] = 0.98769
@@ -74,7 +75,7 @@ def test_best_is_bold_among_all_rows_measured_here(metrics: dict[str, Any]) -> N
 
 def test_column_without_numbers_has_no_best(metrics: dict[str, Any]) -> None:
     changed = copy.deepcopy(metrics)
-    for entry in (*changed["variants"].values(), *changed["baselines"].values()):
+    for entry in (*changed["variants"].values(), *changed["comparators"].values()):
         entry["valence"]["ccc"] = None
     table = results_table(changed, "x")
     assert not any(row.cells["ccc", "valence"].best for row in table.rows)
@@ -84,7 +85,7 @@ def test_column_without_numbers_has_no_best(metrics: dict[str, Any]) -> None:
 def test_published_rows_stand_apart(metrics: dict[str, Any], source: str, published: Any) -> None:
     table = results_table(of_source(metrics, source), "people_1")
     groups = dict(table.groups())
-    assert [group for group, _ in table.groups()] == ["measured", "baseline", "published"]
+    assert [group for group, _ in table.groups()] == ["measured", "comparator", "published"]
     assert [row.name for row in groups["published"]] == [row.name for row in published.rows]
     row = groups["published"][12]
     assert row.name == "ANCLaF-SA-8"
@@ -103,7 +104,7 @@ def test_published_rows_do_not_take_the_bold_from_ours(metrics: dict[str, Any]) 
     """SEWA's published RMSE are far below those of labels in -10..10."""
     without = results_table(metrics, "x")
     beside = results_table(of_source(metrics, "sewa"), "x", columns=METRICS)
-    for name in (*VARIANTS, *BASELINES):
+    for name in (*VARIANTS, *COMPARATORS):
         assert without.row(name).cells == beside.row(name).cells
 
 
@@ -177,7 +178,7 @@ def test_markdown_numbers_equal_the_metrics(metrics: dict[str, Any]) -> None:
 
 def test_what_is_not_defined_is_a_dash(metrics: dict[str, Any]) -> None:
     """The training mean has no correlation."""
-    assert metrics["baselines"]["mean"]["valence"]["cor"] is None
+    assert metrics["comparators"]["mean"]["valence"]["cor"] is None
     table = results_table(metrics, "x")
     line = next(line for line in table.markdown().splitlines() if line.startswith("| training mean"))
     assert line.count("| – ") == 3
@@ -272,10 +273,12 @@ def test_a_corpus_that_is_not_real_keeps_the_papers_form_and_says_what_it_is(
 
 def test_comparators_have_readable_labels(metrics: dict[str, Any]) -> None:
     changed = copy.deepcopy(metrics)
-    changed["baselines"] = dict.fromkeys(tables.BASELINE_LABELS, metrics["baselines"]["ridge-1"])
+    entry = metrics["comparators"]["ridge-1"]
+    labels = {name: registry.label_of(name) for name in registry.COMPARATORS.names()}
+    changed["comparators"] = {name: entry | {"label": label} for name, label in labels.items()}
     groups = dict(results_table(changed, "x").groups())
-    assert [row.label for row in groups["baseline"]] == list(tables.BASELINE_LABELS.values())
-    assert not any(re.fullmatch(r"[a-z-]+", row.label) for row in groups["baseline"]), "words, not names"
+    assert [row.label for row in groups["comparator"]] == list(labels.values())
+    assert not any(re.fullmatch(r"[a-z-]+", row.label) for row in groups["comparator"]), "words, not names"
 
 
 def test_plain_table() -> None:

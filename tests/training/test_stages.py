@@ -192,8 +192,8 @@ _RUN = """
 import sys, torch
 from pathlib import Path
 from lightning_fabric import Fabric
+from anclaf.experiment.engine import train_run
 from anclaf.experiment.job import RunSpec
-from anclaf.experiment.run import train_run
 from anclaf.models.spec import Sizes, Variant
 from anclaf.recipes.run import RunConfig
 from anclaf.training.stage1_config import Stage1Config

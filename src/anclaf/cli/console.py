@@ -165,21 +165,19 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     from rich import box
     from rich.table import Table
 
-    from anclaf.report.tables import BASELINE_LABELS
-
     corpus = scores["corpus"]
     title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     table.add_column("", no_wrap=True)
     for heading in ("CCC V", "95 % interval", "CCC A", "95 % interval", "RMSE V", "RMSE A"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for group in ("variants", "baselines"):
+    for group in ("variants", "comparators"):
         for name, entry in scores[group].items():
             cells = []
             for dimension in ("valence", "arousal"):
                 low, high = entry[dimension]["ci95"]["ccc"]
                 cells += [number_text(number(entry[dimension]["ccc"])), interval_text(number(low), number(high))]
             cells += [number_text(number(entry[dimension]["rmse"])) for dimension in ("valence", "arousal")]
-            table.add_row(BASELINE_LABELS.get(name, name), *cells)
+            table.add_row(entry.get("label", name), *cells)
         table.add_section()
     print_table(table, 120)

@@ -40,12 +40,12 @@ class Plan:
     """strict: people in test are never in training. paper: what the paper's authors did."""
 
     def run(self) -> int:
-        from anclaf.experiment.job import parse_references
+        from anclaf.comparators.registry import parse_comparators
         from anclaf.grid.plan import GridPlan
 
         plan = GridPlan(
             tuple(str(corpus.resolve()) for corpus in self.corpora), self.recipes, self.seeds, _numbers(self.folds),
-            self.of, self.variants, tuple(parse_references(self.comparators)), self.protocol,
+            self.of, self.variants, parse_comparators(self.comparators), self.protocol,
         )  # fmt: skip
         runs = plan.runs(self.out)
         jobs = plan.jobs(runs)
@@ -76,7 +76,7 @@ class Run:
     """Take up failed jobs again."""
 
     def run(self) -> int:
-        from anclaf.experiment.resources import Resources
+        from anclaf.config import Resources
         from anclaf.grid.grid import run_grid
         from anclaf.grid.plan import GridPlan
 
@@ -93,14 +93,14 @@ class Run:
                 address=self.address,
                 retry=self.retry,
             )
-        _print_standing(self.grid)
+        _print_status(self.grid)
         say(f"`anclaf grid report {self.grid}` draws it")
         return 2 if any(state in ("failed", "blocked") for state in scheduler.states.values()) else 0
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a grid stands, whoever runs it."""
+    """How many jobs are done, running, waiting or failed, whichever processes are at work."""
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """Folder that `anclaf grid plan --out` made."""
@@ -108,11 +108,11 @@ class Status:
     """Look again every few seconds until Ctrl-C."""
 
     def run(self) -> int:
-        _print_standing(self.grid)
+        _print_status(self.grid)
         while self.watch:
             time.sleep(5)
             console().rule()
-            _print_standing(self.grid)
+            _print_status(self.grid)
         return 0
 
 
@@ -161,24 +161,22 @@ def _numbers(text: str) -> tuple[int, ...] | None:
 
 def _print_plan(jobs: "list[Job]") -> None:
     """A line for each fold of each run, and the count."""
-    from anclaf.experiment.job import LATENTS, REFERENCES
     from anclaf.grid.plan import count_words
 
-    by_fold: dict[tuple[str, int], list[str]] = {}
+    by_fold: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        by_fold.setdefault((job.run.name, job.fold), []).append(job.name)
-    for (run, fold), names in by_fold.items():
-        models = [name for name in names if name != LATENTS and name not in REFERENCES]
-        references = [name for name in names if name in REFERENCES]
+        by_fold.setdefault((job.run.name, job.fold), []).append(job)
+    for (run, fold), group in by_fold.items():
+        models, comparators = ([job.name for job in group if job.kind == kind] for kind in ("model", "comparator"))
         line = f"{run}/fold{fold}: {' '.join(models)}"
-        print(line + (f" | {' '.join(references)}" if references else ""))
+        print(line + (f" | {' '.join(comparators)}" if comparators else ""))
     print(count_words(jobs))
 
 
-def _print_standing(out: Path) -> None:
-    from anclaf.grid.grid import standing
+def _print_status(out: Path) -> None:
+    from anclaf.grid.grid import grid_status
 
-    now = standing(out)
+    now = grid_status(out)
     print(", ".join(f"{count} {state}" for state, count in sorted(now.states.items())) or "nothing is planned")
     for job, record in now.running:
         print(f"  {job.id}: {record.done}/{record.total} ({record.host}, process {record.pid})")

@@ -29,8 +29,8 @@ class Train:
     """How many folds; 5, or as many as the corpus itself has."""
     variants: str = "all"
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
-    comparators: str = "mean,ridge-1,ridge-8"
-    """all, none, or names with commas between, trained and tested under the same folds."""
+    comparators: str = "quick"
+    """quick (those that take seconds), all, none, or names with commas between; tested under the same folds."""
     seed: int = 0
     device: str = "auto"
     """auto, cpu, cuda or mps."""
@@ -48,8 +48,9 @@ class Train:
         import torch
         from lightning_fabric import Fabric
 
-        from anclaf.experiment.job import RunSpec, parse_references
-        from anclaf.experiment.run import train_run
+        from anclaf.comparators.registry import parse_comparators
+        from anclaf.experiment.engine import train_run
+        from anclaf.experiment.job import RunSpec
         from anclaf.training.curriculum import parse_variants
 
         if self.fold != "all" and not self.fold.isdigit():
@@ -58,14 +59,16 @@ class Train:
             if self.threads < 1:
                 raise ConfigError(f"--threads {self.threads}: expected 1 or more")
             torch.set_num_threads(self.threads)
-        run = RunSpec("", self.corpus, self.out, self.config, self.protocol, self.folds, self.keep_latents)
-        variants, references = parse_variants(self.variants, self.config.lengths), parse_references(self.comparators)
+        run = RunSpec(
+            "", self.corpus, self.out, self.config, self.protocol, self.folds, self.keep_latents, self.config.recipe
+        )
+        variants, comparators = parse_variants(self.variants, self.config.lengths), parse_comparators(self.comparators)
         fabric = Fabric(accelerator=self.device, devices=self.devices, precision=self.precision)
         fabric.launch()
         with progress_display(quiet=not fabric.is_global_zero) as progress:
             scores = train_run(
                 fabric, run, fold=None if self.fold == "all" else int(self.fold), variants=variants,
-                references=references, progress=progress,
+                comparators=comparators, progress=progress,
             )  # fmt: skip
         if fabric.is_global_zero:
             print_scores(scores)

@@ -1,12 +1,19 @@
-"""What a model has to beat: the training mean, ridge regression on landmarks, and an SVR on landmarks and appearance.
+"""Comparators without networks: the training mean, ridge regression on landmarks, an SVR on landmarks and appearance.
 
-Shapes: N rows of the prepared corpus, P landmarks, F features.
+Estimates are (len(test), 2) in the corpus's own units. Valence and arousal are fitted apart, each with the penalty that
+does best over five groups of training subjects (of clips, where one subject is all there is). Nothing but the training
+rows is looked at for fitting. Shapes: N rows of the prepared corpus, P landmarks, F features.
+
+Raises:
+    CorpusError: no training rows, or training rows of one single clip.
 """
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dctn
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -14,14 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
-from anclaf.comparators.appearance import appearance_features
-from anclaf.core.errors import ConfigError, CorpusError
+from anclaf.comparators.registry import Task
+from anclaf.core.errors import CorpusError
 from anclaf.core.windows import trailing_mean
 from anclaf.data.store import PreparedCorpus
 
-BASELINES = ("mean", "ridge-1", "ridge-8", "svr")
-WINDOWED = ("ridge-8",)
-"""Baselines that need sequences: not for stills."""
 WINDOW = 8
 ALPHAS = tuple(10.0**k for k in range(6))
 SVR_FRAMES = 4000
@@ -29,40 +33,44 @@ SVR_FRAMES = 4000
 SVR_PENALTIES = tuple(10.0**k for k in range(-4, 0))
 COMPONENTS = 100
 """Principal components of the appearance."""
+SIDE, BLOCK = 64, 8
+KEPT = np.flatnonzero(np.add.outer(np.arange(BLOCK), np.arange(BLOCK)).ravel() < 4)[1:]
+"""The lowest frequencies of a block, without its mean."""
 
 
-def baseline_estimate(name: str, corpus: PreparedCorpus, train: NDArray, wanted: NDArray) -> NDArray[np.float64]:
-    """(len(wanted), 2) valence, arousal in the corpus's own units.
+def training_mean(task: Task) -> NDArray[np.float64]:
+    """The mean label of the training rows, for every row."""
+    return np.tile(task.corpus.labels[_training_rows(task)].mean(0), (len(task.split.test), 1))
 
-    mean: the training mean. ridge-1: landmarks of the frame (`frame_features`), standardised. ridge-8: of the window of
-    8 frames that ends at it (`window_features`). svr: landmarks and `appearance_features` of the frame, in the spirit
-    of AFEW-VA's baseline (Kossaifi et al. 2017), with a linear kernel. Valence and arousal are fitted apart, each with
-    the penalty that does best over five groups of training subjects (of clips, where one subject is all there is).
 
-    Args:
-        name: one of `BASELINES`.
-        train: rows to fit on; nothing else is looked at, labels or landmarks.
-        wanted: rows to estimate.
+def ridge_on_frame(task: Task) -> NDArray[np.float64]:
+    """Ridge regression on the standardised landmarks of the frame (`frame_features`)."""
+    return _ridge(task, frame_features(task.corpus))
 
-    Raises:
-        ConfigError: no such baseline, or one of `WINDOWED` of stills.
-        CorpusError: no training rows, or training rows of one single clip.
-    """
-    if name not in BASELINES:
-        raise ConfigError(f"baseline {name!r}: expected one of {', '.join(BASELINES)}")
-    if name in WINDOWED and not corpus.card.fps:
-        raise ConfigError(f"{name}: {corpus.folder} holds stills, which have no windows; leave it out")
-    train, wanted = np.asarray(train), np.asarray(wanted)
-    if len(train) == 0:
-        raise CorpusError(f"{corpus.folder}: no training rows for the baselines; expected at least two clips")
-    if name == "mean":
-        return np.tile(corpus.labels[train].mean(0), (len(wanted), 1))
-    if name == "svr":
-        return _svr(corpus, train, wanted)
-    features = frame_features(corpus) if name == "ridge-1" else window_features(corpus)
-    cuts = _cuts(corpus, train)
-    model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, cv=cuts))
-    return _fitted(model, features[train], corpus.labels[train], features[wanted])
+
+def ridge_on_window(task: Task) -> NDArray[np.float64]:
+    """Ridge regression on the landmarks of the window of 8 frames that ends at the frame (`window_features`)."""
+    return _ridge(task, window_features(task.corpus))
+
+
+def svr(task: Task) -> NDArray[np.float64]:
+    """Linear SVR on landmarks and `appearance_features`, after AFEW-VA's baseline (Kossaifi et al. 2017)."""
+    corpus, train, test = task.corpus, _training_rows(task), task.split.test
+    if len(train) > SVR_FRAMES:
+        train = np.sort(np.random.default_rng(0).choice(train, SVR_FRAMES, replace=False))
+    points = frame_features(corpus)
+    appearance = make_pipeline(StandardScaler(), PCA(min(COMPONENTS, len(train)), random_state=0))
+    appearance.fit(train_appearance := appearance_features(corpus, train))
+    scale = StandardScaler().fit(points[train])
+
+    def features(rows: NDArray, of_faces: NDArray) -> NDArray[np.floating]:
+        return np.concatenate([scale.transform(points[rows]), appearance.transform(of_faces)], 1)
+
+    regression = LinearSVR(loss="squared_epsilon_insensitive", dual="auto", random_state=0)
+    folds = _inner_folds(corpus, train)
+    model = GridSearchCV(regression, {"C": SVR_PENALTIES}, cv=folds, scoring="neg_mean_squared_error")
+    fitted_on, asked = features(train, train_appearance), features(test, appearance_features(corpus, test))
+    return _fit_and_predict(model, fitted_on, corpus.labels[train], asked)
 
 
 def frame_features(corpus: PreparedCorpus) -> NDArray[np.float32]:
@@ -73,7 +81,7 @@ def frame_features(corpus: PreparedCorpus) -> NDArray[np.float32]:
 def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float32]:
     """(N, 6P + 4): landmarks' mean, last and mean absolute change over the window, and the head's mean absolute change.
 
-    The window is the n frames of the run that end at the row; fewer at its start, whose first frame has no change.
+    The window is the n frames of the segment that end at the row; fewer at its start, whose first frame has no change.
     """
     landmarks = frame_features(corpus)
     moved = crop_motion(corpus)
@@ -81,7 +89,7 @@ def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float
     for rows in corpus.segments():
         points = landmarks[rows].astype(np.float64)
         change = np.abs(np.concatenate([np.diff(points, axis=0), moved[rows[1:]]], 1))
-        # the first frame of the run has no change
+        # the first frame of the segment has no change
         mean_change = np.concatenate([np.zeros((1, change.shape[1])), trailing_mean(change, n - 1)])
         out[rows] = np.concatenate([trailing_mean(points, n), points, mean_change], 1)
     return out
@@ -90,7 +98,8 @@ def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float
 def crop_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
     """(N, 4) how the crop moved since the row before: its centre in x and y, in sides of the crop; log scale; radians.
 
-    The landmarks on the crop no longer show how the head moves; the crop itself does. Meaningless at a run's first row.
+    The landmarks on the crop no longer show how the head moves; the crop itself does. A segment's first row has no
+    meaning.
     """
     square = np.zeros((len(corpus), 3, 3))
     square[:, :2], square[:, 2, 2] = corpus.matrices, 1
@@ -105,33 +114,41 @@ def crop_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
     return np.column_stack([moved, scale, np.arctan2(linear[:, 1, 0], linear[:, 0, 0])])
 
 
-def _svr(corpus: PreparedCorpus, train: NDArray, wanted: NDArray) -> NDArray[np.float64]:
-    if len(train) > SVR_FRAMES:
-        train = np.sort(np.random.default_rng(0).choice(train, SVR_FRAMES, replace=False))
-    points = frame_features(corpus)
-    appearance = make_pipeline(StandardScaler(), PCA(min(COMPONENTS, len(train)), random_state=0))
-    appearance.fit(first := appearance_features(corpus, train))
-    scale = StandardScaler().fit(points[train])
-    seen = np.concatenate([scale.transform(points[train]), appearance.transform(first)], 1)
-    second = appearance.transform(appearance_features(corpus, wanted))
-    asked = np.concatenate([scale.transform(points[wanted]), second], 1)
-    regression = LinearSVR(loss="squared_epsilon_insensitive", dual="auto", random_state=0)
-    model = GridSearchCV(regression, {"C": SVR_PENALTIES}, cv=_cuts(corpus, train), scoring="neg_mean_squared_error")
-    return _fitted(model, seen, corpus.labels[train], asked)
+def appearance_features(corpus: PreparedCorpus, rows: NDArray, batch: int = 1024) -> NDArray[np.float32]:
+    """(N, 576) low-frequency DCT coefficients of each 8x8 block of the face in grey, at 64x64 and of unit contrast."""
+    parts = []
+    for start in range(0, len(rows), batch):
+        images = corpus.images(rows[start : start + batch])
+        grey = np.stack([cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE)) for image in images])
+        values = grey / np.maximum(grey.std((1, 2), keepdims=True), 1.0)
+        blocks = values.reshape(len(grey), SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK)
+        frequencies = np.asarray(dctn(blocks, axes=(2, 4), norm="ortho")).transpose(0, 1, 3, 2, 4)
+        parts.append(frequencies.reshape(len(grey), -1, BLOCK**2)[:, :, KEPT].reshape(len(grey), -1))
+    return np.concatenate(parts).astype(np.float32)
 
 
-def _cuts(corpus: PreparedCorpus, train: NDArray) -> list[tuple[NDArray, NDArray]]:
-    """Places in `train` to fit on and to choose the penalty on, five times."""
+def _ridge(task: Task, features: NDArray) -> NDArray[np.float64]:
+    train, test = _training_rows(task), task.split.test
+    model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, cv=_inner_folds(task.corpus, train)))
+    return _fit_and_predict(model, features[train], task.corpus.labels[train], features[test])
+
+
+def _training_rows(task: Task) -> NDArray[np.int64]:
+    if len(task.split.train) == 0:
+        raise CorpusError(f"{task.corpus.folder}: no training rows for {task.name}; expected at least two clips")
+    return task.split.train
+
+
+def _inner_folds(corpus: PreparedCorpus, train: NDArray) -> list[tuple[NDArray, NDArray]]:
+    """Positions in `train` to fit on and to choose the penalty on: five folds of subjects, or of clips of the one."""
     groups = corpus.subjects[train] if len(set(corpus.subjects[train])) > 1 else corpus.clips[train]
     count = len(set(groups))
     if count < 2:
-        raise CorpusError(
-            f"{corpus.folder}: the baselines train on one single clip, {groups[0]}; expected at least two"
-        )
+        raise CorpusError(f"{corpus.folder}: all training rows are of one clip, {groups[0]}; expected at least two")
     return list(GroupKFold(min(5, count)).split(train, groups=groups))
 
 
-def _fitted(model: Any, features: NDArray, labels: NDArray, wanted: NDArray) -> NDArray[np.float64]:
-    """Fit each dimension on (N, F) and (N, 2), estimate from (M, F) -> (M, 2)."""
-    columns = [model.fit(features, labels[:, dimension]).predict(wanted) for dimension in range(2)]
+def _fit_and_predict(model: Any, features: NDArray, labels: NDArray, asked: NDArray) -> NDArray[np.float64]:
+    """Fit valence and arousal apart on (N, F) and (N, 2); estimates (M, 2) of (M, F)."""
+    columns = [model.fit(features, labels[:, dimension]).predict(asked) for dimension in range(2)]
     return np.stack(columns, 1).astype(np.float64)

@@ -1,6 +1,14 @@
-"""Training of the networks that ANCLaF is compared with, on the same frames, changed and weighed alike."""
+"""Comparators that are networks, trained on the same frames as ANCLaF, augmented and weighted alike.
 
+Each takes faces (B, 3, S, S) in [-1, 1] to valence and arousal (B, 2). Their widths follow from ANCLaF's, so that they
+are about as large as what it uses at inference: at the paper's sizes `cnn` has 11.2 million parameters, ANCLaF's base
+model 14.5.
+"""
+
+import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,28 +16,23 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tensorly.backend import backend_context  # pyright: ignore[reportAttributeAccessIssue] - made at import
+from tensorly.tucker_tensor import tucker_to_tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from anclaf.comparators.networks import (
-    COMPARATORS,
-    SEQUENTIAL,
-    AegCd,
-    Comparator,
-    PlainCnn,
-    load_comparator,
-    make_comparator,
-    save_comparator,
-)
-from anclaf.core.errors import ConfigError, StaleError
-from anclaf.core.files import write_json
-from anclaf.core.progress import Progress, silent
+from anclaf.comparators.registry import Task
+from anclaf.core.errors import ConfigError, ModelError, StaleError
+from anclaf.core.files import atomic_path, write_json
 from anclaf.core.windows import trailing_mean
-from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_weights import class_weights
+from anclaf.models.discriminator import Discriminator
+from anclaf.models.generator import Generator
 from anclaf.models.network import to_input
 from anclaf.models.spec import Sizes
 from anclaf.training.adversarial import AdversarialBatch, AdversarialLosses
@@ -64,111 +67,193 @@ class ComparatorConfig:
             raise ConfigError("comparators: coherence must be above 0, rank 1 or more")
 
 
-def train_comparator(
-    fabric: Fabric,
-    name: str,
-    corpus: PreparedCorpus,
-    split: Split,
-    sizes: Sizes,
-    config: ComparatorConfig,
-    folder: Path,
-    mark: str,
-    progress: Progress = silent,
-    *,
-    cnn_folder: Path | None = None,
-) -> NDArray[np.float32]:
-    """(len(split.test), 2) valence, arousal in [-1, 1] units, of a comparator; trained here unless it is finished.
+def _convolutions(image_size: int, width: int, plane: int) -> tuple[nn.Sequential, int]:
+    """Stride-2 convolutions with doubling channels down to a plane of this side, and how many channels it has."""
+    depth = (image_size // plane).bit_length() - 1
+    channels = [3, *(width * 2**i for i in range(depth))]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        # one group: the statistics are of one face, so that a batch's parts and single frames give the same numbers
+        layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.GroupNorm(1, after), nn.LeakyReLU(0.01)]
+    return nn.Sequential(*layers), channels[-1]
 
-    Leaves `model.safetensors` (but for `cnn-ma`), `model.json` and `history.csv` in `folder`.
 
-    Args:
-        name: one of `COMPARATORS`.
-        split: the weights (for `cnn-ma` the window) with the best mean CCC on its validation rows are kept.
-        mark: fingerprint of settings and data.
-        cnn_folder: where `cnn` is finished; `cnn-ma` averages it.
+class PlainCnn(nn.Module):
+    """Convolutions down to 2x2, all of which is the feature x (B, F), and a linear layer."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.body, channels = _convolutions(sizes.image_size, max(1, sizes.combiner // 2), plane=2)
+        self.affect = nn.Linear(4 * channels, 2)
+
+    def features(self, image: Tensor) -> Tensor:
+        return self.body(image).flatten(1)
+
+    def forward(self, image: Tensor, dropout: float = 0.0) -> Tensor:
+        return self.affect(nn.functional.dropout(self.features(image), dropout))
+
+
+class TuckerCnn(nn.Module):
+    """The same convolutions down to 4x4, and a regression whose weights are a Tucker tensor (Mitenkova et al. 2019).
+
+    The regression's weights (F, 4, 4, 2) are core (r, 2, 2, 2) x factors (F, r), (4, 2), (4, 2), (2, 2), so that the
+    map keeps its structure.
+    """
+
+    def __init__(self, sizes: Sizes, rank: int):
+        super().__init__()
+        self.body, channels = _convolutions(sizes.image_size, max(1, sizes.combiner // 2), plane=4)
+        shape, ranks = (channels, 4, 4, 2), (min(rank, channels), 2, 2, 2)
+        self.core = nn.Parameter(torch.randn(ranks) / ranks[0] ** 0.5)
+        self.factors = nn.ParameterList(
+            nn.Parameter(torch.randn(n, r) / n**0.5) for n, r in zip(shape, ranks, strict=True)
+        )
+        self.bias = nn.Parameter(torch.zeros(2))
+
+    def forward(self, image: Tensor, dropout: float = 0.0) -> Tensor:
+        with backend_context("pytorch", local_threadsafe=True):
+            weight = tucker_to_tensor((self.core, list(self.factors)))
+        plane = nn.functional.dropout(self.body(image), dropout)
+        return torch.einsum("bfyx,fyxd->bd", plane, weight) + self.bias
+
+
+class AegCd(nn.Module):
+    """The parent model AEG-CD (Aspandi et al. 2020): G and D as in ANCLaF, D tells valence and arousal, no C."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.generator = Generator(sizes.generator)
+        self.discriminator = Discriminator(sizes.image_size, sizes.discriminator, outputs=2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.discriminator(self.generator(image)).quadrant
+
+
+Network = PlainCnn | TuckerCnn | AegCd
+
+NETWORKS: dict[str, Callable[[Sizes, int], Network]] = {
+    "cnn": lambda sizes, _: PlainCnn(sizes),
+    "coherence": lambda sizes, _: PlainCnn(sizes),
+    "tucker": TuckerCnn,
+    "aeg-cd": lambda sizes, _: AegCd(sizes),
+}
+"""Untrained network of (sizes, rank of `tucker`'s channels) by comparator; `coherence` is `cnn` with another loss."""
+
+
+def network(task: Task) -> NDArray[np.floating]:
+    """Estimates of one of `NETWORKS`, which is trained here unless it is finished in `task.folder`.
+
+    The weights with the best mean CCC on the validation rows are kept, as `model.safetensors` and `model.json`, with
+    `history.csv`. A killed training goes on from its last checkpoint.
 
     Raises:
-        ConfigError: no such comparator, one that needs sequences of stills, or faces of another size.
-        StaleError: `folder` holds a checkpoint or model of other settings or data.
-        TrainingError: a loss is not finite, or there is too little to train on.
+        ConfigError: the corpus holds faces of another size.
+        StaleError: `task.folder` holds a checkpoint or model of other settings or data.
+        TrainingError: a loss is not finite, or there are fewer training frames than a batch.
     """
-    if name not in COMPARATORS:
-        raise ConfigError(f"comparator {name!r}: expected one of {', '.join(COMPARATORS)}")
-    if name in SEQUENTIAL and not corpus.card.fps:
-        raise ConfigError(f"{name}: {corpus.folder} holds stills, which have no sequence; leave it out")
-    if name == "cnn-ma":
-        assert cnn_folder is not None, "cnn-ma averages a finished cnn"
-        return _moving_average(fabric, corpus, split, folder, mark, cnn_folder)
-    if not (folder / "model.json").is_file():
-        _train(fabric, name, corpus, split, sizes, config, folder, mark, progress)
-    network, card = load_comparator(folder)
-    if card.get("mark") != mark:
-        raise StaleError(f"{folder}: a {name} of other settings or data; use another folder, or delete it")
-    return _estimate(network.to(fabric.device), corpus, split.test, fabric.device)
+    if not (task.folder / "model.json").is_file():
+        _train(task)
+    trained, card = load_network(task.folder)
+    if card.get("fingerprint") != task.fingerprint:
+        raise StaleError(f"{task.folder}: a {task.name} of other settings or data; use another folder, or delete it")
+    return task.corpus.card.scale.restore(_estimate(trained.to(task.fabric.device), task, task.split.test))
 
 
-def _train(
-    fabric: Fabric,
-    name: str,
-    corpus: PreparedCorpus,
-    split: Split,
-    sizes: Sizes,
-    config: ComparatorConfig,
-    folder: Path,
-    mark: str,
-    progress: Progress,
-) -> None:
-    settings, train, validation = config.training, split.train, split.validation
-    refuse_unfit(corpus, train, sizes, settings.batch)
+def moving_average(task: Task) -> NDArray[np.floating]:
+    """Mean estimate of `cnn` over the last frames of a segment, of as many of `AVERAGED` as do best on validation."""
+    split, targets = task.split, task.corpus.targets
+    cnn, _ = load_network(task.parents["cnn"])
+    cnn.to(task.fabric.device)
+    estimate = _estimate(cnn, task, split.validation)
+    scores = {
+        n: agreement_score(_smooth(task.corpus, split.validation, estimate, n), targets[split.validation])["ccc"]
+        for n in AVERAGED
+    }
+    window = max(scores, key=lambda n: scores[n] if np.isfinite(scores[n]) else -1.0)
+    if task.fabric.is_global_zero:
+        card = {"comparator": task.name, "window": window, "scores": scores, "fingerprint": task.fingerprint}
+        write_json(task.folder / "model.json", card)
+    smooth = _smooth(task.corpus, split.test, _estimate(cnn, task, split.test), window)
+    return task.corpus.card.scale.restore(smooth)
+
+
+def save_network(folder: Path, trained: Network, card: dict[str, Any]) -> None:
+    """Write `model.safetensors`, then `model.json`: card holds `comparator`, `sizes`, `rank` and what else is known."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in trained.state_dict().items()}
+    with atomic_path(folder / "model.safetensors") as temporary:
+        save_file(weights, temporary)
+    write_json(folder / "model.json", card)
+
+
+def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """A finished network, in evaluation mode, and its card.
+
+    Raises:
+        ModelError: none there, or a damaged one.
+    """
+    try:
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        trained = NETWORKS[card["comparator"]](Sizes(**card["sizes"]), card["rank"])
+        trained.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder}: no whole comparator ({error}); delete the folder to train it again") from error
+    return trained.eval(), card
+
+
+def _train(task: Task) -> None:
+    fabric, corpus, config = task.fabric, task.corpus, task.config
+    settings, train, validation = config.training, task.split.train, task.split.validation
+    refuse_unfit(corpus, train, task.sizes, settings.batch)
     torch.manual_seed(seed_of(settings.seed, 0))
-    network, averaged, best = (make_comparator(name, sizes, config.rank).to(fabric.device) for _ in range(3))
-    items = _pairs(corpus, train) if name == "coherence" else train[:, None]
+    trained, averaged, best = (NETWORKS[task.name](task.sizes, config.rank).to(fabric.device) for _ in range(3))
+    items = _adjacent(corpus, train) if task.name == "coherence" else train[:, None]
     drawing = replace(settings, batch=items.shape[1] * settings.batch)
     weights = class_weights(corpus.targets[train], limit=settings.class_limit)
 
     def batch(step: int) -> FrameBatch:
         drawn = draw_frames(corpus, items, drawing, step)
         weight = weights.of(drawn.target)
-        if isinstance(network, AegCd):
-            return AdversarialBatch.of(fabric, drawn, weight, network.generator, settings.distortion)
+        if isinstance(trained, AegCd):
+            return AdversarialBatch.of(fabric, drawn, weight, trained.generator, settings.distortion)
         return FrameBatch(*(local(fabric, value) for value in (drawn.image, drawn.target, weight)))
 
     def validate() -> NDArray[np.float32]:
-        return _estimate(averaged, corpus, validation, fabric.device)
+        return _estimate(averaged, task, validation)
 
-    phases = _phases(fabric, name, network, config)
+    phases = _phases(fabric, trained, config, coherent=task.name == "coherence")
     optimizers = {phase.name: phase.optimizer for phase in phases}
-    course = Course(fabric, folder, mark, network, averaged, best, {}, optimizers, settings.average)
-    train_frames(fabric, course, phases, batch, validate, corpus.targets[validation], settings, name, progress)
+    course = Course(fabric, task.folder, task.fingerprint, trained, averaged, best, {}, optimizers, settings.average)
+    truth = corpus.targets[validation]
+    train_frames(fabric, course, phases, batch, validate, truth, settings, task.name, task.progress)
     known = course.end()
     if fabric.is_global_zero:
-        course.history.write(folder / "history.csv")
-        card = {"comparator": name, "sizes": asdict(sizes), "rank": config.rank, "mark": mark, "training": known}
-        save_comparator(folder, best, card)
-        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        course.history.write(task.folder / "history.csv")
+        card = {"comparator": task.name, "sizes": asdict(task.sizes), "rank": config.rank}
+        save_network(task.folder, best, card | {"fingerprint": task.fingerprint, "training": known})
+        (task.folder / "checkpoint.safetensors").unlink(missing_ok=True)
     fabric.barrier()
 
 
-def _phases(fabric: Fabric, name: str, network: Comparator, config: ComparatorConfig) -> list[Phase[Any]]:
+def _phases(fabric: Fabric, trained: Network, config: ComparatorConfig, coherent: bool) -> list[Phase[Any]]:
     settings = config.training
 
     def agree(estimate: Tensor, batch: FrameBatch) -> Tensor:
         # the statistics are of the whole batch, whatever the number of processes
         return affect_loss(*(gather(fabric, v) for v in (estimate, batch.target, batch.weight))).total
 
-    if isinstance(network, AegCd):
-        return AdversarialLosses(network.generator, network.discriminator, agree, "affect", settings).phases()
+    if isinstance(trained, AegCd):
+        return AdversarialLosses(trained.generator, trained.discriminator, agree, "affect", settings).phases()
 
     def loss(batch: FrameBatch) -> dict[str, Tensor]:
-        if name != "coherence":
-            return {"loss": agree(network(batch.image, settings.dropout), batch)}
-        assert isinstance(network, PlainCnn)
-        x = network.features(batch.image)
-        affect = agree(network.affect(functional.dropout(x, settings.dropout)), batch)
+        if not coherent:
+            return {"loss": agree(trained(batch.image, settings.dropout), batch)}
+        assert isinstance(trained, PlainCnn)
+        x = trained.features(batch.image)
+        affect = agree(trained.affect(functional.dropout(x, settings.dropout)), batch)
         coherence = coherence_loss(x, batch.target)
         return {"loss": affect + config.coherence * coherence, "affect": affect, "coherence": coherence}
 
-    parameters = list(network.parameters())
+    parameters = list(trained.parameters())
     optimizer = torch.optim.AdamW(parameters, settings.rate, weight_decay=settings.decay)
     return [Phase("train", loss, parameters, optimizer, clip_norm=5.0)]
 
@@ -188,42 +273,19 @@ def coherence_loss(x: Tensor, target: Tensor) -> Tensor:
     return functional.relu(change - (next_label - label).norm(dim=1)).mean()
 
 
-def _pairs(corpus: PreparedCorpus, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _adjacent(corpus: PreparedCorpus, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """(M, 2) a row and that of the next frame, wherever there is one."""
-    return np.concatenate([np.stack([run[:-1], run[1:]], 1) for run in corpus.segments(rows)])
+    return np.concatenate([np.stack([segment[:-1], segment[1:]], 1) for segment in corpus.segments(rows)])
 
 
 @torch.inference_mode()
-def _estimate(
-    network: Comparator, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device, batch: int = 256
-) -> NDArray[np.float32]:
-    network.eval()
-    parts = [
-        network(to_input(torch.from_numpy(corpus.images(rows[i : i + batch])).to(device))).float().cpu().numpy()
-        for i in range(0, len(rows), batch)
-    ]
-    network.train()
+def _estimate(trained: Network, task: Task, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
+    """(N, 2) in [-1, 1] units."""
+    trained.eval()
+    images = (task.corpus.images(rows[i : i + batch]) for i in range(0, len(rows), batch))
+    parts = [trained(to_input(torch.from_numpy(part).to(task.fabric.device))).float().cpu().numpy() for part in images]
+    trained.train()
     return np.concatenate(parts)
-
-
-def _moving_average(
-    fabric: Fabric,
-    corpus: PreparedCorpus,
-    split: Split,
-    folder: Path,
-    mark: str,
-    cnn_folder: Path,
-) -> NDArray[np.float32]:
-    """The network's mean estimate of the last frames of a run, of as many as do best on validation."""
-    cnn, _ = load_comparator(cnn_folder)
-    cnn.to(fabric.device)
-    estimate = _estimate(cnn, corpus, split.validation, fabric.device)
-    truth = corpus.targets[split.validation]
-    scores = {n: agreement_score(_smooth(corpus, split.validation, estimate, n), truth)["ccc"] for n in AVERAGED}
-    window = max(scores, key=lambda n: scores[n] if np.isfinite(scores[n]) else -1.0)
-    if fabric.is_global_zero:
-        write_json(folder / "model.json", {"comparator": "cnn-ma", "window": window, "scores": scores, "mark": mark})
-    return _smooth(corpus, split.test, _estimate(cnn, corpus, split.test, fabric.device), window)
 
 
 def _smooth(

@@ -33,6 +33,10 @@ class LeakError(AnclafError):
     """A model would be tested on people it was trained on."""
 
 
+class RunError(AnclafError):
+    """A run's folder is none, is damaged, or has nothing to report yet."""
+
+
 class TrainingError(AnclafError):
     """Training cannot start or go on (a loss that is not finite, for example)."""
 

@@ -1,6 +1,6 @@
-"""`metrics.json`: from the folds' predictions tables to every number of a report."""
+"""`metrics.json`: from the folds' predictions tables to every number of a report. And the check for leaks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -8,16 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anclaf.core.errors import ConfigError, CorpusError
+from anclaf.core.errors import CorpusError, LeakError
 from anclaf.core.progress import Progress, silent
 from anclaf.data.folds import Protocol
 from anclaf.data.store import CorpusCard
 from anclaf.evaluation.bootstrap import RESAMPLES, Scores, Sums, compare, intervals
-from anclaf.models.spec import Variant
+from anclaf.models.spec import ModelSpec, Variant
 
 COLUMNS = ("variant", "clip", "subject", "frame", "time_s", "valence", "arousal", "valence_hat", "arousal_hat")
-"""Of a predictions table, in corpus units. `variant` is a model's (`base`, `S-8`, `SA-8`…), a baseline's or a
-comparator's name."""
+"""Of a predictions table, in corpus units. `variant` is a model (`base`, `S-8`, `SA-8`…) or a comparator's name."""
 _CARD = (
     "source",
     "low",
@@ -40,6 +39,7 @@ def run_scores(
     card: CorpusCard,
     protocol: Protocol,
     windows: Literal["sliding", "tumbling"],
+    comparators: Mapping[str, str],
     resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Progress = silent,
@@ -49,12 +49,13 @@ def run_scores(
     A variant's values are those of all its folds' frames pooled, with 95 % intervals over subjects; `folds` has each
     fold's; `per_clip` is the mean over clips, a clip counting only where the metric is defined (constant labels have
     no correlation). `mean` is always the mean of valence and arousal. `paired` compares every sequence model with base
-    and every SA-n with its S-n, and every model with every baseline and comparator, each on the frames both have.
+    and every SA-n with its S-n, and every model with every comparator, each on the frames both have.
 
     Args:
         tables: fold -> predictions with `COLUMNS`.
         name: what the corpus is called in the report.
         card: of the prepared corpus that was tested.
+        comparators: name -> label of those variants of the tables that are comparators; the others are models.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
@@ -69,7 +70,9 @@ def run_scores(
         progress(done, len(by_variant), "scores")
         values[variant] = _variant_scores(rows, middle, resamples, seed)
     progress(len(by_variant), len(by_variant), "scores")
-    pairs = _pairs(list(by_variant))
+    models = [variant for variant in by_variant if variant not in comparators]
+    others = [variant for variant in by_variant if variant in comparators]
+    pairs = _pairs(models, others)
     paired: list[dict[str, Any]] = []
     for done, (a, b) in enumerate(pairs):
         progress(done, len(pairs), "comparisons")
@@ -82,8 +85,8 @@ def run_scores(
         "corpus": {"name": name} | {key: getattr(card, key) for key in _CARD},
         "windows": windows,
         "folds": sorted(tables),
-        "variants": {variant: value for variant, value in values.items() if _is_model(variant)},
-        "baselines": {variant: value for variant, value in values.items() if not _is_model(variant)},
+        "variants": {variant: values[variant] for variant in models},
+        "comparators": {variant: {"label": comparators[variant]} | values[variant] for variant in others},
         "paired": paired,
         "resamples": resamples,
     }
@@ -145,21 +148,33 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(defined.mean()) if len(defined) else np.nan
 
 
-def _is_model(name: str) -> bool:
-    """Whether it is ANCLaF; all else is a baseline or a comparator."""
-    try:
-        Variant.parse(name)
-    except ConfigError:
-        return False
-    return True
-
-
-def _pairs(names: list[str]) -> list[tuple[str, str]]:
-    models = [name for name in names if _is_model(name)]
-    others = [name for name in names if not _is_model(name)]
+def _pairs(models: list[str], comparators: list[str]) -> list[tuple[str, str]]:
     pairs = [(name, "base") for name in models if name != "base" and "base" in models]
     for name in models:
         variant = Variant.parse(name)
         if variant.kind == "SA" and f"S-{variant.n}" in models:
             pairs.append((name, f"S-{variant.n}"))
-    return pairs + [(name, other) for name in models for other in others]
+    return pairs + [(name, other) for name in models for other in comparators]
+
+
+def refuse_leak(spec: ModelSpec, tested: Iterable[str]) -> None:
+    """Check that nobody is tested by a model that was trained on them.
+
+    People are compared by name, whatever the corpus: one database may be prepared in several ways.
+    The `paper` protocol tests people it trained on by construction; its own test block is not for this check.
+
+    Args:
+        spec: of the model; `spec.subjects` are those that trained it or chose its checkpoint.
+        tested: subjects it is to be tested on.
+
+    Raises:
+        LeakError: the two share a subject.
+    """
+    tested = set(tested)
+    shared = sorted(tested & set(spec.subjects))
+    if shared:
+        more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+        raise LeakError(
+            f"{spec.variant} of fold {spec.fold} was trained on {len(shared)} of the {len(tested)} people to be tested "
+            f"({', '.join(shared[:3])}{more}); test it on others, for example on the test people of its own fold"
+        )

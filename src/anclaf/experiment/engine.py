@@ -1,53 +1,144 @@
-"""Running a grid's jobs in this process, one after the other."""
+"""Running jobs in this process: a run's, by all processes of a training at once; or a grid's, one after the other."""
 
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
+import pandas as pd
+import torch
 from lightning_fabric import Fabric
 
+from anclaf.comparators.registry import COMPARATORS, label_of, quick_comparators
+from anclaf.config import Resources
 from anclaf.core.errors import ConfigError
+from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
+from anclaf.evaluation.scores import run_scores
 from anclaf.experiment import job_record
 from anclaf.experiment.execute import execute_job
-from anclaf.experiment.job import Job
+from anclaf.experiment.fold import WINDOWS, Fold, open_corpus
+from anclaf.experiment.job import Job, RunSpec
 from anclaf.experiment.scheduler import Scheduler, State
+from anclaf.models.spec import Variant, variant_order
 
 _POLL_S = 2.0
 
 
 class Watcher(Protocol):
-    """Told of what happens on the scheduler."""
+    """Called with what happens to the jobs of a scheduler."""
 
     def progress(self, job: Job, done: int, total: int, task: str, note: str = "") -> None: ...
 
     def ended(self, job: Job, state: State, scheduler: Scheduler) -> None: ...
 
 
+def make_fabric(resources: Resources) -> Fabric:
+    """Of one process, whose number of threads it sets."""
+    torch.set_num_threads(resources.cpus)
+    return Fabric(accelerator=resources.device, devices=1, precision=resources.precision)
+
+
+def train_run(
+    fabric: Fabric,
+    run: RunSpec,
+    *,
+    fold: int | None = 0,
+    variants: Sequence[Variant],
+    comparators: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train, test and score; the same call again goes on where a killed one stopped. Returns `metrics.json`'s content.
+
+    All processes of `fabric` work on each job together, as data-parallel training does.
+
+    Args:
+        fold: one fold, or None for all of them.
+        comparators: names; None for those that take seconds.
+
+    Raises:
+        StaleError: the run's folder holds a run with other settings or of another corpus.
+        ConfigError: another process is at work on one of the jobs.
+        AnclafError: of the first job that fails; the others are not begun.
+    """
+    names = quick_comparators() if comparators is None else comparators
+    folds = Fold.of(run, 0 if fold is None else fold).split.folds
+    numbers = range(folds) if fold is None else [fold]
+    jobs = [job for number in numbers for job in Fold.of(run, number).jobs(variants, names)]
+    if fabric.is_global_zero:
+        run.folder.claim(run, open_corpus(run.corpus), folds)
+    fabric.barrier()
+    scheduler = Scheduler(jobs, retry=True)
+    fabric.barrier()
+    while ready := scheduler.ready():
+        job = ready[0]
+        if fabric.is_global_zero:
+            with job_record.locked(job) as mine:
+                if not mine:
+                    raise ConfigError(f"{job.folder}: another process is at work on it; wait for it")
+                with job_record.recorded(job) as record:
+                    execute_job(fabric, job, record.progress(progress))
+        else:
+            execute_job(fabric, job, silent)
+        fabric.barrier()
+        scheduler.end(job, "done")
+    scores = score_run(run, progress) if fabric.is_global_zero else {}
+    fabric.barrier()
+    return scores
+
+
+def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
+    """Write `metrics.json` from the predictions of everything that is done; returns its content."""
+    tables: dict[int, pd.DataFrame] = {}
+    labels: dict[str, str] = {}
+    order = COMPARATORS.names()
+    for fold, tested in run.folder.tested().items():
+        comparators = [name for name in tested if _is_comparator(run, fold, name)]
+        models = [name for name in tested if name not in comparators]
+        comparators.sort(key=lambda name: order.index(name) if name in order else len(order))
+        names = [*sorted(models, key=variant_order), *comparators]
+        tables[fold] = pd.concat(
+            [pd.read_parquet(run.folder.job(fold, name).predictions) for name in names], ignore_index=True
+        )
+        labels |= {name: label_of(name) for name in comparators}
+    corpus = open_corpus(run.corpus)
+    scores = run_scores(
+        tables, corpus.folder.name, corpus.card, run.protocol, WINDOWS[run.protocol], labels, run.config.bootstrap,
+        run.seed, progress,
+    )  # fmt: skip
+    write_json(run.folder.metrics_file, scores)
+    return scores
+
+
+def _is_comparator(run: RunSpec, fold: int, name: str) -> bool:
+    """As whoever made the predictions has recorded."""
+    record = job_record.read(run.folder.job(fold, name))
+    return name in COMPARATORS if record is None else record.kind == "comparator"
+
+
 def attempt(fabric: Fabric, job: Job, progress: Progress) -> State:
     """Do a job and record how it ended.
 
     Returns:
-        done; failed; or running, where another process holds it.
+        done; failed; or running, where another process holds its lock.
     """
-    with job_record.held(job) as mine:
+    with job_record.locked(job) as mine:
         if not mine:
             return "running"
-        if job_record.is_done(job):  # by somebody else, since the scheduler was drawn
+        if job_record.is_done(job):  # by another process, since the scheduler read the records
             return "done"
         try:
-            with job_record.recorded(job) as entry:
-                execute_job(fabric, job, entry.progress(progress))
+            with job_record.recorded(job) as record:
+                execute_job(fabric, job, record.progress(progress))
         except Exception:  # whatever it is, the other jobs go on
             return "failed"
         return "done"
 
 
-def run_here(scheduler: Scheduler, fabric: Fabric, watcher: Watcher) -> None:
+def run_local(scheduler: Scheduler, fabric: Fabric, watcher: Watcher) -> None:
     """Do every job of the scheduler that can be done; failed ones are recorded. Ends when all jobs have ended.
 
-    A job that another process holds is left to it.
+    A job that another process is at work on is left to it.
     """
     while not scheduler.over:
         idle = True
@@ -60,25 +151,3 @@ def run_here(scheduler: Scheduler, fabric: Fabric, watcher: Watcher) -> None:
                 break
         if idle:
             time.sleep(_POLL_S)
-
-
-def run_together(jobs: Sequence[Job], fabric: Fabric, progress: Progress = silent) -> None:
-    """Do jobs with all processes of `fabric` at once, as data-parallel training does.
-
-    Raises:
-        AnclafError: of the first job that fails; the others are not begun.
-    """
-    scheduler = Scheduler(jobs, retry=True)
-    fabric.barrier()
-    while ready := scheduler.ready():
-        job = ready[0]
-        if fabric.is_global_zero:
-            with job_record.held(job) as mine:
-                if not mine:
-                    raise ConfigError(f"{job.folder}: another process is at work on it; wait for it")
-                with job_record.recorded(job) as entry:
-                    execute_job(fabric, job, entry.progress(progress))
-        else:
-            execute_job(fabric, job, silent)
-        fabric.barrier()
-        scheduler.end(job, "done")

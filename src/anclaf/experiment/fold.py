@@ -1,12 +1,4 @@
-"""One fold of a run: its rows, and the jobs that make its models, caches and comparators.
-
-In the fold's folder::
-
-    split.json
-    base/model.safetensors, model.json, history.csv, predictions.parquet, job.json      S-2/…  SA-8/… (attention.npz)
-    latents/              removed when nothing waits for it any more
-    ridge-1/predictions.parquet …
-"""
+"""One fold of a run: its rows, and the jobs that make its models, latent caches and comparators."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,18 +6,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from anclaf.comparators.classical import WINDOWED
-from anclaf.comparators.networks import COMPARATORS, SEQUENTIAL
+from anclaf.comparators.registry import COMPARATORS, with_needs
+from anclaf.config import WindowMode
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import fingerprint, write_json
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import Windows
-from anclaf.experiment.job import LATENTS, Job, RunSpec
+from anclaf.experiment.job import LATENTS, Job, JobKind, RunSpec
 from anclaf.models.spec import Variant
 from anclaf.training.curriculum import plan
 
-WINDOWS: dict[str, Windows] = {"strict": "sliding", "paper": "tumbling"}
+WINDOWS: dict[str, WindowMode] = {"strict": "sliding", "paper": "tumbling"}
 """How each protocol cuts clips into windows for testing."""
 
 
@@ -44,23 +35,23 @@ class Fold:
 
     @property
     def folder(self) -> Path:
-        return self.run.fold_folder(self.split.fold)
+        return self.run.folder.fold_folder(self.split.fold)
 
     @property
-    def windows(self) -> Windows:
+    def windows(self) -> WindowMode:
         return WINDOWS[self.split.protocol]
 
     @cached_property
-    def mark(self) -> str:
-        """Fingerprint of the data and how it is split."""
+    def fingerprint(self) -> str:
+        """Of the data and how it is split."""
         parts = {name: getattr(self.split, name).tolist() for name in ("train", "validation", "test")}
         return fingerprint({"corpus": self.corpus.card.fingerprint, "protocol": self.split.protocol, **parts})
 
-    def jobs(self, variants: Sequence[Variant], references: Sequence[str]) -> list[Job]:
-        """Parents before children.
+    def jobs(self, variants: Sequence[Variant], comparators: Sequence[str]) -> list[Job]:
+        """Parents before children; what they start from is added.
 
         Raises:
-            ConfigError: sequence models are wanted of stills.
+            ConfigError: sequence models are wanted of stills, or there is no such comparator.
         """
         config = self.run.config
         lessons = plan(variants, config.lengths, config.curriculum) if variants else []
@@ -68,45 +59,48 @@ class Fold:
             raise ConfigError("this corpus holds stills, which have no sequence; use --variants base")
         found: dict[str, Job] = {}
 
-        def add(name: str, settings: dict[str, Any], *parents: str) -> None:
-            marks = {parent: found[parent].mark for parent in parents}
-            content = {"name": name, "data": self.mark, "windows": self.windows, "parents": marks, **settings}
-            found[name] = Job(self.run, self.split.fold, name, parents, fingerprint(content))
+        def add(name: str, kind: JobKind, settings: dict[str, Any], *parents: str) -> None:
+            if name in found:
+                raise ConfigError(f"comparator {name!r}: a model is called the same; register it under another name")
+            of_parents = {parent: found[parent].fingerprint for parent in parents}
+            content = {"name": name, "data": self.fingerprint, "windows": self.windows, "parents": of_parents}
+            found[name] = Job(self.run, self.split.fold, name, kind, parents, fingerprint(content | settings))
 
         sizes = asdict(config.sizes)
         for lesson in lessons:
             name = str(lesson.variant)
             if lesson.parent is None:
-                add(name, {"sizes": sizes, "config": asdict(config.stage1)})
+                add(name, "model", {"sizes": sizes, "config": asdict(config.stage1)})
                 if len(lessons) > 1:
                     views = {"views": config.stage2.views, "augmentation": asdict(config.stage1.augmentation)}
-                    add(LATENTS, views | {"seed": config.stage2.seed}, name)
+                    add(LATENTS, "latents", views | {"seed": config.stage2.seed}, name)
             else:
-                add(name, {"sizes": sizes, "config": asdict(config.stage2)}, str(lesson.parent), LATENTS)
-        for name in references:
-            if name in (*WINDOWED, *SEQUENTIAL) and not self.corpus.card.fps:
-                continue  # stills have no sequences
-            trained = name in COMPARATORS
-            settings = {"sizes": sizes, "config": asdict(config.comparators)} if trained else {}
-            add(name, settings, *(("cnn",) if name == "cnn-ma" else ()))
+                settings = {"sizes": sizes, "config": asdict(config.stage2)}
+                add(name, "model", settings, str(lesson.parent), LATENTS)
+        for name in with_needs(comparators):
+            comparator = COMPARATORS.get(name)
+            if comparator.needs_sequence and not self.corpus.card.fps:
+                continue
+            settings = {"sizes": sizes, "config": asdict(config.comparators)} if comparator.trains else {}
+            add(name, "comparator", settings, *comparator.needs)
         return list(found.values())
 
     def write_split(self) -> None:
-        """split.json: who trains, chooses the checkpoint, and tests."""
+        """Write `split.json`: the clips and people that train, choose the checkpoint, and test."""
         part, corpus = self.split, self.corpus
         content: dict[str, Any] = {
             "protocol": part.protocol,
             "fold": part.fold,
             "folds": part.folds,
             "seed": part.seed,
-            "fingerprint": self.mark,
+            "fingerprint": self.fingerprint,
         }
         for name in ("train", "validation", "test"):
             rows = getattr(part, name)
             content[name] = sorted(set(corpus.clips[rows].tolist()))
             content[f"{name}_subjects"] = sorted(set(corpus.subjects[rows].tolist()))
             content[f"{name}_frames"] = len(rows)
-        write_json(self.folder / "split.json", content)
+        write_json(self.run.folder.split_file(part.fold), content)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,7 @@
-"""What has been done: one record in each job's folder, written by whoever holds the job's lock.
+"""What has been done: one record in each job's folder, written by the process that holds the job's lock.
 
 Many processes on many machines may work on one grid, if they share its folder. A lock is the operating system's and
-goes with the process that holds it, so that a job whose worker was killed is free at once.
+ends with the process that holds it, so that a job whose worker was killed is free at once.
 """
 
 import json
@@ -18,20 +18,22 @@ from filelock import FileLock, Timeout
 from anclaf.core.errors import StaleError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress
-from anclaf.experiment.job import Job
+from anclaf.experiment.job import Job, JobKind
+from anclaf.experiment.run_folder import JobFolder
 
 _WAIT_S = 5.0
-"""A lock is held for a moment by whoever looks whether it is free."""
-_SHOW_S = 1.0
+"""`is_locked` takes a free lock for a moment; whoever wants it waits so long."""
+_WRITE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """`job.json`. error: of a failed job, with its kind. done, total, task, note: how far a running one is; see
-    `Progress`. attempts: times it was begun. seconds: of the last one."""
+    """`job.json`. attempts: times it was begun. seconds: of the last one. error: of a failed job, with its kind.
+    done, total, task, note: how far a running one is, see `Progress`."""
 
     state: Literal["running", "done", "failed"]
-    mark: str
+    kind: JobKind
+    fingerprint: str
     attempts: int = 1
     seconds: float = 0.0
     error: str = ""
@@ -43,40 +45,41 @@ class JobRecord:
     pid: int = 0
 
 
-def read(job: Job) -> JobRecord | None:
-    """The job's record; None where there is none.
+def read(files: JobFolder) -> JobRecord | None:
+    """The record of a job; None where there is none.
 
     Raises:
-        StaleError: damaged.
+        StaleError: damaged, or of a version whose runs cannot be continued.
     """
-    path = job.folder / "job.json"
+    path = files.record
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        known.pop("what", None)  # of folders made before task and note were told apart
-        return JobRecord(**known)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if "mark" in content:
+            raise StaleError(f"{path}: of a run made by version 0.1, which cannot be continued; use another folder")
+        return JobRecord(**content)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         raise StaleError(f"{path}: damaged ({error}); delete it to have the job done again") from error
 
 
 def is_done(job: Job) -> bool:
-    """Whether this very job, of these settings, data and parents, is done.
+    """Whether this job, with the same settings, data and parents, is done.
 
     Raises:
-        StaleError: another job is recorded in its folder.
+        StaleError: the folder holds the record of another job.
     """
-    record = read(job)
-    if record is not None and record.mark != job.mark:
+    record = read(job.files)
+    if record is not None and record.fingerprint != job.fingerprint:
         raise StaleError(f"{job.folder}: made with other settings, another corpus or another split; use another folder")
     return record is not None and record.state == "done"
 
 
 @contextmanager
-def held(job: Job) -> Iterator[bool]:
-    """Hold the job's lock; yields False where another process has it."""
+def locked(job: Job) -> Iterator[bool]:
+    """Take the job's lock for the block; yields False where another process holds it."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(job.folder / ".lock")
+    lock = FileLock(job.files.lock)
     try:
         lock.acquire(timeout=_WAIT_S)
     except Timeout:
@@ -88,11 +91,11 @@ def held(job: Job) -> Iterator[bool]:
         lock.release()
 
 
-def is_held(job: Job) -> bool:
+def is_locked(job: Job) -> bool:
     """Whether a process is at work on the job."""
-    if not (job.folder / ".lock").exists():
+    if not job.files.lock.exists():
         return False
-    lock = FileLock(job.folder / ".lock")
+    lock = FileLock(job.files.lock)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -102,34 +105,36 @@ def is_held(job: Job) -> bool:
 
 
 @contextmanager
-def recorded(job: Job) -> Iterator["Entry"]:
-    """JobRecord that a job which this process holds runs, and how the block ends."""
-    entry = Entry(job)
+def recorded(job: Job) -> Iterator["RecordWriter"]:
+    """Record that a job whose lock this process holds is running, and how the block ends."""
+    writer = RecordWriter(job)
     try:
-        yield entry
+        yield writer
     except Exception as error:
-        entry.failed(error)
+        writer.failed(error)
         raise
-    entry.done()
+    writer.done()
 
 
-class Entry:
-    """Writes the record of a job that this process holds."""
+class RecordWriter:
+    """Writes the record of a job whose lock this process holds."""
 
     def __init__(self, job: Job):
-        self._job, self._began, self._shown = job, time.monotonic(), 0.0
-        before = read(job)
+        self._job, self._began, self._written = job, time.monotonic(), 0.0
+        before = read(job.files)
         attempts = before.attempts + 1 if before is not None else 1
-        self._record = JobRecord("running", job.mark, attempts, host=socket.gethostname(), pid=os.getpid())
+        self._record = JobRecord(
+            "running", job.kind, job.fingerprint, attempts, host=socket.gethostname(), pid=os.getpid()
+        )
         self._write()
 
     def progress(self, also: Progress) -> Progress:
-        """Passes progress on, and notes it now and then."""
+        """A `Progress` that calls `also` and writes the record once a second."""
 
         def show(done: int, total: int, task: str, note: str = "") -> None:
             also(done, total, task, note)
-            if time.monotonic() - self._shown > _SHOW_S:
-                self._shown = time.monotonic()
+            if time.monotonic() - self._written > _WRITE_EVERY_S:
+                self._written = time.monotonic()
                 self._record = replace(self._record, done=done, total=total, task=task, note=note)
                 self._write()
 
@@ -146,4 +151,4 @@ class Entry:
         self._write()
 
     def _write(self) -> None:
-        write_json(self._job.folder / "job.json", asdict(self._record))
+        write_json(self._job.files.record, asdict(self._record))

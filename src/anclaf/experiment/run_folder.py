@@ -1,83 +1,252 @@
-"""A run's folder, opened for reading: the one place that knows where a run keeps what."""
+"""A run's folder: the one place that knows where a run keeps what, for writing and for reading.
+
+run.json                            recipe, seed, configuration, corpus, versions
+metrics.json                        scores of everything that was tested
+fold0/split.json                    clips and people of training, validation and test
+fold0/base/, S-2/, ... SA-8/        job.json, model.json, model.safetensors, history.csv, predictions.parquet;
+                                    of SA-n also attention.npz
+fold0/ridge-1/, cnn/, ...           comparators: job.json, predictions.parquet, and the model's files of networks
+fold0/latents/                      removed when no job waits for it any more
+report/
+"""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anclaf.core.errors import AnclafError, CorpusError
+from anclaf.comparators.registry import label_of
+from anclaf.core.errors import ConfigError, CorpusError, RunError, StaleError
+from anclaf.core.files import atomic_path, fingerprint, versions, write_json
 from anclaf.core.labels import LabelScale
 from anclaf.core.words import counted, number
 from anclaf.data.store import PreparedCorpus, corpus_kind
+from anclaf.evaluation.scores import COLUMNS
 from anclaf.models.spec import Variant, variant_order
 
+if TYPE_CHECKING:
+    from anclaf.experiment.job import RunSpec
 
-class ReportError(AnclafError):
-    """A folder is not a run, or there is nothing to report from it yet."""
+_PREDICTIONS = "predictions.parquet"
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run's folder. folds: the tested ones that have predictions.
+class JobFolder:
+    """What one job leaves: a model's, a comparator's or the latents' folder in a fold."""
 
-    corpus: the prepared corpus, or None; `corpus_trouble` then says why.
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / _PREDICTIONS
+
+    @property
+    def attention(self) -> Path:
+        return self.path / "attention.npz"
+
+    def write_predictions(self, table: pd.DataFrame) -> None:
+        """table: a row for each test frame that has an estimate, with the columns of `scores.COLUMNS`."""
+        with atomic_path(self.predictions) as path:
+            table.to_parquet(path, index=False)
+
+    def write_attention(self, weights: NDArray[np.float32]) -> None:
+        """weights: (N, n - 1) of the rows of `predictions`, see `RunFolder.attention`."""
+        with atomic_path(self.attention) as path, open(path, "wb") as file:
+            np.savez(file, weights=weights)
+
+
+class RunFolder:
+    """A run's folder, to be written by a run or, after `open`, to be read.
+
+    Raises:
+        RunError: when a file that is read is damaged or does not fit the others.
     """
 
-    folder: Path
-    config: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    folds: tuple[int, ...]
-    corpus: PreparedCorpus | None
-    corpus_trouble: str
+    def __init__(self, path: Path):
+        self.path = Path(path)
+
+    @property
+    def settings_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def fold_folder(self, fold: int) -> Path:
+        return self.path / f"fold{fold}"
+
+    def split_file(self, fold: int) -> Path:
+        return self.fold_folder(fold) / "split.json"
+
+    def job(self, fold: int, name: str) -> JobFolder:
+        return JobFolder(self.fold_folder(fold) / name)
+
+    def tested(self) -> dict[int, list[str]]:
+        """Folds, and the names in each that have predictions."""
+        found: dict[int, list[str]] = {}
+        for path in sorted(self.path.glob(f"fold*/*/{_PREDICTIONS}")):
+            found.setdefault(int(path.parts[-3].removeprefix("fold")), []).append(path.parts[-2])
+        return found
+
+    @property
+    def unscored(self) -> bool:
+        """Whether there are predictions that `metrics.json` does not have."""
+        files = [self.job(fold, name).predictions for fold, names in self.tested().items() for name in names]
+        written = [path.stat().st_mtime for path in files]
+        scored = self.metrics_file.stat().st_mtime if self.metrics_file.is_file() else -math.inf
+        return bool(written) and scored < max(written)
+
+    def claim(self, run: "RunSpec", corpus: PreparedCorpus, folds: int) -> None:
+        """Write `run.json`, or check that the run in this folder is the same.
+
+        Args:
+            folds: how many there are.
+
+        Raises:
+            StaleError: the folder holds another run. ConfigError: it holds something else.
+        """
+        content = {
+            "config": asdict(run.config),
+            "protocol": run.protocol,
+            "folds": folds,
+            "corpus": corpus.card.fingerprint,
+        }
+        identity = fingerprint(content)
+        if self.settings_file.is_file():
+            try:
+                there = json.loads(self.settings_file.read_text(encoding="utf-8")).get("fingerprint")
+            except ValueError as error:
+                raise StaleError(f"{self.settings_file}: damaged ({error}); use another --out") from error
+            if there != identity:
+                raise StaleError(
+                    f"{self.path}: holds a run with other settings or of another corpus; use another --out"
+                )
+            return
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file; --out wants a folder")
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise ConfigError(f"{self.path}: is not empty and holds no run; choose an empty folder for --out")
+        write_json(
+            self.settings_file,
+            {
+                "fingerprint": identity, "recipe": run.recipe, "overrides": dict(run.overrides), "seed": run.seed,
+                **content, "corpus": asdict(corpus.card), "corpus_folder": str(corpus.folder.resolve()),
+                "versions": versions(),
+            },
+        )  # fmt: skip
 
     @classmethod
-    def open(cls, folder: Path) -> "Run":
-        """Raises ReportError: no run, no metrics yet, or damaged files."""
-        if not (folder / "run.json").is_file():
-            raise ReportError(
-                f"{folder}: not a run (no run.json here); expected the folder given to `anclaf train --out`"
-            )
-        if not (folder / "metrics.json").is_file():
-            raise ReportError(
-                f"{folder}: no metrics.json yet; let `anclaf train` finish (the same command continues it)"
-            )
-        config, measured = _json(folder / "run.json"), _json(folder / "metrics.json")
-        variants, card = measured.get("variants"), measured.get("corpus")
+    def open(cls, path: Path) -> "RunFolder":
+        """A run that has been scored, to be read.
+
+        Raises:
+            RunError: no run, no metrics yet, or damaged files.
+        """
+        run = cls(path)
+        if not run.settings_file.is_file():
+            raise RunError(f"{path}: not a run (no run.json here); expected the folder given to `anclaf train --out`")
+        if not run.metrics_file.is_file():
+            raise RunError(f"{path}: no metrics.json yet; let `anclaf train` finish (the same command continues it)")
+        variants, card = run.metrics.get("variants"), run.metrics.get("corpus")
         whole = isinstance(variants, dict) and variants and all(isinstance(entry, dict) for entry in variants.values())
-        if not (whole and isinstance(card, dict)):
-            raise ReportError(f"{folder / 'metrics.json'}: no variants or no corpus in it; evaluate the run again")
-        folds = [k for k in measured.get("folds") or [] if any((folder / f"fold{k}").glob("*/predictions.parquet"))]
-        corpus, trouble = _corpus(folder, config, card)
-        return cls(folder, config, measured, tuple(folds), corpus, trouble)
+        if not (whole and isinstance(card, dict) and isinstance(run.settings, dict)):
+            raise RunError(f"{run.metrics_file}: no variants or no corpus in it; evaluate the run again")
+        return run
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """What `run.json` holds."""
+        return _read_json(self.settings_file)
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Any]:
+        """What `metrics.json` holds; every comparator has a `label`."""
+        content = _read_json(self.metrics_file)
+        # up to version 0.1 the key was `baselines`, and labels were the report's
+        comparators = content.pop("baselines", None) or content.get("comparators") or {}
+        content["comparators"] = {name: {"label": label_of(name)} | entry for name, entry in comparators.items()}
+        return content
+
+    @cached_property
+    def folds(self) -> tuple[int, ...]:
+        """The scored folds that have predictions."""
+        tested = self.tested()
+        return tuple(fold for fold in self.metrics.get("folds") or [] if fold in tested)
+
+    @property
+    def corpus(self) -> PreparedCorpus | None:
+        """The prepared corpus; None where it cannot be had, and `corpus_trouble` says why."""
+        return self._corpus[0]
+
+    @property
+    def corpus_trouble(self) -> str:
+        return self._corpus[1]
+
+    @cached_property
+    def _corpus(self) -> tuple[PreparedCorpus | None, str]:
+        place = str(self.settings.get("corpus_folder") or "")
+        if not place:
+            return None, "the run does not say where its prepared corpus is"
+        candidates = [path for path in (Path(place), self.path / place) if path.is_dir()]
+        if not candidates:
+            return None, "the prepared corpus is no longer where it was when the run was made"
+        try:
+            corpus = PreparedCorpus.open(candidates[0])
+        except CorpusError as error:
+            return None, f"the prepared corpus cannot be opened ({error})"
+        if corpus.card.fingerprint != self.metrics["corpus"].get("fingerprint"):
+            return None, "the prepared corpus has changed since the run was made (its fingerprint differs)"
+        return corpus, ""
 
     @cached_property
     def card(self) -> Mapping[str, Any]:
-        """Of the corpus: all that run.json says of it, under what metrics.json says."""
-        card = {**(self.config.get("corpus") or {}), **self.metrics["corpus"]}
+        """The corpus's card: all that run.json says of it, overruled by what metrics.json says."""
+        card = {**(self.settings.get("corpus") or {}), **self.metrics["corpus"]}
         # the kind is no part of the fingerprint: it may have been stated since the run was made
         now = "unknown" if self.corpus is None else self.corpus.card.kind
         return card | {"kind": corpus_kind(card) if now == "unknown" else now}
 
     @property
     def name(self) -> str:
-        """Of the corpus, for people."""
-        place = Path(str(self.config.get("corpus_folder") or "")).name
+        """The corpus's name, as shown."""
+        place = Path(str(self.settings.get("corpus_folder") or "")).name
         return str(self.card.get("name") or place or self.card.get("source", "unknown"))
 
     @property
     def recipe(self) -> str:
-        return str(self.config.get("recipe") or "unknown")
+        return str(self.settings.get("recipe") or "unknown")
 
     @property
     def seed(self) -> int:
-        return int(self.config.get("seed") or 0)
+        return int(self.settings.get("seed") or 0)
 
     @property
     def scale(self) -> LabelScale:
@@ -90,15 +259,15 @@ class Run:
 
     @property
     def fold(self) -> int | None:
-        """The one that pictures of single clips are taken from, the first."""
+        """The fold that pictures of single clips are taken from, the first."""
         return self.folds[0] if self.folds else None
 
     @property
     def corpus_words(self) -> str:
         """Which corpus a picture is of."""
         clips = f", {counted(self.card['clips'], 'clip')}" if "clips" in self.card else ""
-        source, mark = self.card.get("source", "unknown"), self.card.get("fingerprint", "")
-        return f"corpus {self.name} ({source}){clips}, fingerprint {mark}"
+        source, identity = self.card.get("source", "unknown"), self.card.get("fingerprint", "")
+        return f"corpus {self.name} ({source}){clips}, fingerprint {identity}"
 
     @property
     def caption(self) -> str:
@@ -107,6 +276,7 @@ class Run:
 
     @cached_property
     def variants(self) -> list[str]:
+        """The models, in the order of `variant_order`."""
         return sorted(self.metrics["variants"], key=variant_order)
 
     def of_kind(self, kind: str, shortest: int = 1) -> list[str]:
@@ -116,124 +286,105 @@ class Run:
 
     def best(self, kinds: Sequence[str]) -> str | None:
         """The variant with the highest mean CCC, of these kinds."""
-        own = [name for kind in kinds for name in self.of_kind(kind)]
-        return max(own, key=lambda name: _order(self.score(name, "mean", "ccc")), default=None)
+        names = [name for kind in kinds for name in self.of_kind(kind)]
+        scores = {name: self.score(name, "mean", "ccc") for name in names}
+        return max(names, key=lambda name: scores[name] if math.isfinite(scores[name]) else -math.inf, default=None)
 
-    def best_baseline(self) -> str | None:
-        """The baseline with the highest mean CCC that is a number."""
-        own = [name for name in self.metrics.get("baselines") or {} if math.isfinite(self.score(name, "mean", "ccc"))]
-        return max(own, key=lambda name: self.score(name, "mean", "ccc"), default=None)
+    def best_comparator(self) -> str | None:
+        """The comparator with the highest mean CCC that is a number."""
+        scores = {name: self.score(name, "mean", "ccc") for name in self.metrics["comparators"]}
+        return max((name for name in scores if math.isfinite(scores[name])), key=scores.__getitem__, default=None)
+
+    def label(self, name: str) -> str:
+        """What tables call a model or comparator."""
+        return str((self.metrics["comparators"].get(name) or {}).get("label") or name)
 
     def score(self, name: str, dimension: str, metric: str) -> float:
-        """Of all test frames; NaN where it is not defined or not measured."""
-        entry = self.metrics["variants"].get(name) or (self.metrics.get("baselines") or {}).get(name) or {}
+        """Over all test frames; NaN where it is not defined or not measured."""
+        entry = self.metrics["variants"].get(name) or self.metrics["comparators"].get(name) or {}
         return number((entry.get(dimension) or {}).get(metric))
 
     def predicted(self, names: Sequence[str], fold: int | None = None) -> list[str]:
-        """Those of these models whose predictions are there, in one fold (by default the first)."""
+        """Those of these models that have predictions in one fold (by default the first)."""
         fold = self.fold if fold is None else fold
-        return [name for name in names if (self._model(fold, name) / "predictions.parquet").is_file()]
+        return [name for name in names if fold is not None and self.job(fold, name).predictions.is_file()]
 
     def predictions(self, fold: int, names: Sequence[str]) -> pd.DataFrame:
         """Rows of these models on a fold's test frames, in the order written; models without a file have none."""
         tables: list[pd.DataFrame] = []
         for name in self.predicted(names, fold):
-            path = self._model(fold, name) / "predictions.parquet"
+            path = self.job(fold, name).predictions
             try:
-                tables.append(pd.read_parquet(path, columns=list(_COLUMNS)))
+                tables.append(pd.read_parquet(path, columns=list(COLUMNS)))
             except (OSError, ValueError, KeyError) as error:
-                raise ReportError(f"{path}: cannot be read ({error}); evaluate the run again") from error
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=pd.Index(_COLUMNS))
+                raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from error
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=pd.Index(COLUMNS))
 
     def pooled(self, name: str) -> pd.DataFrame:
         """A model's rows of all folds; empty unless every fold has them."""
-        if any(not self.predicted([name], fold) for fold in self.folds):
-            return pd.DataFrame(columns=pd.Index(_COLUMNS))
-        parts = [self.predictions(fold, [name]) for fold in self.folds]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(_COLUMNS))
+        if not self.folds or any(not self.predicted([name], fold) for fold in self.folds):
+            return pd.DataFrame(columns=pd.Index(COLUMNS))
+        return pd.concat([self.predictions(fold, [name]) for fold in self.folds], ignore_index=True)
 
     def attention(self, fold: int, variant: str) -> tuple[pd.DataFrame, NDArray[np.float32]] | None:
         """A model's rows on a fold and the (N, n - 1) weights of each, or None where they were not written.
 
         Weight [i, j] is of the state j + 1 frames before row i, NaN where there is none.
         """
-        path = self._model(fold, variant) / "attention.npz"
+        path = self.job(fold, variant).attention
         if not (path.is_file() and self.predicted([variant], fold)):
             return None
         try:
             with np.load(path) as file:
                 weights = file["weights"]
         except (OSError, ValueError, KeyError) as error:
-            raise ReportError(f"{path}: cannot be read ({error}); evaluate the run again") from error
+            raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from error
         table = self.predictions(fold, [variant])
         if weights.shape != (len(table), Variant.parse(variant).n - 1):
-            raise ReportError(
+            raise RunError(
                 f"{path} has weights {weights.shape}, predictions.parquet {len(table)} rows of {variant}; "
                 "evaluate the run again"
             )
         return table, weights
 
-    def corpus_rows(self, table: pd.DataFrame) -> NDArray[np.int64]:
-        """Where the prepared corpus has the frames of a predictions table.
+    def histories(self) -> dict[str, pd.DataFrame]:
+        """`history.csv` of the first fold by variant, of those that have one."""
+        if self.fold is None:
+            return {}
+        paths = {name: self.job(self.fold, name).history for name in self.variants}
+        try:
+            columns = ["step", "phase", "name", "value"]
+            return {name: pd.read_csv(path, usecols=columns) for name, path in paths.items() if path.is_file()}
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path}: a history.csv cannot be read ({error})") from error
 
-        Raises ReportError: it does not have one of them.
+    def corpus_rows(self, table: pd.DataFrame) -> NDArray[np.int64]:
+        """Rows of the prepared corpus that have the frames of a predictions table.
+
+        Raises:
+            RunError: the corpus lacks one of them.
         """
         assert self.corpus is not None
-        rows = self._places.get_indexer(pd.MultiIndex.from_frame(table[["clip", "frame"]]))
+        rows = self._rows_of_frames.get_indexer(pd.MultiIndex.from_frame(table[["clip", "frame"]]))
         if (rows < 0).any():
             missing = table.iloc[int(np.argmin(rows))]
-            raise ReportError(
-                f"{self.folder}: clip {missing['clip']}, frame {missing['frame']} was tested and is not in "
+            raise RunError(
+                f"{self.path}: clip {missing['clip']}, frame {missing['frame']} was tested and is not in "
                 f"{self.corpus.folder}; evaluate the run again"
             )
         return rows.astype(np.int64)
 
     @cached_property
-    def _places(self) -> pd.MultiIndex:
+    def _rows_of_frames(self) -> pd.MultiIndex:
         assert self.corpus is not None
         return pd.MultiIndex.from_frame(self.corpus.index[["clip", "frame"]])
 
-    def histories(self) -> dict[str, pd.DataFrame]:
-        """history.csv of the first fold by variant, of those that have one."""
-        paths = {name: self._model(self.fold, name) / "history.csv" for name in self.variants}
-        try:
-            columns = ["step", "phase", "name", "value"]
-            return {name: pd.read_csv(path, usecols=columns) for name, path in paths.items() if path.is_file()}
-        except (OSError, ValueError) as error:
-            raise ReportError(f"{self.folder}: a history.csv cannot be read ({error})") from error
 
-    def _model(self, fold: int | None, name: str) -> Path:
-        return self.folder / f"fold{fold}" / name
-
-
-_COLUMNS = ("variant", "clip", "subject", "frame", "time_s", "valence", "arousal", "valence_hat", "arousal_hat")
-
-
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: not JSON ({error}); run the same training command again") from error
+        raise RunError(f"{path}: not JSON ({error}); run the same training command again") from error
     if not isinstance(content, dict):
-        raise ReportError(f"{path}: expected a JSON object; run the same training command again")
+        raise RunError(f"{path}: expected a JSON object; run the same training command again")
     return content
-
-
-def _corpus(folder: Path, config: Mapping[str, Any], card: Mapping[str, Any]) -> tuple[PreparedCorpus | None, str]:
-    place = str(config.get("corpus_folder") or "")
-    if not place:
-        return None, "the run does not say where its prepared corpus is"
-    candidates = [path for path in (Path(place), folder / place) if path.is_dir()]
-    if not candidates:
-        return None, "the prepared corpus is no longer where it was when the run was made"
-    try:
-        corpus = PreparedCorpus.open(candidates[0])
-    except CorpusError as error:
-        return None, f"the prepared corpus cannot be opened ({error})"
-    if corpus.card.fingerprint != card.get("fingerprint"):
-        return None, "the prepared corpus has changed since the run was made (its fingerprint differs)"
-    return corpus, ""
-
-
-def _order(value: float) -> float:
-    return value if math.isfinite(value) else -math.inf

@@ -1,19 +1,19 @@
-"""Which jobs can begin, which have ended, and which never will: the state of a grid, whatever engine runs it."""
+"""Which jobs can begin, which have ended, and which never will, whatever engine runs them."""
 
 import shutil
 from collections.abc import Sequence
 from typing import Literal
 
 from anclaf.experiment import job_record
-from anclaf.experiment.job import LATENTS, Job
+from anclaf.experiment.job import Job
 
 State = Literal["waiting", "running", "done", "failed", "blocked", "unneeded"]
-"""blocked: something that it starts from has failed. unneeded: latents that nothing waits for any more."""
+"""blocked: a job that it starts from has failed. unneeded: latents that no job waits for any more."""
 ENDED: frozenset[State] = frozenset({"done", "failed", "blocked", "unneeded"})
 
 
 class Scheduler:
-    """States of jobs by their ids, as the job_record has them at the start.
+    """States of jobs by their ids, as their records have them at the start.
 
     Args:
         jobs: parents before children.
@@ -28,9 +28,9 @@ class Scheduler:
         self.states: dict[str, State] = {}
         self._children: dict[str, list[str]] = {job.id: [] for job in jobs}
         for job in jobs:
-            for parent in self.parents(job):
+            for parent in job.parent_ids:
                 self._children[parent].append(job.id)
-            record = job_record.read(job)
+            record = job_record.read(job.files)
             if job_record.is_done(job):
                 self.states[job.id] = "done"
             elif record is not None and record.state == "failed" and not retry:
@@ -41,31 +41,28 @@ class Scheduler:
             if self.states[job.id] == "failed":
                 self._block(job)
         for job in jobs:
-            if job.name == LATENTS and self._over(job):
+            if job.kind == "latents" and self._children_ended(job):
                 self.states[job.id] = "unneeded"
 
-    def parents(self, job: Job) -> list[str]:
-        return [job.id.removesuffix(job.name) + parent for parent in job.parents]
-
     def ready(self) -> list[Job]:
-        """Jobs that wait for nothing any more."""
+        """Jobs whose parents are done."""
         return [
             job
             for key, job in self.jobs.items()
             if self.states[key] == "waiting"
-            and all(self.states[parent] in ("done", "unneeded") for parent in self.parents(job))
+            and all(self.states[parent] in ("done", "unneeded") for parent in job.parent_ids)
         ]
 
     def begin(self, job: Job) -> None:
         self.states[job.id] = "running"
 
     def end(self, job: Job, state: Literal["done", "failed"]) -> None:
-        """Note the end of a job; block what starts from a failed one; remove latents that nothing waits for."""
+        """Note the end of a job; block what starts from a failed one; remove latents that no job waits for."""
         self.states[job.id] = state
         if state == "failed":
             self._block(job)
-        for parent in (self.jobs[key] for key in self.parents(job)):
-            if parent.name == LATENTS and self._over(parent) and not parent.run.keep_latents:
+        for parent in (self.jobs[key] for key in job.parent_ids):
+            if parent.kind == "latents" and self._children_ended(parent) and not parent.run.keep_latents:
                 shutil.rmtree(parent.folder, ignore_errors=True)
                 self.states[parent.id] = "unneeded"
 
@@ -81,7 +78,7 @@ class Scheduler:
         """Whether every job of this job's run has ended."""
         return all(self.states[key] in ENDED for key, other in self.jobs.items() if other.run == job.run)
 
-    def _over(self, job: Job) -> bool:
+    def _children_ended(self, job: Job) -> bool:
         return all(self.states.get(child) in ENDED for child in self._children[job.id])
 
     def _block(self, job: Job) -> None:

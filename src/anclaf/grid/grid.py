@@ -1,16 +1,16 @@
-"""A whole grid: plan, run on an engine, scores of each run as it ends, and where it stands."""
+"""Running a planned grid on an engine, scoring each run as it ends, and the grid's status."""
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anclaf.config import Resources
 from anclaf.core.errors import ConfigError
 from anclaf.experiment import job_record
-from anclaf.experiment.engine import Watcher, run_here
+from anclaf.experiment.engine import Watcher, make_fabric, run_local, score_run
+from anclaf.experiment.fold import Fold, open_corpus
 from anclaf.experiment.job import Job, RunSpec
-from anclaf.experiment.resources import Resources
-from anclaf.experiment.run import claim, score_run
 from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.grid.plan import GridPlan
 from anclaf.grid.ray import run_on_ray
@@ -43,25 +43,26 @@ def run_grid(
     resources = resources or Resources()
     runs, jobs = _planned(out)
     for run in runs:
-        claim(run)
+        run.folder.claim(run, open_corpus(run.corpus), Fold.of(run, 0).split.folds)
     scheduler = Scheduler(jobs, retry)
     scored = _Scoring(watcher)
     if engine == "local":
-        run_here(scheduler, resources.fabric(), scored)
+        run_local(scheduler, make_fabric(resources), scored)
     elif engine == "ray":
         run_on_ray(scheduler, resources, scored, address)
     else:
         raise ConfigError(f"engine {engine!r}: expected local or ray")
     # a driver that was killed after a run's last job has not scored it
     for run in runs:
-        if _unscored(run):
+        if run.folder.unscored:
             score_run(run)
     return scheduler
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a grid is. running: (job, its record) of those held by a process now. failed: likewise."""
+class GridStatus:
+    """How far a grid is. states: how many jobs are in each. running: jobs that a process is at work on now, with their
+    records. failed: likewise. seconds: sum over the jobs done."""
 
     states: Counter[State]
     running: list[tuple[Job, job_record.JobRecord]]
@@ -69,23 +70,23 @@ class Standing:
     seconds: float
 
 
-def standing(out: Path) -> Standing:
-    """What the job_record says, whoever is at work. Seconds are the sum over jobs done."""
+def grid_status(out: Path) -> GridStatus:
+    """The status of the grid in `out`, whichever processes are at work on it."""
     _, jobs = _planned(out)
     scheduler = Scheduler(jobs)
     running, failed, seconds = [], [], 0.0
     for job in jobs:
-        record = job_record.read(job)
+        record = job_record.read(job.files)
         if record is None:
             continue
-        if record.state == "running" and job_record.is_held(job):
+        if record.state == "running" and job_record.is_locked(job):
             scheduler.begin(job)
             running.append((job, record))
         elif record.state == "failed":
             failed.append((job, record))
         elif record.state == "done":
             seconds += record.seconds
-    return Standing(Counter(scheduler.states.values()), running, failed, seconds)
+    return GridStatus(Counter(scheduler.states.values()), running, failed, seconds)
 
 
 def _planned(out: Path) -> tuple[list[RunSpec], list[Job]]:
@@ -94,15 +95,8 @@ def _planned(out: Path) -> tuple[list[RunSpec], list[Job]]:
     return runs, plan.jobs(runs)
 
 
-def _unscored(run: RunSpec) -> bool:
-    """Whether there are predictions that `metrics.json` does not have."""
-    made = [path.stat().st_mtime for path in run.out.glob("fold*/*/predictions.parquet")]
-    metrics = run.out / "metrics.json"
-    return bool(made) and (not metrics.is_file() or metrics.stat().st_mtime < max(made))
-
-
 class _Scoring:
-    """Scores a run when its last job has ended, then tells the watcher."""
+    """Passes everything on to a watcher, and scores a run when its last job has ended."""
 
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
@@ -112,5 +106,5 @@ class _Scoring:
 
     def ended(self, job: Job, state: State, scheduler: Scheduler) -> None:
         self._watcher.ended(job, state, scheduler)
-        if scheduler.run_over(job) and _unscored(job.run):
+        if scheduler.run_over(job) and job.run.folder.unscored:
             score_run(job.run)

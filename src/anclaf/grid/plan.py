@@ -3,15 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anclaf.comparators.registry import COMPARATORS
+from anclaf.config import Protocol
 from anclaf.core.errors import ConfigError, StaleError
 from anclaf.core.files import write_json
-from anclaf.data.folds import Protocol
 from anclaf.experiment.fold import Fold
-from anclaf.experiment.job import LATENTS, REFERENCES, Job, RunSpec
+from anclaf.experiment.job import Job, RunSpec
 from anclaf.recipes.run import make_run
 from anclaf.training.curriculum import parse_variants
 
@@ -24,7 +25,7 @@ class GridPlan:
 
     corpora: folders of prepared corpora. recipes, seeds: each with each. folds: numbers, or None for all; of: how many
     there are, None being the protocol's own number. variants: as `parse_variants`; all, of each recipe's own lengths.
-    references: comparators, of the recipes that are no ablations.
+    comparators: names, run with the recipes that are no ablations.
     """
 
     corpora: tuple[str, ...]
@@ -33,7 +34,7 @@ class GridPlan:
     folds: tuple[int, ...] | None = None
     of: int | None = None
     variants: str = "all"
-    references: tuple[str, ...] = REFERENCES
+    comparators: tuple[str, ...] = field(default_factory=COMPARATORS.names)
     protocol: Protocol = "strict"
 
     def __post_init__(self) -> None:
@@ -55,7 +56,8 @@ class GridPlan:
                 for seed in self.seeds:
                     name = f"{corpus.name}/{recipe}/seed{seed}"
                     config = make_run(recipe, seed)
-                    found.append(RunSpec(name, corpus, out / "runs" / name, config, self.protocol, self.of))
+                    place = out / "runs" / name
+                    found.append(RunSpec(name, corpus, place, config, self.protocol, self.of, recipe=recipe))
         return found
 
     def jobs(self, runs: Sequence[RunSpec]) -> list[Job]:
@@ -67,9 +69,9 @@ class GridPlan:
         found = []
         for run in runs:
             variants = parse_variants(self.variants, run.config.lengths)
-            references = () if "+" in run.config.recipe else self.references
+            comparators = () if "+" in run.recipe else self.comparators
             for number in self.folds if self.folds is not None else range(Fold.of(run, 0).split.folds):
-                found += Fold.of(run, number).jobs(variants, references)
+                found += Fold.of(run, number).jobs(variants, comparators)
         return found
 
     def save(self, out: Path) -> None:
@@ -89,6 +91,8 @@ class GridPlan:
         path = out / FILE
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            if "references" in content:  # the key up to version 0.1
+                content["comparators"] = content.pop("references")
             settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
             return cls(**settings)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -99,17 +103,16 @@ class GridPlan:
 
 def count_words(jobs: Sequence[Job]) -> str:
     """`110 models (10 base, 50 S, 50 SA), 10 latent caches, 90 comparators`."""
-    kinds = Counter(job.variant.kind for job in jobs if job.variant is not None)
-    latents = sum(job.name == LATENTS for job in jobs)
-    references = sum(job.name in REFERENCES for job in jobs)
+    jobs_of = Counter(job.kind for job in jobs)
+    kinds = Counter(job.variant.kind for job in jobs if job.kind == "model")
     models = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    words = [f"{kinds.total()} models ({models})" if kinds else "no models", f"{latents} latent caches"]
-    return ", ".join([*words, f"{references} comparators"])
+    words = [f"{kinds.total()} models ({models})" if kinds else "no models", f"{jobs_of['latents']} latent caches"]
+    return ", ".join([*words, f"{jobs_of['comparator']} comparators"])
 
 
 def _extends(new: GridPlan, old: GridPlan) -> bool:
     if (new.protocol, new.of) != (old.protocol, old.of):
         return False
     folds = new.folds is None or (old.folds is not None and set(old.folds) <= set(new.folds))
-    lists = ("corpora", "recipes", "seeds", "references")
+    lists = ("corpora", "recipes", "seeds", "comparators")
     return folds and all(set(getattr(old, name)) <= set(getattr(new, name)) for name in lists)

@@ -4,12 +4,12 @@ import os
 import time
 from typing import Any
 
+from anclaf.config import Resources
 from anclaf.core.errors import ConfigError
 from anclaf.core.progress import silent
 from anclaf.experiment import job_record
-from anclaf.experiment.engine import Watcher, attempt
+from anclaf.experiment.engine import Watcher, attempt, make_fabric
 from anclaf.experiment.job import Job
-from anclaf.experiment.resources import Resources
 from anclaf.experiment.scheduler import Scheduler, State
 
 LOSSES = 5
@@ -56,7 +56,7 @@ def run_on_ray(scheduler: Scheduler, resources: Resources, watcher: Watcher, add
                 else:
                     scheduler.again(job)
             for job in pending.values():
-                record = job_record.read(job)
+                record = job_record.read(job.files)
                 if record is not None and record.state == "running":
                     watcher.progress(job, record.done, record.total, record.task, record.note)
     finally:
@@ -66,7 +66,7 @@ def run_on_ray(scheduler: Scheduler, resources: Resources, watcher: Watcher, add
 
 
 def _task(job: Job, resources: Resources) -> State:
-    return attempt(resources.fabric(), job, silent)
+    return attempt(make_fabric(resources), job, silent)
 
 
 def _outcome(ray: Any, reference: Any, job: Job, lost: dict[str, int]) -> State:
@@ -78,14 +78,14 @@ def _outcome(ray: Any, reference: Any, job: Job, lost: dict[str, int]) -> State:
         lost[job.id] = lost.get(job.id, 0) + 1
         return _failed(job, error) if lost[job.id] >= LOSSES else "waiting"
     if state == "running":
-        time.sleep(_POLL_S)  # another process holds it
+        time.sleep(_POLL_S)  # another process holds the job's lock
     return state
 
 
 def _failed(job: Job, error: BaseException) -> State:
-    with job_record.held(job) as mine:
+    with job_record.locked(job) as mine:
         if mine:
-            job_record.Entry(job).failed(error)
+            job_record.RecordWriter(job).failed(error)
     return "failed"
 
 

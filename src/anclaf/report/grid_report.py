@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from anclaf.core.errors import RunError
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import DASH, counted, fold_words, interval_text, number_text
 from anclaf.evaluation.bootstrap import RESAMPLES, Comparison, compare
-from anclaf.experiment.run_folder import ReportError, Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.markup import bullets, heading3, link, paragraph, plain_table, results_markup
 from anclaf.report.page import Page
 from anclaf.report.published import DIMENSIONS
@@ -38,18 +39,18 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
     Returns the path of index.html, which is written last.
 
     Raises:
-        ReportError: no run is finished, or one is damaged.
+        RunError: no run is finished, or one is damaged.
         OutputError: `out` cannot be written.
     """
-    finished = [path for path in runs if (path / "metrics.json").is_file()]
+    finished = [path for path in runs if RunFolder(path).metrics_file.is_file()]
     unfinished = [path for path in runs if path not in finished]
     if not finished:
-        raise ReportError(f"none of {counted(len(runs), 'run')} has a metrics.json yet; let the grid finish one")
-    grid = Grid([Run.open(path) for path in finished], unfinished)
+        raise RunError(f"none of {counted(len(runs), 'run')} has a metrics.json yet; let the grid finish one")
+    grid = Grid([RunFolder.open(path) for path in finished], unfinished)
     for run in grid.runs:
-        index = run.folder / "report" / "index.html"
-        if not index.is_file() or index.stat().st_mtime < (run.folder / "metrics.json").stat().st_mtime:
-            write_report(run.folder, progress=progress)
+        index = run.report / "index.html"
+        if not index.is_file() or index.stat().st_mtime < run.metrics_file.stat().st_mtime:
+            write_report(run.path, progress=progress)
     plain = grid.plain()
     tables = [results_table(run.metrics, run.name, run.card) for run in plain]
     ablations = [(_heading(of), _ablation_table(of, cuts)) for of, cuts in grid.ablations()]
@@ -87,25 +88,25 @@ _SEEDS = (
 class Grid:
     """The finished runs, and the folders of the unfinished ones."""
 
-    runs: Sequence[Run]
+    runs: Sequence[RunFolder]
     unfinished: Sequence[Path]
 
     def corpora(self) -> list[str]:
         return list(dict.fromkeys(run.name for run in self.ordered()))
 
-    def ordered(self) -> list[Run]:
+    def ordered(self) -> list[RunFolder]:
         """By corpus, recipe and seed."""
         return sorted(self.runs, key=lambda run: (run.name, _tested(run), run.recipe, run.seed))
 
-    def plain(self) -> list[Run]:
+    def plain(self) -> list[RunFolder]:
         """For each corpus and plain recipe the run of the lowest seed."""
-        first: dict[tuple[str, str], Run] = {}
+        first: dict[tuple[str, str], RunFolder] = {}
         for run in self.ordered():
             if "+" not in run.recipe:
                 first.setdefault((_tested(run), run.recipe), run)
         return list(first.values())
 
-    def ablations(self) -> list[tuple[Run, list[Run]]]:
+    def ablations(self) -> list[tuple[RunFolder, list[RunFolder]]]:
         """Each plain run with its ablations on the same corpus and with the same seed, where there are any."""
         pairs = [
             (run, [cut for cut in self.ordered() if _tested(cut) == _tested(run) and _ablates(cut, run)])
@@ -114,24 +115,24 @@ class Grid:
         ]
         return [(run, cuts) for run, cuts in pairs if cuts]
 
-    def repeated(self) -> list[list[Run]]:
+    def repeated(self) -> list[list[RunFolder]]:
         """Groups of two runs or more that differ in their seed only."""
-        groups: dict[tuple[str, str], list[Run]] = {}
+        groups: dict[tuple[str, str], list[RunFolder]] = {}
         for run in self.ordered():
             groups.setdefault((_tested(run), run.recipe), []).append(run)
         return [group for group in groups.values() if len(group) > 1]
 
 
-def _tested(run: Run) -> str:
+def _tested(run: RunFolder) -> str:
     """The corpus, by fingerprint because two may have one name, and the protocol."""
     return f"{run.card.get('fingerprint')} {run.metrics.get('protocol')}"
 
 
-def _ablates(cut: Run, plain: Run) -> bool:
+def _ablates(cut: RunFolder, plain: RunFolder) -> bool:
     return cut.recipe.startswith(f"{plain.recipe}+") and cut.seed == plain.seed
 
 
-def _heading(run: Run, seed: bool = True) -> str:
+def _heading(run: RunFolder, seed: bool = True) -> str:
     return f"Corpus {run.name}, recipe {run.recipe}" + (f", seed {run.seed}" if seed else "")
 
 
@@ -142,7 +143,7 @@ def _runs(grid: Grid, out: Path) -> Iterable[str]:
     for run in grid.ordered():
         best = run.best(["base", "S", "SA"])
         assert best is not None, "metrics.json has a variant"
-        to = _relative(run.folder / "report" / "index.html", out)
+        to = _relative(run.report / "index.html", out)
         scores = [number_text(run.score(best, dimension, "ccc")) for dimension in DIMENSIONS]
         folds = fold_words(run.metrics.get("folds") or [])
         rows.append([link(run.name, to), run.recipe, str(run.seed), folds, str(len(run.variants)), best, *scores])
@@ -156,7 +157,7 @@ def _relative(path: Path, out: Path) -> str:
     return Path(os.path.relpath(path, out)).as_posix()
 
 
-def _results(runs: Sequence[Run], tables: Sequence[ResultsTable]) -> Iterable[str]:
+def _results(runs: Sequence[RunFolder], tables: Sequence[ResultsTable]) -> Iterable[str]:
     yield '<p>All tables as <a href="grid.md">Markdown</a> and <a href="grid.tex">LaTeX</a>.</p>'
     if not runs:
         yield paragraph("No run of a plain recipe is finished: only ablations are.")
@@ -165,7 +166,7 @@ def _results(runs: Sequence[Run], tables: Sequence[ResultsTable]) -> Iterable[st
         yield results_markup(table)
 
 
-def _windows(runs: Sequence[Run], page: Page) -> Iterable[str]:
+def _windows(runs: Sequence[RunFolder], page: Page) -> Iterable[str]:
     for i, run in enumerate(runs):
         yield heading3(_heading(run))
         yield from window.parts(run, page, f"window-{i + 1}")
@@ -180,7 +181,7 @@ def _tables(tables: Sequence[tuple[str, PlainTable]], words: str) -> Iterable[st
         yield plain_table(table.heads, table.rows, table.caption)
 
 
-def _ablation_table(plain: Run, cuts: Sequence[Run]) -> PlainTable:
+def _ablation_table(plain: RunFolder, cuts: Sequence[RunFolder]) -> PlainTable:
     """Differences of the CCC, ablation less plain, on the frames that both tested."""
     rows: list[list[str]] = []
     for cut in cuts:
@@ -197,7 +198,7 @@ def _ablation_table(plain: Run, cuts: Sequence[Run]) -> PlainTable:
     return PlainTable(caption, heads, rows)
 
 
-def _differences(cut: Run, plain: Run, name: str) -> dict[tuple[str, str], Comparison]:
+def _differences(cut: RunFolder, plain: RunFolder, name: str) -> dict[tuple[str, str], Comparison]:
     a, b = cut.pooled(name), plain.pooled(name)
     if a.empty or b.empty:
         return {}
@@ -210,7 +211,7 @@ def _difference_words(found: Comparison | None) -> str:
     return DASH if found is None else f"{found.difference:+z.3f} {interval_text(*found.ci95)}"
 
 
-def _seed_table(runs: Sequence[Run]) -> PlainTable:
+def _seed_table(runs: Sequence[RunFolder]) -> PlainTable:
     """Mean, standard deviation and range over the seeds, of the models that every seed has."""
     shared = [name for name in runs[0].variants if all(name in run.variants for run in runs)]
     rows = [[name, *(_spread([run.score(name, d, m) for run in runs]) for d, m in _COMPARED)] for name in shared]

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from anclaf.core.errors import RunError
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import fold_words
-from anclaf.experiment.run_folder import ReportError, Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.metrics.regression import METRICS
 from anclaf.report.page import Page
 from anclaf.report.sections import (
@@ -28,10 +29,10 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
     Returns the path of index.html, which is written last.
 
     Raises:
-        ReportError: not a run, no metrics yet, or damaged results.
+        RunError: not a run, no metrics yet, or damaged results.
         OutputError: `out` cannot be written.
     """
-    opened = Run.open(Path(run))
+    opened = RunFolder.open(Path(run))
     try:
         table = results_table(opened.metrics, opened.name, opened.card)
         whole = results_table(opened.metrics, opened.name, opened.card, METRICS)
@@ -52,8 +53,8 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
         page.add("limits", "What was not measured", corpus.limits(opened))
         page.add("use", "Responsible use", corpus.RESPONSIBLE)
     except (KeyError, TypeError) as error:
-        raise ReportError(f"{run}: its results are incomplete ({error!r}); evaluate the run again") from error
+        raise RunError(f"{run}: its results are incomplete ({error!r}); evaluate the run again") from error
     files = {"table.md": table.markdown(), "table.tex": table.latex()}
     if table.metrics != whole.metrics:
         files |= {"all-metrics.md": whole.markdown(), "all-metrics.tex": whole.latex()}
-    return page.write(Path(run) / "report" if out is None else Path(out), files, progress)
+    return page.write(opened.report if out is None else Path(out), files, progress)

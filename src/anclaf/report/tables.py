@@ -25,23 +25,12 @@ from anclaf.report.published import (
     published_title,
 )
 
-Group = Literal["measured", "baseline", "published"]
+Group = Literal["measured", "comparator", "published"]
 Key = tuple[str, str]
 """(metric, dimension)."""
 
 LOWER_IS_BETTER = frozenset({"rmse"})
-GROUPS: tuple[Group, ...] = ("measured", "baseline", "published")
-BASELINE_LABELS: dict[str, str] = {
-    "mean": "training mean",
-    "ridge-1": "ridge on landmarks, 1 frame",
-    "ridge-8": "ridge on landmarks, 8 frames",
-    "svr": "SVR on landmarks and appearance",
-    "cnn": "CNN, frame by frame",
-    "cnn-ma": "CNN with a moving average",
-    "aeg-cd": "AEG-CD",
-    "coherence": "CNN with temporal coherence",
-    "tucker": "Tucker tensor regression",
-}
+GROUPS: tuple[Group, ...] = ("measured", "comparator", "published")
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,7 @@ class ResultsTable:
         """Heads the rows of a group."""
         titles: dict[Group, str] = {
             "measured": "Measured here",
-            "baseline": "Comparators, measured here on the same folds",
+            "comparator": "Comparators, measured here on the same folds",
             "published": published_title(self.protocol),
         }
         return titles[group]
@@ -209,8 +198,8 @@ def results_table(
         if len(own) > 1:
             rows.append(_average(f"{kind}-AVG", rows[-len(own) :], keys))
     rows += [
-        _measured("baseline", str(baseline), BASELINE_LABELS.get(str(baseline), str(baseline)), entry, keys)
-        for baseline, entry in (metrics.get("baselines") or {}).items()
+        _measured("comparator", str(comparator), str(entry.get("label", comparator)), entry, keys)
+        for comparator, entry in (metrics.get("comparators") or {}).items()
     ]
     rows = _with_best(rows, keys)
     published = published_for(known)

@@ -56,7 +56,7 @@ def _terms(ax: Axes, terms: pd.DataFrame, title: str, theme: Theme) -> None:
     """A line for every name in the table; the one named `loss` is the strongest."""
     style(ax, theme)
     ax.set_title(title, fontsize=9, color=theme.ink, loc="left")
-    colours = iter([theme.s, theme.sa, theme.baseline, theme.base, theme.soft] * 3)
+    colours = iter([theme.s, theme.sa, theme.comparator, theme.base, theme.soft] * 3)
     for name in dict.fromkeys(terms["name"]):
         line = terms[terms["name"] == name]
         main = name == "loss"

@@ -35,7 +35,7 @@ class Theme:
     base: str
     s: str
     sa: str
-    baseline: str
+    comparator: str
 
     def of(self, variant: str) -> str:
         return {"base": self.base, "S": self.s, "SA": self.sa}[Variant.parse(variant).kind]

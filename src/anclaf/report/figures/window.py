@@ -14,10 +14,10 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from anclaf.core.words import number
 from anclaf.models.spec import Variant, variant_order
 from anclaf.report.figures.theme import LIGHT, Theme, framed, style
-from anclaf.report.tables import BASELINE_LABELS, heading
+from anclaf.report.tables import heading
 
 _STYLES: tuple[Any, ...] = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
-_BASELINES = len(_STYLES)
+_COMPARATORS = len(_STYLES)
 """How many of the comparators are drawn, the best ones."""
 
 
@@ -44,11 +44,11 @@ def metric_by_length(metrics: Mapping[str, Any], corpus: str, fps: float, theme:
                     entries = [metrics["variants"][name].get(dimension) or {} for name in own]
                     position = [Variant.parse(name).n * offset for name in own]
                     _points(ax, position, entries, metric, theme.of(own[0]), marker, label)
-            for (name, entry), line in zip(_best_baselines(metrics), cycle(_STYLES), strict=False):
+            for (name, entry), line in zip(_best_comparators(metrics), cycle(_STYLES), strict=False):
                 value = number((entry.get(dimension) or {}).get(metric))
                 if math.isfinite(value):
-                    label = BASELINE_LABELS.get(name, name)
-                    ax.axhline(value, color=theme.baseline, linewidth=1.3, linestyle=line, label=label, zorder=1)
+                    label = str(entry.get("label", name))
+                    ax.axhline(value, color=theme.comparator, linewidth=1.3, linestyle=line, label=label, zorder=1)
             _length_axes(ax, lengths, fps, theme, above=row == 0, below=row == 1)
             if row == 0:
                 ax.set_title(dimension, fontsize=10, color=theme.ink, loc="left")
@@ -94,14 +94,14 @@ def _ticks(axis: Axis, positions: Sequence[float]) -> None:
     axis.set_major_formatter(FixedFormatter([f"{position:.0f}" for position in positions]))
 
 
-def _best_baselines(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _best_comparators(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """By mean CCC, those without one last."""
 
     def order(entry: Mapping[str, Any]) -> float:
         value = number((entry.get("mean") or {}).get("ccc"))
         return -value if math.isfinite(value) else math.inf
 
-    return sorted((metrics.get("baselines") or {}).items(), key=lambda item: order(item[1]))[:_BASELINES]
+    return sorted((metrics.get("comparators") or {}).items(), key=lambda item: order(item[1]))[:_COMPARATORS]
 
 
 def _points(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anclaf.core.words import count, interval_text, number_text
 from anclaf.evaluation.attention_motion import OFFSETS, Correlation, attended, landmark_motion
-from anclaf.experiment.run_folder import Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import Variant
 from anclaf.report.figures.attention import Window, attention_against_plain, attention_by_length
 from anclaf.report.figures.curves import closest
@@ -21,7 +21,7 @@ _LONGEST = 150
 """Of a longer clip, in frames, figure 4 shows only the part in which the labels change most."""
 
 
-def parts(run: Run, page: Page) -> Iterable[str]:
+def parts(run: RunFolder, page: Page) -> Iterable[str]:
     if not run.of_kind("SA"):
         yield paragraph("No SA variant was trained, so there are no attention weights to show.")
         return
@@ -48,7 +48,7 @@ def parts(run: Run, page: Page) -> Iterable[str]:
 _Stored = Mapping[str, tuple[pd.DataFrame, NDArray[np.float32]]]
 
 
-def _figure_3(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
+def _figure_3(run: RunFolder, page: Page, stored: _Stored) -> Iterable[str]:
     """S-8 against SA-8, or the longest pair there is."""
     full = [n for name, (_, w) in stored.items() if (n := w.shape[1] + 1) > 2 and np.isfinite(w).all(1).any()]
     pairs = [n for n in full if run.predicted([f"S-{n}"])]
@@ -84,7 +84,7 @@ def _figure_3(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
     )  # fmt: skip
 
 
-def _in_corpus(run: Run, table: pd.DataFrame) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
+def _in_corpus(run: RunFolder, table: pd.DataFrame) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
     """Rows of the prepared corpus and their motion; None where there is no corpus."""
     if run.corpus is None:
         return None, None
@@ -92,7 +92,7 @@ def _in_corpus(run: Run, table: pd.DataFrame) -> tuple[NDArray[np.int64] | None,
     return rows, landmark_motion(run.corpus)[rows]
 
 
-def _faces(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+def _faces(run: RunFolder, rows: NDArray[np.int64]) -> NDArray[np.uint8] | None:
     return None if run.corpus is None else run.corpus.images(rows)
 
 
@@ -115,7 +115,7 @@ def _two_windows(weights: NDArray[np.floating], moved: NDArray[np.floating] | No
     return [(names[0], most)] if most == least else [(names[0], most), (names[1], least)]
 
 
-def _figure_4(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
+def _figure_4(run: RunFolder, page: Page, stored: _Stored) -> Iterable[str]:
     """All SA-n through a clip and over a part of it as long as the longest window."""
     names = list(stored)
     reference, _ = stored[names[0]]
@@ -157,7 +157,7 @@ def _figure_4(run: Run, page: Page, stored: _Stored) -> Iterable[str]:
     )  # fmt: skip
 
 
-def _section_4_4(run: Run, page: Page) -> Iterable[str]:
+def _section_4_4(run: RunFolder, page: Page) -> Iterable[str]:
     corpus = run.corpus
     if corpus is None:
         return

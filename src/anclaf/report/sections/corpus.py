@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from anclaf.comparators.registry import COMPARATORS, label_of
 from anclaf.config import CorpusKind
 from anclaf.core.words import count, counted, fold_words, number, size_words
 from anclaf.data.store import corpus_kind
-from anclaf.experiment.run_folder import Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import LENGTHS
 from anclaf.report.markup import bullets, details
 from anclaf.report.published import AFEW_VA, PAPER_TABLES, SEWA
-from anclaf.report.tables import BASELINE_LABELS
 
 _KINDS: dict[CorpusKind, str] = {
     "real": "real people",
@@ -23,7 +23,7 @@ _KINDS: dict[CorpusKind, str] = {
 }
 
 
-def parts(run: Run) -> Iterable[str]:
+def parts(run: RunFolder) -> Iterable[str]:
     card = run.card
     skipped = card.get("skipped") or {}
     facts = [
@@ -41,12 +41,12 @@ def parts(run: Run) -> Iterable[str]:
         ("Left out", ", ".join(f"{reason}: {count(n)}" for reason, n in skipped.items()) or "nothing"),
         ("Notes", "; ".join(card.get("notes") or []) or "none"),
         ("Fingerprint", card.get("fingerprint")),
-        ("Seed", run.config.get("seed")),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in (run.config.get("versions") or {}).items())),
+        ("Seed", run.settings.get("seed")),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in (run.settings.get("versions") or {}).items())),
     ]
     items = "".join(f"<dt>{escape(a)}</dt><dd>{escape(str(b))}</dd>" for a, b in facts if b not in (None, ""))
     yield f'<dl class="facts">{items}</dl>'
-    whole = json.dumps(run.config, indent=1, ensure_ascii=False)
+    whole = json.dumps(run.settings, indent=1, ensure_ascii=False)
     yield details("The whole configuration (run.json)", f'<pre tabindex="0">{escape(whole)}</pre>')
 
 
@@ -57,12 +57,12 @@ def _frame_rate(fps: Any) -> str | None:
     return f"{rate:g} frames a second" if rate else "stills"
 
 
-def limits(run: Run) -> Iterable[str]:
+def limits(run: RunFolder) -> Iterable[str]:
     """What was not measured."""
     yield bullets(_not_measured(run))
 
 
-def _not_measured(run: Run) -> Iterable[str]:
+def _not_measured(run: RunFolder) -> Iterable[str]:
     card = run.card
     kind, known = corpus_kind(card), PAPER_TABLES.get(str(card.get("source")))
     if kind in ("drawn", "synthetic"):
@@ -96,7 +96,7 @@ def _not_measured(run: Run) -> Iterable[str]:
     lacking = [name for name in wanted if name not in run.variants]
     if lacking:
         yield f"Variants of the paper that were not trained: {', '.join(lacking)}."
-    absent = [label for name, label in BASELINE_LABELS.items() if name not in (run.metrics.get("baselines") or {})]
+    absent = [label_of(name) for name in COMPARATORS.names() if name not in run.metrics["comparators"]]
     if absent:
         yield f"Comparators that were not run (some need a corpus with landmarks): {', '.join(absent)}."
     yield "Other corpora than this one, other cameras, and differences between groups of people."

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anclaf.experiment.run_folder import Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.figures.curves import SHORTEST_CLOSE_UP, prediction_curves
 from anclaf.report.figures.losses import loss_curves
 from anclaf.report.figures.theme import Theme
@@ -13,7 +13,7 @@ from anclaf.report.markup import paragraph
 from anclaf.report.page import Page
 
 
-def parts(run: Run, page: Page) -> Iterable[str]:
+def parts(run: RunFolder, page: Page) -> Iterable[str]:
     if run.fold is None:
         yield paragraph("The run's folder has no predictions, so no curves can be drawn.")
         return
@@ -43,7 +43,7 @@ def parts(run: Run, page: Page) -> Iterable[str]:
         yield _curves(run, page, f"curves-{i + 1}", table[table["clip"] == clip], names, f"{rank} for {lead}")
 
 
-def _figure_2(run: Run, page: Page) -> Iterable[str]:
+def _figure_2(run: RunFolder, page: Page) -> Iterable[str]:
     """Base and all S-n through the middle clip of the best S-n, among clips long enough for a close-up if there are."""
     names = run.predicted([*run.of_kind("base"), *run.of_kind("S")])
     best = run.best(["S"])
@@ -58,7 +58,7 @@ def _figure_2(run: Run, page: Page) -> Iterable[str]:
     )  # fmt: skip
 
 
-def _curves(run: Run, page: Page, name: str, part: pd.DataFrame, names: Sequence[str], rank: str) -> str:
+def _curves(run: RunFolder, page: Page, name: str, part: pd.DataFrame, names: Sequence[str], rank: str) -> str:
     clip = part["clip"].iloc[0]
     present = [variant for variant in names if (part["variant"] == variant).any()]
 
@@ -89,7 +89,7 @@ def _best_middle_worst(ranked: Sequence[str]) -> list[tuple[str, str]]:
     return [(rank, ranked[i]) for rank, i in zip(ranks, positions, strict=False)]
 
 
-def training(run: Run, page: Page) -> Iterable[str]:
+def training(run: RunFolder, page: Page) -> Iterable[str]:
     """Losses and validation scores."""
     histories = run.histories() if run.fold is not None else {}
     if not histories:

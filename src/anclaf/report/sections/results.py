@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anclaf.core.words import DASH, DIGITS, count, interval_text, number, number_text
-from anclaf.experiment.run_folder import Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.markup import bullets, details, paragraph, plain_table, results_markup
 from anclaf.report.published import DIMENSIONS, apart_for
 from anclaf.report.tables import LOWER_IS_BETTER, ResultsTable, heading, paper_table
 
 
-def parts(run: Run, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:
+def parts(run: RunFolder, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:
     yield results_markup(table)
     yield (
         '<p>The same as <a href="table.md">Markdown</a> and <a href="table.tex">LaTeX</a>. '
@@ -30,7 +30,7 @@ def parts(run: Run, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:
         yield details("Mean over clips instead of over frames", clips)
 
 
-def _folds_html(run: Run) -> str:
+def _folds_html(run: RunFolder) -> str:
     heads = ["", "fold", "frames", *(f"{heading(m)} {d}" for m in ("ccc", "rmse") for d in DIMENSIONS)]
     rows: list[list[str]] = []
     for name in run.variants:
@@ -40,7 +40,7 @@ def _folds_html(run: Run) -> str:
     return plain_table(heads, rows, "Scores of each fold")
 
 
-def _clips_html(run: Run) -> str:
+def _clips_html(run: RunFolder) -> str:
     entries = {name: run.metrics["variants"][name].get("per_clip") for name in run.variants}
     heads = ["", *(f"{heading(m)} {d}" for m in ("ccc", "rmse") for d in DIMENSIONS)]
     rows = [
@@ -51,7 +51,7 @@ def _clips_html(run: Run) -> str:
     return plain_table(heads, rows, "Means over clips") if rows else ""
 
 
-def comparisons(run: Run) -> Iterable[str]:
+def comparisons(run: RunFolder) -> Iterable[str]:
     pairs = list(run.metrics.get("paired") or [])
     if not pairs:
         yield paragraph("This run has no paired comparisons: they need two models.")

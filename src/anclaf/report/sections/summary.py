@@ -6,10 +6,10 @@ from html import escape
 from typing import Any
 
 from anclaf.core.words import DASH, interval_text, number, number_text
-from anclaf.experiment.run_folder import Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.markup import paragraph
 from anclaf.report.sections.results import bounds, comparison_words
-from anclaf.report.tables import BASELINE_LABELS, ResultsTable, has_interval
+from anclaf.report.tables import ResultsTable, has_interval
 
 _PROTOCOLS = {
     "strict": "The people tested were not seen in training, nor in choosing the checkpoint.",
@@ -18,7 +18,7 @@ _PROTOCOLS = {
 }
 
 
-def parts(run: Run, table: ResultsTable) -> Iterable[str]:
+def parts(run: RunFolder, table: ResultsTable) -> Iterable[str]:
     best = run.best(["base", "S", "SA"])
     assert best is not None, "metrics.json has a variant"
     cards: list[tuple[str, str, str]] = []
@@ -43,14 +43,14 @@ def parts(run: Run, table: ResultsTable) -> Iterable[str]:
                     ("Arousal CCC gained over base", text, f"95 % interval {interval}" if interval else "no interval")
                 )
             words.append(comparison_words(pair))
-    baseline = run.best_baseline()
-    if baseline is not None:
-        label = BASELINE_LABELS.get(baseline, baseline)
-        both = [f"{d} {number_text(run.score(baseline, d, 'ccc'))}" for d in ("valence", "arousal")]
-        cards.append(("Mean CCC of the best comparator", number_text(run.score(baseline, "mean", "ccc")), label))
-        behind = run.score(best, "mean", "ccc") < run.score(baseline, "mean", "ccc")
+    comparator = run.best_comparator()
+    if comparator is not None:
+        label = run.label(comparator)
+        both = [f"{d} {number_text(run.score(comparator, d, 'ccc'))}" for d in ("valence", "arousal")]
+        cards.append(("Mean CCC of the best comparator", number_text(run.score(comparator, "mean", "ccc")), label))
+        behind = run.score(best, "mean", "ccc") < run.score(comparator, "mean", "ccc")
         verdict = "which no variant reaches" if behind else f"which {best} exceeds"
-        if run.score(best, "mean", "ccc") == run.score(baseline, "mean", "ccc"):
+        if run.score(best, "mean", "ccc") == run.score(comparator, "mean", "ccc"):
             verdict = f"which {best} equals"
         words.append(f"The best comparator is the {label} (CCC {', '.join(both)}), {verdict} in the mean of the two.")
     items = "".join(f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd><dd>{escape(c)}</dd></div>" for a, b, c in cards)
@@ -62,7 +62,7 @@ def parts(run: Run, table: ResultsTable) -> Iterable[str]:
     )
 
 
-def _pair(run: Run, a: str, b: str, dimension: str) -> Mapping[str, Any] | None:
+def _pair(run: RunFolder, a: str, b: str, dimension: str) -> Mapping[str, Any] | None:
     for pair in run.metrics.get("paired") or []:
         if (pair["a"], pair["b"], pair["dimension"], pair["metric"]) == (a, b, dimension, "ccc"):
             return pair

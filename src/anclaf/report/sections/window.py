@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from anclaf.core.words import fold_words, interval_text, number_text
 from anclaf.evaluation.window_length import Optimum, optimum
-from anclaf.experiment.run_folder import Run
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import Variant
 from anclaf.report.figures.window import metric_by_length
 from anclaf.report.markup import bullets, paragraph
 from anclaf.report.page import Page
 
 
-def parts(run: Run, page: Page, name: str = "window") -> Iterable[str]:
+def parts(run: RunFolder, page: Page, name: str = "window") -> Iterable[str]:
     """name: of the picture."""
     if not (run.of_kind("S") or run.of_kind("SA")):
         yield paragraph("Only the base model was trained, which sees one frame at a time: there is no window to vary.")
@@ -34,7 +34,7 @@ def parts(run: Run, page: Page, name: str = "window") -> Iterable[str]:
     )
 
 
-def _best(run: Run, kind: str) -> str:
+def _best(run: RunFolder, kind: str) -> str:
     """The best length of S-n or SA-n, and which others are not shown to be worse on these people."""
     best = run.best([kind])
     assert best is not None
@@ -71,12 +71,12 @@ def _named(kind: str, lengths: Iterable[int]) -> str:
     return ", ".join(f"{kind}-{n}" for n in lengths)
 
 
-def _ccc(run: Run, name: str) -> str:
+def _ccc(run: RunFolder, name: str) -> str:
     entry = run.metrics["variants"][name].get("mean") or {}
     low, high = (entry.get("ci95") or {}).get("ccc") or (None, None)
     interval = "" if low is None or high is None else f" {interval_text(low, high)}"
     return number_text(run.score(name, "mean", "ccc")) + interval
 
 
-def _lasts(run: Run, n: int) -> str:
+def _lasts(run: RunFolder, n: int) -> str:
     return f"{1000 * n / run.fps:.0f} ms at {run.fps:g} frames a second" if run.fps > 0 else f"{n} frames"
