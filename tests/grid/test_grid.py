@@ -113,6 +113,14 @@ def test_a_plan_may_grow_but_not_change(corpus: PreparedCorpus, tmp_path: Path):
         _plan(corpus, folds=(1,), seeds=(0, 1)).save(tmp_path)
 
 
+def test_a_plan_of_version_0_1(corpus: PreparedCorpus, tmp_path: Path):
+    plan = _plan(corpus, comparators=("mean",))
+    plan.save(tmp_path)
+    content = (tmp_path / "grid.json").read_text()
+    (tmp_path / "grid.json").write_text(content.replace('"comparators"', '"references"'))
+    assert GridPlan.load(tmp_path) == plan
+
+
 def test_bad_plans(corpus: PreparedCorpus, tmp_path: Path):
     with pytest.raises(ConfigError, match="no corpus"):
         GridPlan(())

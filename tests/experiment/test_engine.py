@@ -1,3 +1,5 @@
+"""Whole small runs: what they leave, that they are not done twice, what they refuse, comparators of other packages."""
+
 import json
 import subprocess
 import sys
