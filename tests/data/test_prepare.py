@@ -23,7 +23,7 @@ from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.sewa import list_sewa
 from anclaf.corpora.table import list_table
 from anclaf.data import prepare as module
-from anclaf.data.prepare import prepare
+from anclaf.data.prepare import prepare_corpus
 from anclaf.data.store import INDEX_COLUMNS
 from anclaf.faces import align
 from anclaf.faces.detect import DETECTORS, Face
@@ -72,7 +72,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_rows_are_in_clip_order_then_in_time(tmp_path):
     skipped = [SkippedFrame("z", -1, "bad_zip", "broken")]
-    corpus = prepare(listing(skipped=skipped, notes=["a note"], options={"x": 1}), tmp_path / "out", image_size=32)
+    corpus = prepare_corpus(
+        listing(skipped=skipped, notes=["a note"], options={"x": 1}), tmp_path / "out", image_size=32
+    )
     assert tuple(corpus.index.columns) == INDEX_COLUMNS
     assert corpus.index["clip"].tolist() == ["a"] * 6 + ["b"] * 5 + ["c"] * 3
     assert corpus.index["frame"].tolist() == [0, 1, 3, 4, 5, 6, *range(5), *range(3)]
@@ -91,7 +93,7 @@ def test_rows_are_in_clip_order_then_in_time(tmp_path):
 
 @pytest.mark.parametrize("crop", ["five-point", "paper"])
 def test_faces_and_geometry_are_align_s(tmp_path, crop):
-    corpus = prepare(listing(), tmp_path / "out", image_size=32, crop=crop)
+    corpus = prepare_corpus(listing(), tmp_path / "out", image_size=32, crop=crop)
     frames = [f for clip in (Film("a", length=7, skip=(2,)), Film("b")) for f in clip.frames()]
     frames = [f for f in frames if isinstance(f, LabelledFrame)]
     for row, frame in enumerate(frames):
@@ -104,9 +106,9 @@ def test_faces_and_geometry_are_align_s(tmp_path, crop):
 
 @pytest.mark.parametrize("per_shard", [1, 4, 6, 14])
 def test_shards_are_bounded(tmp_path, monkeypatch, per_shard):
-    whole = prepare(listing(), tmp_path / "whole", image_size=16)
+    whole = prepare_corpus(listing(), tmp_path / "whole", image_size=16)
     monkeypatch.setattr(module, "FACES_PER_SHARD", per_shard)
-    corpus = prepare(listing(), tmp_path / "out", image_size=16)
+    corpus = prepare_corpus(listing(), tmp_path / "out", image_size=16)
     shards = [np.load(p) for p in sorted((tmp_path / "out" / "shards").iterdir())]
     assert [len(s) for s in shards] == [per_shard] * (14 // per_shard) + [14 % per_shard] * (14 % per_shard > 0)
     rows = np.random.default_rng(0).permutation(14)
@@ -117,7 +119,7 @@ def test_shards_are_bounded(tmp_path, monkeypatch, per_shard):
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path):
     clips = [Film(f"{k:02d}", f"p{k % 3}", length=k % 4) for k in range(17)]
     for workers in (1, 2):
-        prepare(listing(*clips), tmp_path / str(workers), image_size=16, workers=workers)
+        prepare_corpus(listing(*clips), tmp_path / str(workers), image_size=16, workers=workers)
     one = contents(tmp_path / "1")
     assert set(one) == {
         "corpus.json", "geometry.npz", "index.parquet", "request.txt", "shards/00000.npy", "skipped.parquet"
@@ -128,13 +130,13 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path):
 
 def test_progress_is_told_of_each_clip(tmp_path):
     told = []
-    prepare(listing(), tmp_path / "out", image_size=16, progress=lambda *step: told.append(step))
+    prepare_corpus(listing(), tmp_path / "out", image_size=16, progress=lambda *step: told.append(step))
     assert told == [(done, 3, "cutting out faces", clip) for done, clip in ((1, "a"), (2, "b"), (3, "c"))]
 
 
 def test_one_person_in_two_spellings_is_one_subject(tmp_path):
     films = [Film("a", "Jane Doe"), Film("b", "jane  doe"), Film("c", "Jane Doe"), Film("d", "Jane Do")]
-    corpus = prepare(listing(*films), tmp_path / "out", image_size=16, workers=2)
+    corpus = prepare_corpus(listing(*films), tmp_path / "out", image_size=16, workers=2)
     assert corpus.index.groupby("clip")["subject"].first().tolist() == ["Jane Doe"] * 3 + ["Jane Do"]
     assert corpus.card.subjects == 2
     joined, near = corpus.card.notes
@@ -145,14 +147,14 @@ def test_one_person_in_two_spellings_is_one_subject(tmp_path):
 def test_opencv_s_threads_are_given_back(tmp_path):
     before = cv2.getNumThreads()
     cv2.setNumThreads(2)
-    prepare(listing(), tmp_path / "out", image_size=16)
+    prepare_corpus(listing(), tmp_path / "out", image_size=16)
     assert cv2.getNumThreads() == 2
     cv2.setNumThreads(before)
 
 
 def test_fingerprint_follows_pixels_labels_and_options(tmp_path):
     def fingerprint(name, what, **values):
-        return prepare(what, tmp_path / name, **{"image_size": 16, **values}).card.fingerprint
+        return prepare_corpus(what, tmp_path / name, **{"image_size": 16, **values}).card.fingerprint
 
     first = fingerprint("a", listing())
     assert fingerprint("b", listing()) == first
@@ -175,22 +177,22 @@ def test_fingerprint_follows_pixels_labels_and_options(tmp_path):
 
 
 def test_a_second_run_does_nothing(tmp_path):
-    prepare(listing(), tmp_path / "out", image_size=16)
+    prepare_corpus(listing(), tmp_path / "out", image_size=16)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
     told = []
-    corpus = prepare(listing(), tmp_path / "out", image_size=16, progress=lambda *step: told.append(step))
+    corpus = prepare_corpus(listing(), tmp_path / "out", image_size=16, progress=lambda *step: told.append(step))
     assert not told
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
     assert len(corpus) == 14
 
 
 def test_a_second_run_may_state_the_kind(tmp_path):
-    first = prepare(listing(), tmp_path / "out", image_size=16)
+    first = prepare_corpus(listing(), tmp_path / "out", image_size=16)
     assert first.card.kind == "unknown"
     before = contents(tmp_path / "out")
 
     def again(**values):
-        return prepare(listing(**values), tmp_path / "out", image_size=16, progress=not_called, note="a line")
+        return prepare_corpus(listing(**values), tmp_path / "out", image_size=16, progress=not_called, note="a line")
 
     def not_called(done, total, task, note=""):
         pytest.fail("a frame was read")
@@ -203,7 +205,7 @@ def test_a_second_run_may_state_the_kind(tmp_path):
 
 
 def test_the_kind_is_no_part_of_the_fingerprint(tmp_path):
-    cards = [prepare(listing(kind=k), tmp_path / k, image_size=16).card for k in ("real", "synthetic", "drawn")]
+    cards = [prepare_corpus(listing(kind=k), tmp_path / k, image_size=16).card for k in ("real", "synthetic", "drawn")]
     assert [card.kind for card in cards] == ["real", "synthetic", "drawn"]
     assert len({card.fingerprint for card in cards}) == 1
 
@@ -219,16 +221,16 @@ def test_the_kind_is_no_part_of_the_fingerprint(tmp_path):
     ],
 )
 def test_other_options_or_files_are_refused_unless_told(tmp_path, change):
-    prepare(listing(), tmp_path / "out", image_size=16)
+    prepare_corpus(listing(), tmp_path / "out", image_size=16)
     before = contents(tmp_path / "out")
     options = {"image_size": 16, **change}
     what = options.pop("what", listing())
     with pytest.raises(
         CorpusError, match=r"was prepared with other options or from other files\. Choose another folder"
     ):
-        prepare(what, tmp_path / "out", **options)
+        prepare_corpus(what, tmp_path / "out", **options)
     assert contents(tmp_path / "out") == before
-    prepare(what, tmp_path / "out", overwrite=True, **options)
+    prepare_corpus(what, tmp_path / "out", overwrite=True, **options)
     assert contents(tmp_path / "out") != before
 
 
@@ -236,15 +238,15 @@ def test_other_options_or_files_are_refused_unless_told(tmp_path, change):
 def test_a_folder_of_something_else_is_never_touched(tmp_path, overwrite):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(CorpusError, match="exists and is no prepared corpus"):
-        prepare(listing(), tmp_path, overwrite=overwrite)
+        prepare_corpus(listing(), tmp_path, overwrite=overwrite)
     with pytest.raises(CorpusError, match="exists and is no prepared corpus"):
-        prepare(listing(), tmp_path / "letter.txt", overwrite=overwrite)
+        prepare_corpus(listing(), tmp_path / "letter.txt", overwrite=overwrite)
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "out").mkdir()
-    assert len(prepare(listing(), tmp_path / "out", image_size=16)) == 14
+    assert len(prepare_corpus(listing(), tmp_path / "out", image_size=16)) == 14
 
 
 # a run that does not come to its end
@@ -255,15 +257,16 @@ def test_an_interrupted_run_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(listing(), tmp_path / "out", image_size=16, progress=stop)
+        prepare_corpus(listing(), tmp_path / "out", image_size=16, progress=stop)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path):
     script = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_prepare import Film, listing, prepare\n"
-        f"prepare(listing(Film('a'), Film('b', length=2000, wait_s=0.01)), {str(tmp_path / 'out')!r}, image_size=16)\n"
+        "from test_prepare import Film, listing, prepare_corpus\n"
+        "films = [Film('a'), Film('b', length=2000, wait_s=0.01)]\n"
+        f"prepare_corpus(listing(*films), {str(tmp_path / 'out')!r}, image_size=16)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script])
     part = tmp_path / ".out.part"
@@ -276,7 +279,7 @@ def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path):
     process.wait()
     assert part.is_dir()
     assert not (tmp_path / "out").exists()
-    corpus = prepare(listing(), tmp_path / "out", image_size=16)
+    corpus = prepare_corpus(listing(), tmp_path / "out", image_size=16)
     assert len(corpus) == 14
     assert [p.name for p in tmp_path.iterdir()] == ["out"], "the leftover was replaced"
 
@@ -315,23 +318,23 @@ def test_full_disk(tmp_path, monkeypatch, where):
     else:
         monkeypatch.setattr(Path, "mkdir", full_disk)
     with pytest.raises(OutputError, match="the disk is full; nothing half-written was kept"):
-        prepare(listing(), tmp_path / "out", image_size=16)
+        prepare_corpus(listing(), tmp_path / "out", image_size=16)
     assert not list(tmp_path.iterdir())
 
 
 def test_full_disk_keeps_what_was_to_be_overwritten(tmp_path, monkeypatch):
-    prepare(listing(), tmp_path / "out", image_size=16)
+    prepare_corpus(listing(), tmp_path / "out", image_size=16)
     before = contents(tmp_path / "out")
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(OutputError, match="the disk is full"):
-        prepare(listing(), tmp_path / "out", image_size=24, overwrite=True)
+        prepare_corpus(listing(), tmp_path / "out", image_size=24, overwrite=True)
     assert contents(tmp_path / "out") == before
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        prepare(listing(), tmp_path / "file" / "out", image_size=16)
+        prepare_corpus(listing(), tmp_path / "file" / "out", image_size=16)
 
 
 @dataclass(frozen=True)
@@ -346,7 +349,7 @@ class Dying(Film):
 
 def test_a_worker_that_dies(tmp_path):
     with pytest.raises(CorpusError, match=r"a worker process died.*fewer workers"):
-        prepare(listing(Dying("a"), Dying("b")), tmp_path / "out", image_size=16, workers=2)
+        prepare_corpus(listing(Dying("a"), Dying("b")), tmp_path / "out", image_size=16, workers=2)
     assert not list(tmp_path.iterdir())
 
 
@@ -358,19 +361,19 @@ def test_nothing_usable(tmp_path):
     skipped = [SkippedFrame("z", -1, "bad_zip", "broken")]
     expected = r"nothing in this table corpus is usable: label_nan 4, bad_zip 1; for example a frame 0: as told"
     with pytest.raises(CorpusError, match=expected):
-        prepare(listing(*clips, skipped=skipped), tmp_path / "out")
+        prepare_corpus(listing(*clips, skipped=skipped), tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
 def test_nothing_usable_because_no_face_is_found(tmp_path):
     with pytest.raises(CorpusError, match="is usable: no_face 5; for example a frame 0"):
-        prepare(listing(Film("a", points=None)), tmp_path / "out", detector="haar")
+        prepare_corpus(listing(Film("a", points=None)), tmp_path / "out", detector="haar")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("at", [(-500, -500), (500, 30), (40, 500)])
 def test_landmarks_off_the_frame(tmp_path, at):
-    corpus = prepare(listing(Film("a"), Film("b", at=at)), tmp_path / "out", image_size=16)
+    corpus = prepare_corpus(listing(Film("a"), Film("b", at=at)), tmp_path / "out", image_size=16)
     assert corpus.card.skipped == {"bad_landmarks": 5}
     table = pd.read_parquet(tmp_path / "out" / "skipped.parquet")
     assert set(table["detail"]) == {"no point lies inside the frame"}
@@ -389,13 +392,13 @@ class Point(Film):
 
 @pytest.mark.parametrize("crop", ["five-point", "paper"])
 def test_landmarks_that_coincide(tmp_path, crop):
-    corpus = prepare(listing(Film("a"), Point("b")), tmp_path / "out", image_size=16, crop=crop)
+    corpus = prepare_corpus(listing(Film("a"), Point("b")), tmp_path / "out", image_size=16, crop=crop)
     assert corpus.card.skipped == {"bad_landmarks": 5}
     assert np.isfinite(corpus.matrices).all()
 
 
 def test_another_number_of_landmarks(tmp_path):
-    corpus = prepare(listing(Film("a"), Film("b", points=49)), tmp_path / "out", image_size=16)
+    corpus = prepare_corpus(listing(Film("a"), Film("b", points=49)), tmp_path / "out", image_size=16)
     assert corpus.card.skipped == {"bad_landmarks": 5}
     assert "got 49, expected 68" in pd.read_parquet(tmp_path / "out" / "skipped.parquet")["detail"][0]
 
@@ -410,7 +413,7 @@ class Locked(Film):
 
 
 def test_a_source_that_cannot_be_read_is_not_taken_for_a_full_disk(tmp_path):
-    corpus = prepare(listing(Film("a"), Locked("b")), tmp_path / "out", image_size=16)
+    corpus = prepare_corpus(listing(Film("a"), Locked("b")), tmp_path / "out", image_size=16)
     assert corpus.index["clip"].value_counts().to_dict() == {"a": 5, "b": 2}
     assert corpus.card.skipped == {"unreadable": 1}
 
@@ -429,7 +432,7 @@ def test_a_source_that_cannot_be_read_is_not_taken_for_a_full_disk(tmp_path):
 )
 def test_settings_are_checked(tmp_path, values, message):
     with pytest.raises(ConfigError, match=message):
-        prepare(listing(), tmp_path / "out", **values)
+        prepare_corpus(listing(), tmp_path / "out", **values)
     assert not list(tmp_path.iterdir())
 
 
@@ -437,13 +440,13 @@ def test_crop_paper_needs_a_database_s_landmarks(tmp_path):
     with pytest.raises(
         ConfigError, match="crop=paper needs the 68 or 49 landmarks of a database; this corpus has none"
     ):
-        prepare(listing(Film("a", points=None)), tmp_path / "out", crop="paper")
+        prepare_corpus(listing(Film("a", points=None)), tmp_path / "out", crop="paper")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_detector_that_is_not_there(tmp_path):
     with pytest.raises(DetectorError, match=r"no\.onnx"):
-        prepare(listing(Film("a", points=None)), tmp_path / "out", detector=f"yunet:{tmp_path / 'no.onnx'}")
+        prepare_corpus(listing(Film("a", points=None)), tmp_path / "out", detector=f"yunet:{tmp_path / 'no.onnx'}")
     assert not list(tmp_path.iterdir())
 
 
@@ -466,7 +469,7 @@ def two() -> Iterator[str]:
 
 
 def test_the_largest_face_is_taken_and_its_points_kept(tmp_path, two):
-    corpus = prepare(listing(Film("a", points=None, length=30)), tmp_path / "out", image_size=32, detector=two)
+    corpus = prepare_corpus(listing(Film("a", points=None, length=30)), tmp_path / "out", image_size=32, detector=two)
     film = Film("a", points=None, length=30)
     dark = [f.image[0, 0, 0] < 128 for f in film.frames() if isinstance(f, LabelledFrame)]
     assert 0 < len(corpus) == sum(dark) < 30
@@ -509,7 +512,7 @@ def test_afew_va_with_everything_that_is_wrong(tmp_path):
     for number, damage in enumerate((b"", b"\x89PNG", None)):
         path = source / "01" / "003" / f"{number:05d}.png"
         path.write_bytes(damage) if damage is not None else path.unlink()
-    corpus = prepare(list_afew_va(source), tmp_path / "out", image_size=16)
+    corpus = prepare_corpus(list_afew_va(source), tmp_path / "out", image_size=16)
     assert corpus.index["clip"].value_counts().to_dict() == {"003": 1, "004": 4, "005": 4}
     assert corpus.card.skipped == {
         "bad_landmarks": 1, "corrupt_annotation": 1, "corrupt_image": 2, "label_nan": 1, "label_out_of_range": 1,
@@ -526,16 +529,18 @@ def test_afew_va_with_everything_that_is_wrong(tmp_path):
 def test_the_same_source_elsewhere_is_the_same_corpus(tmp_path):
     make_afew(tmp_path / "a")
     make_afew(tmp_path / "b")
-    prints = {prepare(list_afew_va(tmp_path / n), tmp_path / f"out-{n}", image_size=16).card.fingerprint for n in "ab"}
+    prints = {
+        prepare_corpus(list_afew_va(tmp_path / n), tmp_path / f"out-{n}", image_size=16).card.fingerprint for n in "ab"
+    }
     assert len(prints) == 1
 
 
 def test_a_changed_source_file_is_noticed(tmp_path):
     make_afew(tmp_path / "afew")
-    prepare(list_afew_va(tmp_path / "afew"), tmp_path / "out", image_size=16)
+    prepare_corpus(list_afew_va(tmp_path / "afew"), tmp_path / "out", image_size=16)
     (tmp_path / "afew/01/001/00001.png").unlink()
     with pytest.raises(CorpusError, match="from other files"):
-        prepare(list_afew_va(tmp_path / "afew"), tmp_path / "out", image_size=16)
+        prepare_corpus(list_afew_va(tmp_path / "afew"), tmp_path / "out", image_size=16)
 
 
 @pytest.mark.realdata
@@ -550,7 +555,7 @@ def test_photographs_of_a_table(tmp_path):
     (tmp_path / "t.csv").write_text("image;valence;arousal\n" + "".join(f"{name};0,5;-0,5\n" for name in names))
     listing = list_table(tmp_path / "t.csv", root=SHARED / "realdata" / "images")
     yunet = f"yunet:{SHARED / 'models' / 'yunet_n_dynamic.onnx'}"
-    one, two = (prepare(listing, tmp_path / str(n), image_size=64, detector=yunet, workers=n) for n in (1, 2))
+    one, two = (prepare_corpus(listing, tmp_path / str(n), image_size=64, detector=yunet, workers=n) for n in (1, 2))
     assert sorted(one.clips) == sorted(names[:3])
     assert one.card.skipped == {"no_face": 1}
     assert (one.card.detector, one.card.landmarks, one.card.fps) == ("yunet", 5, 0)
@@ -573,7 +578,7 @@ def test_a_rendered_corpus(tmp_path, layout, reader, points):
     command = [python, script, "--layout", layout, "--out", tmp_path / "source", "--clips", "3", "--subjects", "2"]
     subprocess.run([*command, "--frames", "4", "6", "--jobs", "1", "--seed", "3"], check=True, capture_output=True)
     truth = np.load(tmp_path / "source.truth.npz")
-    corpus = prepare(reader(tmp_path / "source"), tmp_path / "out", image_size=64)
+    corpus = prepare_corpus(reader(tmp_path / "source"), tmp_path / "out", image_size=64)
     assert corpus.card.skipped == {}
     assert {clip: int(n) for clip, n in corpus.index["clip"].value_counts().items()} == {
         n: len(truth[n]) for n in truth

@@ -38,7 +38,7 @@ class ReaderCommand:
     """A line that reports repeat."""
 
     def run(self) -> int:
-        from anclaf.data.prepare import prepare
+        from anclaf.data.prepare import prepare_corpus
 
         reader = cast(Reader, self)
         self._check_kind(getattr(reader, "corpus_kind", "unknown"))
@@ -48,7 +48,7 @@ class ReaderCommand:
                 self._check_kind(listing.kind)
                 listing = replace(listing, kind=self.kind)
         with progress_display() as progress:
-            corpus = prepare(
+            corpus = prepare_corpus(
                 listing, self.out, image_size=self.image_size, crop=self.crop, detector=self.detector,
                 workers=self.workers, overwrite=self.overwrite, note=self.note, progress=progress,
             )  # fmt: skip

@@ -64,7 +64,7 @@ class _ClipFaces:
     skipped: list[SkippedFrame] = field(default_factory=list)
 
 
-def prepare(
+def prepare_corpus(
     listing: CorpusListing,
     out: Path,
     *,

@@ -1,0 +1,29 @@
+"""RMSE, COR, CCC, ICC and SAGR of estimates against labels, with NumPy alone."""
+
+from typing import TYPE_CHECKING
+
+from anclaf.core.lazy import attach
+
+if TYPE_CHECKING:
+    from anclaf.metrics.regression import METRICS as METRICS
+    from anclaf.metrics.regression import Moments as Moments
+    from anclaf.metrics.regression import ccc_score as ccc_score
+    from anclaf.metrics.regression import cor_score as cor_score
+    from anclaf.metrics.regression import icc_score as icc_score
+    from anclaf.metrics.regression import metrics as metrics
+    from anclaf.metrics.regression import rmse_error as rmse_error
+    from anclaf.metrics.regression import sagr_score as sagr_score
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "METRICS": "metrics.regression",
+        "Moments": "metrics.regression",
+        "ccc_score": "metrics.regression",
+        "cor_score": "metrics.regression",
+        "icc_score": "metrics.regression",
+        "metrics": "metrics.regression",
+        "rmse_error": "metrics.regression",
+        "sagr_score": "metrics.regression",
+    },
+)

@@ -146,13 +146,14 @@ def published_statements(card: Mapping[str, Any], protocol: str) -> list[str]:
     }
     said = [
         f"The published rows are {table}, measured by the authors on {form.database}{how.get(protocol, '')} and "
-        "printed here as published, bold type included: they are no measurement of this software."
+        "printed here as published, bold type included: they are no measurement of this software. Rows with a citation "
+        "are other people's, as the authors quote them."
     ]
     if protocol == "paper":
         said.append(
-            "In both groups of rows folds are contiguous blocks of clips and the checkpoint is chosen on the tested "
-            "block (so the code that the authors published; the paper calls it subject-independent). People may be in "
-            "training and in test: neither group says how well the networks do on people they have not seen."
+            "Here, and in the code that the authors published, folds are contiguous blocks of clips and the checkpoint "
+            "is chosen on the tested block; the paper calls its folds subject-independent. People may be in training "
+            "and in test: these rows do not say how well the networks do on people they have not seen."
         )
     clips = card.get("clips")
     if clips is not None and clips != form.clips:
