@@ -148,9 +148,9 @@ READERS: Registry[type[Reader]] = Registry(
     "corpus reader",
     "anclaf.readers",
     {
-        "afew-va": "anclaf.corpora.readers:AfewVa",
-        "sewa": "anclaf.corpora.readers:Sewa",
-        "table": "anclaf.corpora.readers:Table",
-        "puppet": "anclaf.corpora.readers:Puppet",
+        "afew-va": f"{__name__}:AfewVa",
+        "sewa": f"{__name__}:Sewa",
+        "table": f"{__name__}:Table",
+        "puppet": f"{__name__}:Puppet",
     },
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from anclaf.evaluation.bootstrap import Sums as Sums
     from anclaf.evaluation.bootstrap import compare as compare
     from anclaf.evaluation.bootstrap import intervals as intervals
-    from anclaf.evaluation.leak import refuse_leak as refuse_leak
+    from anclaf.evaluation.scores import refuse_leak as refuse_leak
     from anclaf.evaluation.scores import run_scores as run_scores
     from anclaf.evaluation.window_length import Optimum as Optimum
     from anclaf.evaluation.window_length import optimum as optimum
@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = attach(
         "Sums": "evaluation.bootstrap",
         "compare": "evaluation.bootstrap",
         "intervals": "evaluation.bootstrap",
-        "refuse_leak": "evaluation.leak",
+        "refuse_leak": "evaluation.scores",
         "run_scores": "evaluation.scores",
         "Optimum": "evaluation.window_length",
         "optimum": "evaluation.window_length",
