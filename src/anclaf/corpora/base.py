@@ -74,7 +74,7 @@ class CorpusListing:
         skipped: what is already known to be unusable.
         notes: what must be known to read results (an assumed frame rate, for example).
         options: the reader's settings, part of the prepared corpus's fingerprint.
-        kind: whose faces these are, where the reader knows; a folder in a database's layout may as well be rendered.
+        kind: whose faces these are, where the reader knows; a folder in a database's layout may be rendered as well.
     """
 
     source: str

@@ -28,7 +28,7 @@ SEPARATORS = (",", ";", "\t")
 def stamp(paths: Iterable[Path], *more: Any) -> str:
     """16 hex digits of the names, sizes and modification times of these files, and of more that JSON can hold.
 
-    By a clip's stamp a second `prepare` knows that none of its files has changed.
+    By a clip's stamp a second `anclaf prepare` recognises that none of its files has changed.
     """
     entries = []
     for path in sorted(set(paths)):

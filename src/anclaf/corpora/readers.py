@@ -22,9 +22,9 @@ Channel = Literal["A", "V", "AV"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """What asks a reader for its clips; for a reader that first makes files of its own.
+    """For readers that first make files of their own, as `puppet` does; others ignore it.
 
-    out: the folder of the prepared corpus. workers: processes it may use. progress: called while it works.
+    out: the folder of the prepared corpus. workers: processes to use. progress: called while files are made.
     """
 
     out: Path

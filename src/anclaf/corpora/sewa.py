@@ -1,6 +1,6 @@
 """SEWA DB (Kossaifi et al. 2021): a folder a segment, holding a video and zips of labels and of 49 landmarks a frame.
 
-Taken are the release's zips, the same extracted (`extracted_NAME/`, or beside the zip), and the layout into which the
+Read are the release's zips, the same extracted (`extracted_NAME/`, or beside the zip), and the layout into which the
 paper's authors converted them (`CLIP/valence/CLIP_Valence_A_Aligned.csv`, frames as images).
 """
 
@@ -35,8 +35,8 @@ class SewaClip:
     """One segment's folder.
 
     label_shift, landmark_shift, image_shift: the number that each source gives to the segment's first frame.
-    landmark_shift is None where the corpus has no landmarks. fps: of images; videos carry their times. `stamp` stands
-    for the sizes and times of the segment's files.
+    landmark_shift is None where the corpus has no landmarks. fps: of images; videos carry their times. stamp: of
+    the segment's files (`files.stamp`).
     """
 
     name: str
@@ -139,7 +139,7 @@ class _Survey:
         """Read a segment's labels and look at the rest.
 
         Raises:
-            Unusable: its labels, or its landmarks, are not to be had.
+            Unusable: its labels or landmarks are missing or damaged.
         """
         valence = segment.labels("valence", channel, columns)
         arousal = segment.labels("arousal", channel, columns)

@@ -1,4 +1,4 @@
-"""One segment's folder of SEWA: which of its entries are what, whichever way the zips were unpacked."""
+"""One segment's folder of SEWA: where its labels, landmarks and video are, however the zips were unpacked."""
 
 import configparser
 import os
@@ -26,7 +26,7 @@ _EXTRACTED = "extracted_"
 
 
 def segment_folders(source: Path) -> Iterator[Path]:
-    """Every folder, the source itself included, that is named as a segment or holds labels of its own."""
+    """Every folder, the source included, that has a segment's name or holds labels of its own."""
     for parent, folders, _ in os.walk(source, followlinks=True):
         folder = Path(parent)
         if folder.name.lower().startswith(_EXTRACTED):
@@ -57,7 +57,7 @@ class SegmentFolder:
 
     @property
     def segment_start(self) -> int | None:
-        """The number, in the recording, of the segment's first frame, as the name has it."""
+        """The number, in the recording, of the segment's first frame, from the folder's name."""
         match = _SEGMENT.search(self.name)
         return int(match.group(1)) if match else None
 
@@ -147,7 +147,7 @@ class SegmentFolder:
         return best
 
     def stamp(self) -> str:
-        """Mark of everything in and beside the folder that is the segment's."""
+        """Of all files of the segment, in the folder and beside it."""
         roots = [self.folder, *self._containers("")]
         return stamp(p for root in roots for p in ([root] if root.is_file() else root.rglob("*")) if p.is_file())
 
@@ -182,7 +182,7 @@ class SegmentFolder:
 def _listed(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
-    except OSError:  # not ours to read: nothing that is ours
+    except OSError:  # a folder that may not be read holds nothing of ours
         return []
 
 

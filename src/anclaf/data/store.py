@@ -95,7 +95,7 @@ def corpus_kind(card: Mapping[str, Any]) -> CorpusKind:
 
 
 class PreparedCorpus:
-    """A prepared corpus, opened for reading. Rows are in clip order, then in time order."""
+    """A prepared corpus, opened for reading. Rows are ordered by clip, then by time."""
 
     def __init__(self, folder: Path, card: CorpusCard, index: pd.DataFrame):
         self.folder, self.card, self.index = folder, card, index

@@ -1,10 +1,9 @@
-"""What a puppet does: a path of valence and arousal, and the face and head movements that show it.
+"""A drawn performance: a path of valence and arousal, and the movements of face and head that show it.
 
 Valence is in the expression (mouth corners, cheeks, brows). Arousal is a little in the expression (eyelids, brows)
 and mostly in the motion: how fast the head turns and nods, how often the eyes blink, how fast and wide the mouth
-speaks. Speech takes the mouth away from the smile, blinks take the eyelids, and every person adds a resting face of
-their own; so one frame says something about valence and little about arousal, and a third of a second says much about
-both.
+moves in speech. Speech interferes with the smile and blinks with the eyelids, and every person adds a resting face of
+their own: one frame shows something of valence and little of arousal, a third of a second much of both.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from scipy.signal import lfilter
 from anclaf.synthetic.person import Person
 
 TIME_CONSTANT_S = 1.6
-"""How long valence and arousal remember."""
+"""Of the paths of valence and arousal."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def affect_path(rng: np.random.Generator, frames: int, dt: float) -> NDArray[np.
 
 
 def perform(person: Person, rng: np.random.Generator, frames: int, fps: float) -> list[Moment]:
-    """A clip of this person; `rng` decides everything that is not the person's own."""
+    """A clip of this person, frame by frame; `rng` decides everything beyond their habits."""
     dt = 1 / fps
     path = affect_path(rng, frames, dt)
     valence, arousal = path.T
@@ -72,7 +71,7 @@ def perform(person: Person, rng: np.random.Generator, frames: int, fps: float) -
     pucker = talking * np.maximum(np.sin(0.41 * syllable + 1), 0) * 0.8
     free = 1 - 0.6 * talking * np.abs(np.sin(0.5 * syllable))
 
-    # expression: what is felt, in this person's manner, on this person's resting face
+    # expression: valence in this person's manner, added to their resting face
     look = person.gain * valence + person.rest_mouth
     corner = look * free + 0.12 * _wander(rng, frames, dt, 0.4, 1.0)
     pleased = np.maximum(person.gain * valence + 0.5 * person.rest_mouth, 0)
@@ -80,15 +79,15 @@ def perform(person: Person, rng: np.random.Generator, frames: int, fps: float) -
     angry = 1 / (1 + np.exp(-(2.0 * arousal + person.anger)))
     brow_raise = 0.38 * arousal + person.rest_brow + 0.12 * _wander(rng, frames, dt, 0.5, 1.0)
 
-    # eyelids: wide or drowsy, screwed up by a laugh, shut by blinks
+    # eyelids: wide or drowsy, narrowed by a smile, shut by blinks
     lid = 1 + 0.17 * arousal + person.rest_lid - 0.28 * pleased - 0.15 * displeased * angry
     blink = np.zeros(frames)
     for start in np.flatnonzero(rng.random(frames) < (0.08 + 0.9 * energy) * dt):
         blink = np.maximum(blink, np.exp(-((((np.arange(frames) - start) * dt) / 0.065) ** 4)))
     lid = np.clip(lid, 0.3, 1.4) * (1 - blink)
 
-    # head: a pose that wanders slowly, and a movement whose speed (more than its reach) is the arousal. Yaw and pitch
-    # go round in quadrature, so that the speed is there in every frame and not only between the turning points
+    # head: a pose that drifts slowly, and a movement whose speed (more than its amplitude) is the arousal. Yaw and
+    # pitch are in quadrature, so that the speed shows in every frame and not only between the turning points
     pose = np.stack(
         [rng.normal(0, s) + _smooth(_wander(rng, frames, dt, 2.5, s * 0.6), 0.2 / dt) for s in (0.13, 0.06, 0.06)]
     )
@@ -143,7 +142,7 @@ def _phase(rng: np.random.Generator, hertz: NDArray[np.float64], dt: float) -> N
 
 
 def _hands(rng: np.random.Generator, frames: int, dt: float) -> list[tuple[float, float, float] | None]:
-    """A hand now and then at the chin, at a cheek or at the brow, for a sixth to half a second."""
+    """Now and then a hand at the chin, a cheek or the brow, for a sixth to half a second."""
     hands: list[tuple[float, float, float] | None] = [None] * frames
     for start in np.flatnonzero(rng.random(frames) < 0.1 * dt):
         side = float(rng.choice([-1, 1]))

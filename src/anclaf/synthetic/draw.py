@@ -1,4 +1,4 @@
-"""The picture of a puppet: flat colours drawn at twice the size, then light, then a camera's noise."""
+"""The picture of a drawn person: flat colours at twice the size, then light, then camera noise."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from anclaf.synthetic.light import GRID_U, GRID_V, Lamp, lamp, shade
 from anclaf.synthetic.person import Person
 
 MIN_SIDE = 96
-"""Smaller frames leave no eye to draw."""
+"""In smaller frames an eye has too few pixels."""
 
 _SUPER = 2  # drawn this many times larger than the frame
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
@@ -48,7 +48,7 @@ def film(
 ) -> Iterator[tuple[Moment, NDArray[np.uint8], Points]]:
     """Perform and draw a clip: for each frame what is shown, (H, W, 3) uint8 RGB, and (68, 2) landmarks in pixels.
 
-    `rng` decides all that is not the person's own. size: width, height, each at least `MIN_SIDE`.
+    `rng` decides everything beyond the person's habits. size: width, height, each at least `MIN_SIDE`.
     """
     moments = perform(person, rng, frames, fps)
     shot = _shot(rng, size)
@@ -65,7 +65,7 @@ def _shot(rng: np.random.Generator, size: tuple[int, int]) -> Shot:
 
 
 def _backdrop(rng: np.random.Generator, width: int, height: int) -> NDArray[np.uint8]:
-    """A room out of focus: a wall, lighter above, and a few shapes before it."""
+    """A room out of focus: a wall, lighter above, with a few shapes in front of it."""
     w, h = width * _SUPER, height * _SUPER
     wall = _WALLS[rng.integers(len(_WALLS))] * rng.uniform(0.75, 1.05) + rng.uniform(-8, 8, 3)
     image = np.ascontiguousarray(np.linspace(1.1, 0.8, h)[:, None, None] * np.ones((1, w, 1)) * wall)
@@ -109,9 +109,9 @@ def _draw(person: Person, shot: Shot, moment: Moment, rng: np.random.Generator) 
 
 
 class _Canvas:
-    """The frame at twice its size: red, green, blue, and a fourth channel that says where the light of the head falls.
+    """The frame at twice its size: red, green, blue, and a fourth channel: 255 where the head's light falls.
 
-    Places and lengths are given in eye distances of the head, which is rolled and put into the frame here.
+    Positions and lengths are given in eye distances of the head, which is rolled and placed in the frame here.
     """
 
     def __init__(self, shot: Shot, moment: Moment, landmarks: Points) -> None:
@@ -124,7 +124,7 @@ class _Canvas:
         shift = np.array([moment.dx, moment.dy])
         self._origin = np.array(shot.centre) + shot.scale * (shift + neck)
         self._body = np.array(shot.centre) + shot.scale * 0.5 * shift
-        # whoever holds the camera keeps the face in the frame
+        # the camera follows, so that the face stays in the frame
         points = self.pixels(landmarks)
         low, high = np.array([_MARGIN, _MARGIN]), np.array(shot.size) - 1 - _MARGIN
         pan = np.maximum(low - points.min(0), 0) - np.maximum(points.max(0) - high, 0)
@@ -249,7 +249,7 @@ def _draw_eyes(canvas: _Canvas, person: Person, shape: Face) -> None:
 
 
 def _draw_eyeball(canvas: _Canvas, person: Person, upper: Points, lower: Points, iris: Points) -> None:
-    """White, iris and pupil, seen only between the lids."""
+    """White, iris and pupil, visible between the lids only."""
     edge = canvas.fine(np.concatenate([upper, lower]))
     reach = np.concatenate([edge, canvas.fine(iris + [[-0.13, -0.13], [0.13, -0.13], [0.13, 0.13], [-0.13, 0.13]])])
     low = np.maximum((reach.min(0) >> _SHIFT) - 3, 0)
@@ -302,7 +302,7 @@ _LIFT = {"cropped": 0.05, "parted": 0.1, "fringe": 0.1, "bob": 0.1, "long": 0.1,
 
 
 def _draw_hair(canvas: _Canvas, person: Person, shape: Face) -> None:
-    """The hair before the head: between the skull, raised by the hair's volume, and the hairline."""
+    """The hair in front of the head: from the skull, raised by the hair's volume, to the hairline."""
     if person.hair == "bald":
         return
     colour = np.array(person.hair_colour)

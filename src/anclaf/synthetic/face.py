@@ -1,9 +1,9 @@
-"""Where everything of a puppet's face is at one moment: 3-D feature points, turned and projected.
+"""Geometry of a drawn face at one moment: 3-D feature points, rotated and projected.
 
 Head coordinates: x to the image's right, y down, z to the camera; the origin is the middle of the head at the height of
 the eyes, the unit is the average distance between the eyes. Projected coordinates (u, v) are in the same unit, not yet
 rolled.
-The head itself is round: its outline keeps its width when it turns, while what lies on its front moves across it.
+The outline of the head keeps its width when it turns, while the features on its front move across it.
 """
 
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def _outline(person: Person, moment: Moment) -> tuple[Points, Points]:
 
 
 def _mirror(left: Points) -> Points:
-    """The other side, in the order that iBUG wants for brows and eyes given from the outside inwards."""
+    """The other side, in iBUG's order, of a left side given from the outside inwards."""
     return (left * [-1, 1, 1])[::-1]
 
 

@@ -1,6 +1,6 @@
-"""Light on a puppet's head: Lambert's law and a highlight on an ellipsoid with soft hills (nose, cheeks, lips, chin).
+"""Light on a drawn head: Lambert's law and a highlight on an ellipsoid with hills (nose, cheeks, lips, chin).
 
-Everything soft is a sum of Gaussians on a grid that turns with the head, and is a product of two small matrices.
+The relief is a sum of Gaussians on a grid that turns with the head, computed as a product of two small matrices.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Lamp:
 
 
 def lamp(rng: np.random.Generator) -> Lamp:
-    """From above and a little to one side, warm or cool, hard or soft."""
+    """A random lamp above and a little to one side, warm or cool, hard or soft."""
     key = np.array([rng.uniform(-0.75, 0.75), rng.uniform(-0.7, -0.25), 0.9])
     strength, warmth, exposure = rng.uniform(0.45, 0.75), rng.uniform(-0.06, 0.08), rng.uniform(1.0, 1.14)
     return Lamp(
@@ -120,7 +120,7 @@ def _slopes(person: Person, moment: Moment, shape: Face) -> tuple[Points, Points
 
 
 def _paint(person: Person, shape: Face) -> Points:
-    """(V, U, 3) factors: where the sky does not reach, blood under cheeks and nose, a beard."""
+    """(V, U, 3) factors of the colours: shadows in hollows, redness of cheeks and nose, a beard."""
     p = shape.landmarks
     at = np.stack(
         [

@@ -1,4 +1,4 @@
-"""Who a puppet is: proportions, colours, hair, and habits of expression. All of it is invented here."""
+"""A drawn person: invented proportions, colours, hair, and habits of expression."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,12 +19,12 @@ _STYLES: tuple[Hair, ...] = ("cropped", "parted", "fringe", "bob", "long", "curl
 
 @dataclass(frozen=True)
 class Person:
-    """One identity. Lengths are in units of the average distance between the eyes, colours are RGB 0..255.
+    """One identity. Lengths are in units of the mean distance between the eyes, colours RGB from 0 to 255.
 
-    Habits: `rest_*` is the resting face that is added to every expression (so that one frame is ambiguous about a
-    person who is not known), `gain` scales what valence does to the face, `anger` says whether displeasure looks sad
-    (< 0) or angry (> 0), `talk` how much is talked, `fidget` scales the pace of the head's movement, `asymmetry`
-    lifts one corner of the mouth.
+    Habits: `rest_*` is the resting face that is added to every expression (so that one frame of an unknown person is
+    ambiguous), `gain` scales the effect of valence on the face, `anger` makes displeasure look sad (< 0) or angry
+    (> 0), `talk` is the part of the time spent talking, `fidget` scales the pace of head movements, `asymmetry` lifts
+    one corner of the mouth.
     """
 
     # proportions
@@ -71,11 +71,11 @@ class Person:
 
 
 def person(seed: int, index: int) -> Person:
-    """The person of this number in the corpus of this seed, whatever else is drawn from it."""
+    """The person of this number in the corpus of this seed, independent of all others."""
     rng = np.random.default_rng((seed, 1, index))
 
     def around(middle: float, spread: float) -> float:
-        """Normal, cut at two standard deviations: no monsters."""
+        """Normal, clipped at two standard deviations."""
         return float(middle + spread * np.clip(rng.normal(), -2, 2))
 
     tone = rng.uniform(0, len(_SKIN) - 1)

@@ -1,8 +1,8 @@
-"""The embedded corpus: people whom the package draws itself, in the layout of AFEW-VA, and read back by its reader.
+"""The embedded corpus: drawn people in the layout of AFEW-VA, which its reader reads.
 
-It is there to show and to test the whole way from a labelled corpus to a checked model without data from elsewhere.
-It says nothing about real people. Who is drawn is in `person`, what they do in `affect`, where their
-features are in `face`, how it looks in `light` and `draw`.
+It shows and tests every step from a labelled corpus to an evaluated model without other data, and says nothing about
+real people. Who is drawn is in `person`, how they move in `affect`, where their features are in `face`, shading in
+`light`, and the picture in `draw`.
 """
 
 import json
@@ -25,7 +25,7 @@ from anclaf.synthetic.draw import MIN_SIDE, film
 from anclaf.synthetic.person import person
 
 FPS = 25.0
-"""Frames a second of the corpus, as AFEW-VA is taken to have."""
+"""Frames a second of the corpus; AFEW-VA is assumed to have as many."""
 
 _CLIPS_A_FOLDER = 50
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
@@ -33,7 +33,7 @@ _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PN
 
 @dataclass(frozen=True)
 class _Job:
-    """One clip to write: everything a worker needs."""
+    """All that a worker needs to write a clip."""
 
     out: Path
     seed: int
@@ -54,13 +54,13 @@ def write_puppet(
     workers: int = 1,
     progress: Progress = silent,
 ) -> None:
-    """Draw a corpus: `out/01/001/00000.png`, …, `out/01/001/001.json`. It appears whole or not at all.
+    """Draw a corpus: `out/01/001/00000.png`, …, `out/01/001/001.json`; whole or not at all.
 
     Args:
         out: a folder that does not exist yet, or is empty.
-        clips: 1..999, shared as evenly as can be among the subjects.
+        clips: 1 to 999, divided as evenly as possible among the subjects.
         subjects: people, each in at least one clip.
-        frames: the fewest and the most frames of a clip.
+        frames: of the shortest and of the longest clip.
         seed: decides every pixel and every label, whatever the number of workers.
         size: width and height of a frame in pixels.
         workers: processes.
@@ -78,7 +78,7 @@ def write_puppet(
         raise ConfigError(f"puppet: got workers={workers}; expected 1 or more")
     out = Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise OutputError(f"{out}: there is something already; name a new folder, or remove this one")
+        raise OutputError(f"{out}: exists already; name a new folder, or remove this one")
     who = np.random.default_rng((seed, 0)).permutation(np.arange(clips) % subjects)
     with atomic_path(out) as part:
         part.mkdir()
@@ -96,13 +96,13 @@ def write_puppet_video(
     size: tuple[int, int] = (192, 160),
     fps: int = 25,
 ) -> NDArray[np.float64]:
-    """Film one person (H.264 in mp4), with the same drawing as the corpus of this seed.
+    """Write a video of one person (H.264 in mp4), drawn as in the corpus of this seed.
 
     Args:
-        subject: a number of or above the corpus's `subjects` is a person whom the corpus does not have.
+        subject: the person's number; those from the corpus's `subjects` on are not in the corpus.
         size: width and height, both even.
 
-    Returns the (T, 2) valence and arousal shown, in [-1, 1].
+    Returns (T, 2) valence and arousal of the frames, in [-1, 1].
 
     Raises:
         ConfigError: a setting is out of range.
@@ -142,7 +142,7 @@ def _work(jobs: list[_Job], workers: int) -> Iterator[None]:
     if workers == 1:
         yield from map(_write_clip, jobs)
         return
-    # fresh processes: the parent may hold threads (torch, OpenCV) that a fork would break
+    # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         yield from pool.map(_write_clip, jobs)
