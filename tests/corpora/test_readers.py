@@ -116,6 +116,8 @@ def test_a_package_that_cannot_be_imported_stops_no_other_reader(
 ):
     entry_points(monkeypatch, metadata.EntryPoint("lost", "no_such_package:Reader", "anclaf.readers"))
     assert cli.main(["prepare", "tiny", str(source), str(tmp_path / "out")]) == 0
+    assert "lost" not in capsys.readouterr().err
+    assert cli.main(["prepare", "lost", str(source), str(tmp_path / "out")]) == 2
     assert "corpus reader 'lost': its package cannot be imported" in capsys.readouterr().err
 
 
@@ -131,8 +133,7 @@ class Clashing(Tiny):
 def test_an_option_that_prepare_has_itself_is_refused(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     READERS.register("clashing", Clashing)
     try:
-        with pytest.raises(SystemExit):
-            cli.main(["prepare", "clashing", str(source), str(tmp_path / "out")])
+        assert cli.main(["prepare", "clashing", str(source), str(tmp_path / "out")]) == 2
     finally:
         READERS.unregister("clashing")
     assert "its option workers is one of `anclaf prepare` itself; rename it" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast, get_type_hints
 
 import tyro
 
-from anclaf.cli.console import fail, progress_display, say
+from anclaf.cli.console import progress_display, say
 from anclaf.config import CorpusKind, CropName
 from anclaf.core.errors import ConfigError
 from anclaf.corpora.readers import READERS, Preparation, Reader
@@ -103,19 +103,32 @@ def reader_command(name: str) -> Any:
 
 
 def prepare_command() -> Any:
-    """The dataclass of `anclaf prepare`, with a subcommand for each reader that can be imported."""
+    """The dataclass of `anclaf prepare`, with a subcommand for each reader."""
     commands: list[Any] = []
     for name in READERS.names():
         try:
-            commands.append(Annotated[reader_command(name), tyro.conf.subcommand(name)])
+            command = reader_command(name)
         except ConfigError as error:
-            fail(f"left out: {error}")
+            command = _unavailable(error)
+        commands.append(Annotated[command, tyro.conf.subcommand(name)])
     return make_dataclass(
         "Prepare",
         [("reader", tyro.conf.OmitArgPrefixes[reduce(or_, commands)])],
         bases=(_Prepare,),
         frozen=True,
         namespace={"__doc__": _Prepare.__doc__},
+    )
+
+
+def _unavailable(error: ConfigError) -> Any:
+    """The command of a reader that cannot be used: another package's fault must not stop other commands."""
+
+    def run(_: object) -> int:
+        raise error
+
+    words = ("words", Annotated[tuple[str, ...], tyro.conf.Positional], ())
+    return make_dataclass(
+        "Unavailable", [words], frozen=True, namespace={"__doc__": f"Unavailable. {error}.", "run": run}
     )
 
 

@@ -157,7 +157,7 @@ def _finished(out: Path, request: str, overwrite: bool) -> PreparedCorpus | None
     if not path.is_file() or path.read_text(encoding="utf-8").strip() != request:
         raise CorpusError(
             f"{out}: holds a corpus ({corpus.card.source}, {corpus.card.image_size} px, {corpus.card.crop}) that was "
-            "prepared with other options or from other files. Choose another folder, or replace it (overwrite=True)"
+            "prepared with other options or from other files. Choose another folder, or replace it (--overwrite)"
         )
     return corpus
 
