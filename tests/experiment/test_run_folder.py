@@ -82,7 +82,7 @@ def test_card_has_what_either_file_says(run: Path) -> None:
     assert RunFolder.open(run).card["detector"] == "none"
 
 
-def test_metrics_of_a_run_made_by_version_0_1(run: Path) -> None:
+def test_metrics_of_an_earlier_version(run: Path) -> None:
     """The comparators' key was `baselines`, and their labels were the report's."""
     metrics = json.loads((run / "metrics.json").read_text())
     metrics["baselines"] = metrics.pop("comparators")

@@ -113,7 +113,7 @@ def test_a_plan_may_grow_but_not_change(corpus: PreparedCorpus, tmp_path: Path):
         _plan(corpus, folds=(1,), seeds=(0, 1)).save(tmp_path)
 
 
-def test_a_plan_of_version_0_1(corpus: PreparedCorpus, tmp_path: Path):
+def test_a_plan_of_an_earlier_version(corpus: PreparedCorpus, tmp_path: Path):
     plan = _plan(corpus, comparators=("mean",))
     plan.save(tmp_path)
     content = (tmp_path / "grid.json").read_text()

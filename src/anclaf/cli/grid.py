@@ -35,7 +35,8 @@ class Plan:
     variants: str = "all"
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
     comparators: str = "all"
-    """all, none, or names with commas between: mean, ridge-1, ridge-8, svr, cnn, cnn-ma, aeg-cd, coherence, tucker."""
+    """all, none, quick (those that take seconds), or names with commas between: mean, ridge-1, ridge-8, svr, cnn,
+    cnn-ma, aeg-cd, coherence, tucker."""
     protocol: Literal["strict", "paper"] = "strict"
     """strict: people in test are never in training. paper: what the paper's authors did."""
 

@@ -59,7 +59,7 @@ class Comparator:
 
     label: in tables. work: a function of a `Task`, or `module:function`, which is imported when it is needed; see
     `estimate` for what it returns. needs_sequence: it cannot be used on stills. quick: it takes seconds, and
-    `anclaf train` runs it unless told otherwise. trains: its outcome depends on `Task.sizes` and `Task.config`.
+    `anclaf train` runs it by default. trains: its outcome depends on `Task.sizes` and `Task.config`.
     needs: comparators that it starts from.
     """
 

@@ -111,7 +111,7 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
 
 
 def _is_comparator(run: RunSpec, fold: int, name: str) -> bool:
-    """As whoever made the predictions has recorded."""
+    """As the job that made the predictions has recorded."""
     record = job_record.read(run.folder.job(fold, name))
     return name in COMPARATORS if record is None else record.kind == "comparator"
 

@@ -22,7 +22,7 @@ from anclaf.experiment.job import Job, JobKind
 from anclaf.experiment.run_folder import JobFolder
 
 _WAIT_S = 5.0
-"""`is_locked` takes a free lock for a moment; whoever wants it waits so long."""
+"""How long to wait for a lock: `is_locked` takes a free one for a moment."""
 _WRITE_EVERY_S = 1.0
 
 
@@ -55,7 +55,9 @@ def read(files: JobFolder) -> JobRecord | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if "mark" in content:
-            raise StaleError(f"{path}: of a run made by version 0.1, which cannot be continued; use another folder")
+            raise StaleError(
+                f"{path}: written by an earlier version, whose runs this one cannot continue; use another folder"
+            )
         return JobRecord(**content)
     except FileNotFoundError:
         return None

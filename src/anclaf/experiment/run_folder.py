@@ -190,7 +190,7 @@ class RunFolder:
     def metrics(self) -> Mapping[str, Any]:
         """What `metrics.json` holds; every comparator has a `label`."""
         content = _read_json(self.metrics_file)
-        # up to version 0.1 the key was `baselines`, and labels were the report's
+        # in earlier versions the key was `baselines`, and labels were the report's
         comparators = content.pop("baselines", None) or content.get("comparators") or {}
         content["comparators"] = {name: {"label": label_of(name)} | entry for name, entry in comparators.items()}
         return content

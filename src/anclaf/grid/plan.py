@@ -91,7 +91,7 @@ class GridPlan:
         path = out / FILE
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if "references" in content:  # the key up to version 0.1
+            if "references" in content:  # the key in earlier versions
                 content["comparators"] = content.pop("references")
             settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
             return cls(**settings)
