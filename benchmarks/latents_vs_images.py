@@ -19,11 +19,10 @@ from lightning_fabric import Fabric
 
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
-from anclaf.models.network import AffectNetwork
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.spec import Variant
-from anclaf.recipes.run import make_run
-from anclaf.training.fresh import FreshLatents
-from anclaf.training.latents import LatentCache, LatentSource, write_latents
+from anclaf.recipes import make_run
+from anclaf.training.latents import FreshLatents, LatentCache, LatentSource, write_latents
 from anclaf.training.stage2 import train_recurrent
 
 
@@ -45,29 +44,30 @@ def main() -> None:
     # validation is part of an epoch in both ways, and a small one here
     few = sorted(set(corpus.clips[fold.validation].tolist()))[:4]
     validation = fold.validation[[clip in few for clip in corpus.clips[fold.validation]]]
-    base = AffectNetwork(config.sizes, Variant("base")).eval()
-    augmentation, stage2 = config.stage1.augmentation, replace(config.stage2, first_epochs=1, epochs=1)
+    base = AffectNetwork(config.model, Variant("base")).eval()
+    augmentation, views = config.stage1.augmentation, 1 + config.stage2.augmented_views
+    once_each = replace(config, stage2=replace(config.stage2, first_epochs=1, epochs=1))
 
-    def fresh(rows, views):
-        return FreshLatents(base, corpus, rows, views, augmentation, 0, "cpu")
+    def fresh(rows, count):
+        return FreshLatents(base, corpus, rows, count, augmentation, 0, "cpu")
 
     def epoch(sources: tuple[LatentSource, LatentSource]) -> float:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            train_recurrent(fabric, corpus, *sources, base, variant, "sliding", stage2, Path(folder), "benchmark")
+            train_recurrent(fabric, corpus, *sources, base, variant, "sliding", once_each, Path(folder), "benchmark")
             return time.perf_counter() - began
 
     with tempfile.TemporaryDirectory() as folder:
         caches = []
         began = time.perf_counter()
-        for name, rows, views in (("train", train, 1 + stage2.views), ("validation", validation, 1)):
-            for _ in write_latents(Path(folder) / name, fresh(rows, views), "benchmark"):
+        for name, rows, count in (("train", train, views), ("validation", validation, 1)):
+            for _ in write_latents(Path(folder) / name, fresh(rows, count), "benchmark"):
                 pass
             cache = LatentCache.open(Path(folder) / name, rows, "benchmark")
             assert cache is not None
             caches.append(cache)
         once = time.perf_counter() - began
-        ways = {"latents": (caches[0], caches[1]), "images": (fresh(train, 1 + stage2.views), fresh(validation, 1))}
+        ways = {"latents": (caches[0], caches[1]), "images": (fresh(train, views), fresh(validation, 1))}
         times: dict[str, list[float]] = {name: [] for name in ways}
         for round_number in range(arguments.rounds + 1):
             for name, sources in ways.items():
@@ -76,7 +76,7 @@ def main() -> None:
                     times[name].append(took)
     ratios = [image / latent for image, latent in zip(times["images"], times["latents"], strict=True)]
     print(f"{variant}, recipe {arguments.recipe}, {len(train)} frames, {arguments.threads} threads")
-    print(f"writing the cache once, {1 + stage2.views} views: {once:.1f} s")
+    print(f"writing the cache once, {views} views: {once:.1f} s")
     for name, values in times.items():
         print(f"epoch from {name}: median {statistics.median(values):.2f} s of {[round(v, 2) for v in values]}")
     print(f"images / latents: median {statistics.median(ratios):.2f} of {[round(r, 2) for r in ratios]}")

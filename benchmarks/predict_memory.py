@@ -16,10 +16,9 @@ import cv2
 import torch
 from predict_speed import estimator, film
 
-from anclaf.config import OutputOptions
+from anclaf.config import ModelConfig, OutputOptions
 from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import open_source
-from anclaf.models.spec import Sizes
 
 FPS = 25
 
@@ -36,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(arguments.threads)
-    made = estimator(arguments.variant, arguments.yunet, Sizes(image_size=arguments.image_size))
+    made = estimator(arguments.variant, arguments.yunet, ModelConfig(image_size=arguments.image_size))
     frames = round(arguments.minutes * 60 * FPS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

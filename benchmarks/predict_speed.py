@@ -22,7 +22,7 @@ import torch
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from anclaf.config import OutputOptions
+from anclaf.config import ModelConfig, OutputOptions
 from anclaf.faces.detect import Face, make_detector
 from anclaf.faces.frames import read_video
 from anclaf.inference.estimator import AffectEstimator
@@ -30,8 +30,8 @@ from anclaf.inference.overlay import OverlayVideo
 from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import CHUNK, open_source
 from anclaf.inference.table import CsvTable
-from anclaf.models.network import AffectNetwork
-from anclaf.models.spec import ModelSpec, Sizes, Variant
+from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.spec import ModelSpec, Variant
 
 WIDTH, HEIGHT = 640, 360
 
@@ -59,10 +59,10 @@ def main() -> None:
         latency(made, video)
 
 
-def estimator(variant: str, yunet: Path | None, sizes: Sizes | None = None) -> AffectEstimator:
+def estimator(variant: str, yunet: Path | None, sizes: ModelConfig | None = None) -> AffectEstimator:
     """A model of random weights."""
     torch.manual_seed(0)
-    sizes, parsed = sizes or Sizes(), Variant.parse(variant)
+    sizes, parsed = sizes or ModelConfig(), Variant.parse(variant)
     spec = ModelSpec(variant, sizes, -10, 10, "five-point", 25, ("none",), (), "strict", 0, {}, {})
     return AffectEstimator(AffectNetwork(sizes, parsed), spec, make_detector(f"yunet:{yunet}" if yunet else "haar"))
 

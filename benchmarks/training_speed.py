@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
+from anclaf.config import RunConfig
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
-from anclaf.models.network import AffectNetwork
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.spec import Variant
-from anclaf.recipes.run import make_run
-from anclaf.training.fresh import FreshLatents
-from anclaf.training.latents import LatentCache, write_latents
+from anclaf.recipes import make_run
+from anclaf.training.latents import FreshLatents, LatentCache, write_latents
 from anclaf.training.stage1 import train_base
 from anclaf.training.stage2 import train_recurrent
 
@@ -78,14 +78,17 @@ def main() -> None:
         return f", peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if cuda else ""
 
     def stage1(steps: int) -> float:
+        return timed(lambda folder: train_base(fabric, corpus, fold, short(steps), folder))
+
+    def short(steps: int) -> RunConfig:
         few = replace(config.stage1, steps=steps, evaluate_every=steps, checkpoint_every=steps)
-        return timed(lambda folder: train_base(fabric, corpus, *rows, config.sizes, few, folder))
+        return replace(config, stage1=few)
 
     rows = fold.train, fold.validation
     stage1(1)  # kernels are chosen and caches filled
     watch = Utilisation() if cuda else None
     once, whole = stage1(arguments.steps), stage1(2 * arguments.steps)
-    step, batch, steps = (whole - once) / arguments.steps, config.stage1.batch, config.stage1.steps
+    step, batch, steps = (whole - once) / arguments.steps, config.stage1.batch_size, config.stage1.steps
     print(
         f"stage 1: {1000 * step:.1f} ms a step, {batch / step:.0f} frames/s{memory()}; all steps {steps * step:.0f} s"
     )
@@ -94,23 +97,24 @@ def main() -> None:
     beside = once - arguments.steps * step
     print(f"validation and checkpoint {beside:.1f} s, {steps // config.stage1.evaluate_every} times")
     with tempfile.TemporaryDirectory() as kept:
-        tiny = replace(config.stage1, steps=1, evaluate_every=1, checkpoint_every=1)
-        base, _, _ = train_base(fabric, corpus, *rows, config.sizes, tiny, Path(kept) / "base")
+        base = train_base(fabric, corpus, fold, short(1), Path(kept) / "base").network
         began = time.perf_counter()
         train, validation = (
             _cache(
                 FreshLatents(base, corpus, part, views, config.stage1.augmentation, 0, fabric.device), Path(kept) / name
             )
-            for name, part, views in zip(("train", "validation"), rows, (1 + config.stage2.views, 1), strict=True)
+            for name, part, views in zip(
+                ("train", "validation"), rows, (1 + config.stage2.augmented_views, 1), strict=True
+            )
         )
         size = sum(file.stat().st_size for file in Path(kept).rglob("*.npy")) / 2**30
         print(f"latents: {time.perf_counter() - began:.1f} s, {size:.1f} GiB")
-        epoch = replace(config.stage2, first_epochs=1, epochs=1)
+        epoch = replace(config, stage2=replace(config.stage2, first_epochs=1, epochs=1))
 
         def sequence(parent: AffectNetwork, variant: Variant, folder: Path) -> AffectNetwork:
             return train_recurrent(
                 fabric, corpus, train, validation, parent, variant, "sliding", epoch, folder, "benchmark"
-            )[0]
+            ).network
 
         for name in arguments.variants:
             variant, parent = Variant.parse(name), base

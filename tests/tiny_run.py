@@ -1,15 +1,13 @@
 """A configuration whose whole chain of models trains in a second or two."""
 
-from anclaf.models.spec import Sizes
-from anclaf.recipes.run import RunConfig
-from anclaf.training.stage1_config import Stage1Config
-from anclaf.training.stage2 import Stage2Config
+from anclaf.config import LstmConfig, ModelConfig, RunConfig, Stage1Config, Stage2Config
 
 CONFIG = RunConfig(
-    "test",
-    Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12),
-    Stage1Config(steps=10, batch=16, evaluate_every=5, checkpoint_every=5, warmup=2, interval=2),
-    Stage2Config(first_epochs=2, epochs=1, frames=32, views=1, warmup=2),
     lengths=(2, 4),
     bootstrap=50,
+    model=ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12)),
+    stage1=Stage1Config(
+        steps=10, batch_size=16, evaluate_every=5, checkpoint_every=5, warmup_steps=2, adversarial_interval=2
+    ),
+    stage2=Stage2Config(first_epochs=2, epochs=1, frames_per_step=32, augmented_views=1, warmup_steps=2),
 )

@@ -6,8 +6,7 @@ import pytest
 from anclaf.cli import main as cli
 from anclaf.comparators.registry import COMPARATORS
 from anclaf.data.store import PreparedCorpus
-from anclaf.recipes.ablations import ABLATIONS
-from anclaf.recipes.run import RECIPES
+from anclaf.recipes import ABLATIONS, RECIPES
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_bad_plans(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.Captur
         (["--folds", "first"], "expected all, or numbers"),
         (["--folds", "7"], "expected 0 to 4"),
         (["--comparators", "rigde"], "comparator 'rigde'"),
-        (["--variants", "S8"], "expected base, S-n or SA-n"),
+        (["--variants", "S8"], "expected base, S-n, SA-n, with n"),
     ):
         assert cli.main(_plan(corpus, tmp_path, *words)) == 2
         assert message in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 
 import anclaf
 from anclaf.cli import main as cli
-from anclaf.recipes.run import RECIPES, make_run
+from anclaf.recipes import RECIPES, make_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,7 +80,7 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_bad_settings(corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = ["train", str(corpus.folder), "--out", str(tmp_path / "run")]
     assert "expected a number from 0, or all" in _fails(capsys, *words, "--fold", "first")
-    assert "expected base, S-n or SA-n" in _fails(capsys, *words, "--variants", "S8")
+    assert "expected base, S-n, SA-n, with n" in _fails(capsys, *words, "--variants", "S8")
     assert "prepare it with --image-size 64" in _fails(capsys, *words)
     assert "--threads 0" in _fails(capsys, *words, "--threads", "0")
 
@@ -95,9 +95,9 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
 
 TINY = shlex.split(
-    "--threads 1 --config.stage1.steps 4 --config.stage1.batch 8 --config.stage1.evaluate-every 2 "
+    "--threads 1 --config.stage1.steps 4 --config.stage1.batch-size 8 --config.stage1.evaluate-every 2 "
     "--config.stage1.checkpoint-every 2 --config.stage2.first-epochs 1 --config.stage2.epochs 1 "
-    "--config.stage2.frames 32 --config.stage2.views 1 --config.bootstrap 20"
+    "--config.stage2.frames-per-step 32 --config.stage2.augmented-views 1 --config.bootstrap 20"
 )
 
 
@@ -143,7 +143,7 @@ def test_prepare_puppet_again_does_nothing(puppet: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_every_recipe_runs(recipe: str, make_corpus, tmp_path: Path):
-    corpus = make_corpus(subjects=12, clips=1, frames=4, size=make_run(recipe).sizes.image_size)
+    corpus = make_corpus(subjects=12, clips=1, frames=4, size=make_run(recipe).model.image_size)
     words = [
         "train",
         str(corpus.folder),

@@ -17,18 +17,19 @@ import torch
 from PIL import Image
 
 from anclaf.cli import main as cli
+from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.files import versions
 from anclaf.faces import yunet
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import save_model
-from anclaf.models.network import AffectNetwork
-from anclaf.models.spec import ModelSpec, Sizes, Variant
+from anclaf.models.spec import ModelSpec, Variant
 
 CAMERA = "lavfi:testsrc=size=64x48:rate=25"
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sizes = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=8)
+    sizes = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=8))
     folder = tmp_path_factory.mktemp("model")
     spec = ModelSpec("S-4", sizes, -10, 10, "five-point", 25.0, ("test",), ("p1",), "strict", 0, {}, versions())
     torch.manual_seed(0)

@@ -9,14 +9,13 @@ from lightning_fabric import Fabric
 
 from anclaf.comparators import classical
 from anclaf.comparators.classical import appearance_features, crop_motion, frame_features, window_features
-from anclaf.comparators.neural import ComparatorConfig
 from anclaf.comparators.registry import COMPARATORS, Task
+from anclaf.config import ComparatorConfig, ModelConfig
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.data.folds import Split
 from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus
 from anclaf.faces.align import TEMPLATE, crop_matrix, five_points
 from anclaf.metrics.regression import ccc_score, rmse_error
-from anclaf.models.spec import Sizes
 
 SIZE = 64
 LANDMARKS = ("mean", "ridge-1", "ridge-8")
@@ -25,7 +24,7 @@ LANDMARKS = ("mean", "ridge-1", "ridge-8")
 
 def estimated(name: str, corpus: PreparedCorpus, train: np.ndarray, test: np.ndarray) -> np.ndarray:
     part = Split("strict", 0, 5, 0, train, train[:0], test)
-    task = Task(name, Fabric(accelerator="cpu"), corpus, part, Sizes(), ComparatorConfig(), corpus.folder, "")
+    task = Task(name, Fabric(accelerator="cpu"), corpus, part, ModelConfig(), ComparatorConfig(), 0, corpus.folder, "")
     return COMPARATORS.get(name).estimate(task)
 
 

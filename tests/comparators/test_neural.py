@@ -11,36 +11,28 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
-from anclaf.comparators.neural import (
-    AVERAGED,
-    NETWORKS,
-    ComparatorConfig,
-    PlainCnn,
-    TuckerCnn,
-    coherence_loss,
-    load_network,
-)
+from anclaf.comparators.neural import AVERAGED, NETWORKS, PlainCnn, TuckerCnn, coherence_loss, load_network
 from anclaf.comparators.registry import COMPARATORS, Task
+from anclaf.config import AugmentationConfig, ComparatorConfig, LstmConfig, ModelConfig, Stage1Config
 from anclaf.core.errors import ConfigError, ModelError, StaleError
-from anclaf.data.augmentation import AugmentationConfig
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
-from anclaf.models.network import to_input
-from anclaf.models.spec import Sizes
-from anclaf.training.stage1_config import Stage1Config
+from anclaf.models.anclaf import to_input
 
-SIZES = Sizes(image_size=32, generator=4, discriminator=8, combiner=16, hidden=12)
-SHORT = Stage1Config(steps=6, batch=16, landmarks=0, evaluate_every=3, checkpoint_every=3, warmup=2, interval=2)
+MODEL = ModelConfig(image_size=32, g_width=4, d_width=8, c_width=16, lstm=LstmConfig(hidden_size=12))
+SHORT = Stage1Config(
+    steps=6, batch_size=16, terms={}, evaluate_every=3, checkpoint_every=3, warmup_steps=2, adversarial_interval=2
+)
 
 
 def _run(
     corpus: PreparedCorpus, fold: Split, name: str, folder: Path, training: Stage1Config = SHORT, **more
 ) -> np.ndarray:
     """(N, 2) in [-1, 1] units."""
-    config = more.pop("config", ComparatorConfig(training, rank=8))
+    config = more.pop("config", ComparatorConfig(training, tucker_rank=8))
     fabric, identity = Fabric(accelerator="cpu", devices=1), more.pop("fingerprint", "one")
-    task = Task(name, fabric, corpus, fold, SIZES, config, folder, identity, **more)
+    task = Task(name, fabric, corpus, fold, MODEL, config, 0, folder, identity, **more)
     return COMPARATORS.get(name).estimate(task) / 10
 
 
@@ -69,8 +61,8 @@ def test_each_trains_and_is_found_again(corpus: PreparedCorpus, fold: Split, tmp
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_learns(corpus: PreparedCorpus, fold: Split, tmp_path: Path, name: str):
     config = replace(
-        SHORT, steps=50, batch=32, evaluate_every=25, rate=3e-3, adversarial_rate=3e-3, interval=1, reconstruction=1.0,
-        augmentation=AugmentationConfig.none(), dropout=0.0, average=0.8,
+        SHORT, steps=50, batch_size=32, evaluate_every=25, lr=3e-3, adversarial_lr=3e-3, adversarial_interval=1,
+        reconstruction_weight=1.0, augmentation=AugmentationConfig.none(), dropout=0.0, ema_decay=0.8,
     )  # fmt: skip
     estimate = _run(corpus, replace(fold, test=fold.train), name, tmp_path, config)
     assert agreement_score(estimate, corpus.targets[fold.train])["ccc"] > 0.5
@@ -131,7 +123,7 @@ def test_coherence_by_hand():
 
 
 def test_coherence_keeps_adjacent_features_together(corpus: PreparedCorpus, fold: Split, tmp_path: Path):
-    config = replace(SHORT, steps=25, evaluate_every=25, checkpoint_every=25, rate=3e-3, average=0.5)
+    config = replace(SHORT, steps=25, evaluate_every=25, checkpoint_every=25, lr=3e-3, ema_decay=0.5)
     image = to_input(torch.from_numpy(corpus.images(fold.test)))
     found = []
     for weight in (1e-6, 10.0):
@@ -147,7 +139,7 @@ def test_coherence_keeps_adjacent_features_together(corpus: PreparedCorpus, fold
 
 def test_tucker_is_a_full_regression_of_low_rank():
     torch.manual_seed(0)
-    network = TuckerCnn(SIZES, 3)
+    network = TuckerCnn(MODEL, 3)
     image = torch.randn(2, 3, 32, 32)
     core, (f, y, x, d) = network.core, network.factors
     weight = torch.einsum("abce,fa,yb,xc,de->fyxd", core, f, y, x, d)
@@ -160,7 +152,7 @@ def test_tucker_is_a_full_regression_of_low_rank():
 
 def test_a_face_gets_the_same_numbers_alone():
     torch.manual_seed(0)
-    network = PlainCnn(SIZES).eval()
+    network = PlainCnn(MODEL).eval()
     images = torch.randn(4, 3, 32, 32)
     torch.testing.assert_close(network(images)[2:3], network(images[2:3]), atol=1e-5, rtol=1e-5)
 
@@ -170,7 +162,7 @@ def test_refusals(corpus: PreparedCorpus, fold: Split, make_corpus, tmp_path: Pa
     for name in ("coherence", "cnn-ma"):
         with pytest.raises(ConfigError, match=f"{name}: .* holds stills"):
             _run(stills, split(stills, "strict", 0), name, tmp_path)
-    with pytest.raises(ConfigError, match="no comparator has this task"):
+    with pytest.raises(ConfigError, match="no comparator has further terms"):
         ComparatorConfig(Stage1Config())
     with pytest.raises(ModelError, match="no whole comparator"):
         load_network(tmp_path)

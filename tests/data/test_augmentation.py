@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from anclaf.data.augmentation import AugmentationConfig, apply, draw, mirrored_points, move_points
+from anclaf.config import AugmentationConfig
+from anclaf.data.augmentation import apply, draw, mirrored_points, move_points
 
 STILL = AugmentationConfig.none()
 

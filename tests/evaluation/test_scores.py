@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anclaf.config import ModelConfig
 from anclaf.core.errors import CorpusError, LeakError
 from anclaf.core.files import write_json
 from anclaf.data.store import CorpusCard
 from anclaf.evaluation.scores import COLUMNS, refuse_leak, run_scores
 from anclaf.metrics.regression import METRICS, metrics
-from anclaf.models.spec import ModelSpec, Sizes
+from anclaf.models.spec import ModelSpec
 
 CARD = CorpusCard(
     "sewa", 0.0, 1.0, "five-point", 64, 50.0, 240, 12, 12, 49, "none", {}, ["a note"], {}, {}, "0123456789abcdef"
@@ -207,7 +208,7 @@ def test_what_is_a_comparator_is_said_and_not_guessed_from_the_name(tables):
 
 
 def spec(*subjects: str) -> ModelSpec:
-    return ModelSpec("SA-8", Sizes(), -10, 10, "five-point", 25.0, ("afew-va",), subjects, "strict", 2, {}, {})
+    return ModelSpec("SA-8", ModelConfig(), -10, 10, "five-point", 25.0, ("afew-va",), subjects, "strict", 2, {}, {})
 
 
 def test_a_model_may_be_tested_on_strangers():

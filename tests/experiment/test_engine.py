@@ -14,13 +14,14 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from anclaf.comparators.registry import COMPARATORS, Comparator, Task
+from anclaf.config import RunConfig
 from anclaf.core.errors import AnclafError, ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
 from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
 from anclaf.models.io import load_model
 from anclaf.models.spec import Variant
-from anclaf.recipes.run import RunConfig, make_run
+from anclaf.recipes import RECIPES, make_run
 from anclaf.report.run_report import write_report
 from tiny_run import CONFIG
 
@@ -56,7 +57,7 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     assert not set(split["train_subjects"]) & set(split["validation_subjects"])
     assert set(spec.subjects) == set(split["train_subjects"]) | set(split["validation_subjects"])
     settings = json.loads((run / "run.json").read_text())
-    assert settings["config"]["stage1"]["batch"] == 16
+    assert settings["config"]["stage1"]["batch_size"] == 16
     assert settings["corpus"]["fingerprint"] == corpus.card.fingerprint
     table = pd.concat([pd.read_parquet(path) for path in fold.glob("*/predictions.parquet")], ignore_index=True)
     counts = table["variant"].value_counts()
@@ -121,10 +122,10 @@ def test_a_comparator_that_does_not_fit(corpus: PreparedCorpus, tmp_path: Path):
 
 
 def test_run_json_has_the_recipe_and_what_was_changed(corpus: PreparedCorpus, tmp_path: Path):
-    spec = _run(corpus, tmp_path, recipe="small", overrides={"stage1.batch": 16})
+    spec = _run(corpus, tmp_path, recipe="small", overrides={"stage1.batch_size": 16})
     spec.folder.claim(spec, corpus, 5)
     settings = json.loads((tmp_path / "run.json").read_text())
-    assert (settings["recipe"], settings["overrides"], settings["seed"]) == ("small", {"stage1.batch": 16}, 0)
+    assert (settings["recipe"], settings["overrides"], settings["seed"]) == ("small", {"stage1.batch_size": 16}, 0)
 
 
 def test_a_finished_run_does_nothing(corpus: PreparedCorpus, run: Path):
@@ -134,7 +135,7 @@ def test_a_finished_run_does_nothing(corpus: PreparedCorpus, run: Path):
 
 
 def test_other_settings_are_refused(corpus: PreparedCorpus, make_corpus, run: Path, tmp_path: Path):
-    other = replace(CONFIG, stage1=replace(CONFIG.stage1, rate=0.1))
+    other = replace(CONFIG, stage1=replace(CONFIG.stage1, lr=0.1))
     with pytest.raises(StaleError, match="holds a run with other settings"):
         train_run(_fabric(), _run(corpus, run, other), variants=SA4)
     with pytest.raises(StaleError, match="or of another corpus"):
@@ -178,8 +179,8 @@ def test_too_few_people(make_corpus, tmp_path: Path, subjects: int, message: str
 @pytest.mark.parametrize("name", ["demo", "small", "paper"])
 def test_every_recipe_says_what_it_is(name: str):
     config = make_run(name, 3)
-    assert config.recipe == name
-    assert config.stage1.seed == config.stage2.seed == 3
+    assert config.seed == 3
+    assert (RECIPES[name].__doc__ or "").splitlines()[0]
 
 
 def test_no_such_recipe():
@@ -194,17 +195,17 @@ from lightning_fabric import Fabric
 from anclaf.data.store import PreparedCorpus
 from anclaf.data.folds import split
 from anclaf.models.io import save_model
-from anclaf.models.spec import Sizes
+from anclaf.config import LstmConfig, ModelConfig, RunConfig, Stage1Config
 from anclaf.training.stage1 import train_base
-from anclaf.training.stage1_config import Stage1Config
 from safetensors.torch import save_file
 torch.set_num_threads(1)
 corpus = PreparedCorpus.open(sys.argv[1]); fold = split(corpus, "strict", 0)
 fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
 # each process draws its own dropout, so it is off here
-config = Stage1Config(
-    steps=5, batch=16, evaluate_every=5, checkpoint_every=5, warmup=2, interval=1, average=0.0, dropout=0.0)
-network, *_ = train_base(fabric, corpus, fold.train, fold.validation, Sizes(32, 4, 4, 8, 12), config, Path(sys.argv[2]))
+model = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(12))
+stage1 = Stage1Config(steps=5, batch_size=16, evaluate_every=5, checkpoint_every=5, warmup_steps=2,
+    adversarial_interval=1, ema_decay=0.0, dropout=0.0)
+network, *_ = train_base(fabric, corpus, fold, RunConfig(model=model, stage1=stage1), Path(sys.argv[2]))
 if fabric.is_global_zero:
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, sys.argv[2] + "/end.safetensors")
 """

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from anclaf.comparators.registry import COMPARATORS
+from anclaf.config import RunConfig
 from anclaf.data.store import PreparedCorpus
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job, RunSpec
 from anclaf.models.spec import Variant
-from anclaf.recipes.run import RunConfig
 from tiny_run import CONFIG
 
 
@@ -38,9 +38,9 @@ def test_a_change_of_settings_changes_what_depends_on_it(corpus: PreparedCorpus,
     assert changed(CONFIG) == set()
     assert changed(replace(CONFIG, stage2=replace(CONFIG.stage2, epochs=7))) == models - {"base", LATENTS}
     assert changed(replace(CONFIG, stage1=replace(CONFIG.stage1, steps=7))) == models
-    assert changed(replace(CONFIG, comparators=replace(CONFIG.comparators, rank=7))) == trained
-    assert changed(replace(CONFIG, sizes=replace(CONFIG.sizes, combiner=7))) == models | trained
-    assert changed(replace(CONFIG, bootstrap=7)) == set()
+    assert changed(replace(CONFIG, comparators=replace(CONFIG.comparators, tucker_rank=7))) == trained
+    assert changed(replace(CONFIG, model=replace(CONFIG.model, c_width=7))) == models | trained
+    assert changed(replace(CONFIG, bootstrap=70)) == set()
 
 
 def test_comparators_that_need_a_sequence_are_left_out_of_stills(make_corpus, tmp_path: Path):

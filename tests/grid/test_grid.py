@@ -20,7 +20,7 @@ from anclaf.experiment.job import Job
 from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.grid.grid import grid_status, run_grid
 from anclaf.grid.plan import GridPlan, count_words
-from anclaf.recipes.run import RECIPES
+from anclaf.recipes import RECIPES
 from tiny_run import CONFIG
 
 CPU = Resources(device="cpu")
@@ -44,7 +44,7 @@ class Seen:
 @pytest.fixture(autouse=True)
 def recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     def test(seed: int = 0) -> Any:
-        return replace(CONFIG, stage1=replace(CONFIG.stage1, seed=seed), stage2=replace(CONFIG.stage2, seed=seed))
+        return replace(CONFIG, seed=seed)
 
     monkeypatch.setitem(RECIPES, "test", test)
 
@@ -166,8 +166,8 @@ sys.path.insert(0, sys.argv[2])
 from tiny_run import CONFIG
 from anclaf.config import Resources
 from anclaf.grid.grid import run_grid
-from anclaf.recipes.run import RECIPES
-RECIPES["test"] = lambda seed=0: CONFIG
+from anclaf.recipes import RECIPES
+RECIPES["test"] = lambda seed=0: replace(CONFIG, seed=seed)
 class Silent:
     def progress(self, *_): ...
     def ended(self, job, state, scheduler): print(job.id, state, flush=True)

@@ -9,16 +9,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.files import versions
 from anclaf.faces import align
 from anclaf.faces.align import CropName
 from anclaf.faces.detect import Face
 from anclaf.inference.estimator import AffectEstimator
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import save_model
-from anclaf.models.network import AffectNetwork
-from anclaf.models.spec import ModelSpec, Sizes, Variant
+from anclaf.models.spec import ModelSpec, Variant
 
-SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=8)
+SIZES = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=8))
 
 
 @pytest.fixture(scope="session")

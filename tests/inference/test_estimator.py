@@ -108,12 +108,12 @@ def test_what_cannot_be_loaded_is_refused(tmp_path: Path, model: Callable[..., P
         AffectEstimator.load(model(), detector="mtcnn")
 
 
-def test_a_model_that_is_told_the_quadrant_is_refused(model: Callable[..., Path]):
+def test_a_model_that_needs_labels_is_refused(model: Callable[..., Path]):
     folder = model("base")
     spec = json.loads((folder / "model.json").read_text())
-    spec["sizes"]["quadrant"] = "true"
+    spec["model"]["quadrant_source"] = "true"
     (folder / "model.json").write_text(json.dumps(spec))
-    with pytest.raises(ModelError, match="quadrant=true: this model is told each frame's quadrant"):
+    with pytest.raises(ModelError, match="quadrant_source=true: this model is given each frame's quadrant"):
         AffectEstimator.load(folder, detector="haar")
 
 

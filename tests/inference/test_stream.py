@@ -16,7 +16,7 @@ from anclaf.core.labels import QUADRANTS
 from anclaf.faces import align
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import make_table
-from anclaf.models.network import to_input
+from anclaf.models.anclaf import to_input
 
 Make = Callable[..., AffectEstimator]
 FolderOf = Callable[[Path, Sequence[NDArray]], Path]
@@ -106,12 +106,12 @@ def test_estimates_are_those_of_the_network_on_the_window(estimator: Make, paint
         latent = network.latents(to_input(torch.from_numpy(crops)))
         x = network.features(latent)
         if variant == "base":
-            expected = network.estimate(x)
+            expected = network.head(x[:, None]).affect[:, 0]
         else:
             windows = [x[None, max(0, k + 1 - n) : k + 1] for k in range(9)]
-            expected = torch.stack([network.recur(window).affect[0, -1] for window in windows])
+            expected = torch.stack([network.head(window).affect[0, -1] for window in windows])
     np.testing.assert_allclose(rows[["valence", "arousal"]], expected * 10, atol=1e-4)
-    np.testing.assert_allclose(rows[["q1", "q2", "q3", "q4"]], latent.quadrant, atol=1e-5)
+    np.testing.assert_allclose(rows[["q1", "q2", "q3", "q4"]], latent.q, atol=1e-5)
     assert np.ptp(rows["valence"]) > 1e-3, "the estimates do not move, so that equality would say nothing"
 
 
@@ -128,9 +128,7 @@ def test_features_are_computed_once_a_face(estimator: Make, painted: Paint, monk
     made = estimator("SA-4")
     computed = []
     features = made.network.features
-    monkeypatch.setattr(
-        made.network, "features", lambda latent: computed.append(len(latent.latent)) or features(latent)
-    )
+    monkeypatch.setattr(made.network, "features", lambda latents: computed.append(len(latents.z)) or features(latents))
     stepped(made, [painted([(1, 10, 30, 60), (2, 90, 30, 60)], k) for k in range(12)])
     assert computed == [2] * 12
 
@@ -170,7 +168,7 @@ def test_attention_is_of_the_states_before_nearest_first(estimator: Make, painte
     crops = np.stack([align.warp(frame, matrix, 32) for frame in frames])
     with torch.inference_mode():
         x = made.network.features(made.network.latents(to_input(torch.from_numpy(crops))))
-        attention = made.network.recur(x[None]).attention
+        attention = made.network.head(x[None]).attention
     assert attention is not None
     got = rows[["attention_3", "attention_2", "attention_1"]].to_numpy()[3]
     np.testing.assert_allclose(got, attention[0, 3, :3], atol=1e-5)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from anclaf.losses.adversarial import Adversary, discriminator_loss, generator_loss, gradient_penalty
-from anclaf.models.discriminator import Discriminator
+from anclaf.config import AdversarialLoss
+from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
+from anclaf.models.anclaf import Discriminator
 
 
 def maps() -> tuple[torch.Tensor, torch.Tensor]:
@@ -37,7 +38,7 @@ def test_no_adversary_has_neither_value_nor_gradient():
 
 
 @pytest.mark.parametrize("kind", ["gan", "wgan-gp"])
-def test_d_and_g_pull_the_fake_score_opposite_ways_without_saturating(kind: Adversary):
+def test_d_and_g_pull_the_fake_score_opposite_ways_without_saturating(kind: AdversarialLoss):
     real, _ = maps()
     fake = torch.full((3, 1, 2, 2), -30.0, requires_grad=True)  # D is certain
     (of_d,) = torch.autograd.grad(discriminator_loss(kind, real, fake), fake)
@@ -55,7 +56,7 @@ def test_extreme_logits_stay_finite():
 
 
 @pytest.mark.parametrize("kind", ["gan", "wgan-gp"])
-def test_gradcheck(kind: Adversary):
+def test_gradcheck(kind: AdversarialLoss):
     real, fake = (x.double().requires_grad_() for x in maps())
     assert torch.autograd.gradcheck(lambda r, f: discriminator_loss(kind, r, f), (real, fake))
     assert torch.autograd.gradcheck(lambda f: generator_loss(kind, f), (fake,))

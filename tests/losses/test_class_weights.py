@@ -19,7 +19,7 @@ def test_inverse_frequency_by_hand():
 
 def test_mean_over_the_training_frames_is_one_and_classes_balance():
     target = np.clip(np.random.default_rng(0).normal(0.2, 0.3, (5000, 2)), -1, 1)
-    weights = class_weights(target, limit=1e9).of(torch.from_numpy(target)).double()
+    weights = class_weights(target, max_weight=1e9).of(torch.from_numpy(target)).double()
     torch.testing.assert_close(weights.mean(0), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-5)
     index = np.minimum(((target + 1) * 5).astype(int), 9)
     for d in range(2):
@@ -30,8 +30,8 @@ def test_mean_over_the_training_frames_is_one_and_classes_balance():
 def test_limit_tames_one_odd_frame():
     target = np.zeros((10_000, 2))
     target[0] = 0.95
-    free = class_weights(target, limit=1e9).of(torch.from_numpy(target))
-    tamed = class_weights(target, limit=10).of(torch.from_numpy(target))
+    free = class_weights(target, max_weight=1e9).of(torch.from_numpy(target))
+    tamed = class_weights(target, max_weight=10).of(torch.from_numpy(target))
     assert free[0, 0] > 1000
     # a half of all frames' weight before the limit, then 10 times the mean weight of the others that remains
     assert tamed[0, 0] / tamed[1, 0] == pytest.approx(10 / (10_000 / (2 * 9999)), rel=1e-5)
@@ -81,7 +81,7 @@ def test_weights_move_the_loss_towards_rare_labels():
         (np.zeros((0, 2)), {}, "expected \\(N, 2\\)"),
         (np.zeros(4), {}, "expected \\(N, 2\\)"),
         (np.zeros((4, 2)), {"bins": 0}, "bins=0"),
-        (np.zeros((4, 2)), {"limit": 0.5}, "limit=0.5"),
+        (np.zeros((4, 2)), {"max_weight": 0.5}, "max_weight=0.5"),
     ],
 )
 def test_errors(target, options, message):

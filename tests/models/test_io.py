@@ -6,29 +6,30 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import load_model, save_model
-from anclaf.models.network import AffectNetwork
-from anclaf.models.spec import ModelSpec, Sizes, Variant
+from anclaf.models.spec import ModelSpec, Variant
 
-SIZES = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
+MODEL = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     spec = ModelSpec(
-        variant="SA-4", sizes=SIZES, low=-10, high=10, crop="five-point", fps=25.0, corpora=("puppet",),
+        variant="SA-4", model=MODEL, low=-10, high=10, crop="five-point", fps=25.0, corpora=("puppet",),
         subjects=("a", "b"), protocol="strict", fold=0, fingerprints={"model": "0"}, versions={},
     )  # fmt: skip
-    save_model(tmp_path / "SA-4", AffectNetwork(SIZES, Variant.parse("SA-4")), spec)
+    save_model(tmp_path / "SA-4", AffectNetwork(MODEL, Variant.parse("SA-4")), spec)
     return tmp_path / "SA-4"
 
 
 def test_round_trip(folder: Path):
     network, spec = load_model(folder)
     torch.manual_seed(0)
-    original = AffectNetwork(SIZES, Variant.parse("SA-4"))
+    original = AffectNetwork(MODEL, Variant.parse("SA-4"))
     assert spec.subjects == ("a", "b")
     assert spec.scale.high == 10
     assert not network.training
@@ -65,9 +66,9 @@ def test_a_pickle_is_never_loaded(folder: Path, name: str):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"spec_version": 99}, "spec version 99; this anclaf reads version 1"),
+        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 and 2"),
         ({"variant": "T-4"}, "not a model's spec"),
-        ({"sizes": {"image_size": 33}}, "not a model's spec"),
+        ({"model": {"image_size": 33}}, "not a model's spec"),
         ({"colour": "red"}, "not a model's spec"),
     ],
 )
@@ -88,3 +89,44 @@ def test_spec_cut_short(folder: Path):
     path.write_text(path.read_text()[:50])
     with pytest.raises(ModelError, match="not JSON"):
         load_model(folder)
+
+
+def test_a_model_of_version_1(folder: Path):
+    """As written before: sizes in place of model, and other names for the head's weights."""
+    network, spec = load_model(folder)
+    content = json.loads((folder / "model.json").read_text())
+    del content["model"]
+    sizes = {
+        "image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12,
+        "attention_score": "additive", "attention_divide": False, "attention_cell": True,
+        "motion": True, "quadrant": "reconstruction",
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(content | {"sizes": sizes, "spec_version": 1}))
+    weights = {
+        f"recurrent.{name.removeprefix('head.')}" if name.startswith("head.") else name: value.contiguous()
+        for name, value in network.state_dict().items()
+    }
+    save_file(weights, folder / "model.safetensors")
+    old, old_spec = load_model(folder)
+    assert old_spec == spec
+    x = torch.randn(2, 4, network.combiner.features)
+    assert torch.equal(old.head(x).affect, network.head(x).affect)
+
+
+def test_a_base_model_of_version_1(folder: Path):
+    network = AffectNetwork(MODEL, Variant("base"))
+    content = json.loads((folder / "model.json").read_text())
+    del content["model"]
+    sizes = {
+        "image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12,
+        "attention_score": "location", "attention_divide": True, "attention_cell": False,
+        "motion": False, "quadrant": "image",
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(content | {"sizes": sizes, "spec_version": 1, "variant": "base"}))
+    weights = {name.removeprefix("head."): value.contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
+    old, spec = load_model(folder)
+    assert (spec.model.attention.score, spec.model.attention.divide_context) == ("location", True)
+    assert (spec.model.attention.attend_cell, spec.model.lstm.change_input) == (False, False)
+    assert spec.model.quadrant_source == "image"
+    assert torch.equal(old.head.get_parameter("affect.weight"), network.head.get_parameter("affect.weight"))

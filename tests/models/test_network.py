@@ -1,17 +1,29 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
+from anclaf.config import AttentionConfig, LstmConfig, ModelConfig, QuadrantSource
 from anclaf.core.errors import ConfigError
-from anclaf.models.combiner import Combiner, condition
-from anclaf.models.discriminator import Discriminator
-from anclaf.models.generator import Generator
-from anclaf.models.network import AffectNetwork, to_input
-from anclaf.models.recurrent import CHANGE_GAIN, RecurrentCombiner, Score
-from anclaf.models.spec import QuadrantSource, Sizes, Variant
+from anclaf.models.anclaf import (
+    CHANGE_GAIN,
+    AffectNetwork,
+    AttentionHead,
+    Combiner,
+    Discriminator,
+    Generator,
+    LstmHead,
+    condition,
+    to_input,
+)
+from anclaf.models.spec import Variant
 
-TINY = Sizes(image_size=32, generator=4, discriminator=4, combiner=8, hidden=12)
+TINY = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
+
+
+def _heads(change_input: bool = True, **attention: Any) -> ModelConfig:
+    return ModelConfig(lstm=LstmConfig(7, change_input), attention=AttentionConfig(**attention))
 
 
 def test_paper_sizes():
@@ -28,9 +40,8 @@ def test_paper_sizes():
     zq = condition(latent, judgement.quadrant.softmax(1))
     assert zq.shape == (2, 68, 32, 32)
     assert combiner(zq).shape == (2, 1024)
-    lstm = RecurrentCombiner(1024)
-    assert lstm.hidden == 512
-    attending = RecurrentCombiner.attending(lstm)
+    assert LstmHead(1024, ModelConfig()).hidden == 512
+    attending = AttentionHead(1024, ModelConfig())
     assert attending.from_input.in_features + attending.from_context.in_features == 2048
 
 
@@ -38,14 +49,12 @@ def test_paper_sizes():
 @pytest.mark.parametrize("kind", ["base", "S-4", "SA-4"])
 def test_every_size_follows_from_the_image(size: int, kind: str):
     network = AffectNetwork(
-        Sizes(image_size=size, generator=4, discriminator=4, combiner=8, hidden=12), Variant.parse(kind)
+        ModelConfig(image_size=size, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12)),
+        Variant.parse(kind),
     )
     x = network.features(network.latents(to_input(torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8))))
     assert x.shape == (4, 8 * 2 ** (size.bit_length() - 4))
-    if kind == "base":
-        assert network.estimate(x).shape == (4, 2)
-    else:
-        assert network.recur(x[None]).affect.shape == (1, 4, 2)
+    assert network.head(x[None]).affect.shape == (1, 4, 2)
 
 
 def test_the_third_residual_block_has_no_skip():
@@ -68,7 +77,7 @@ def test_condition_spreads_the_quadrant_over_the_plane():
 
 def test_s_is_an_lstm():
     torch.manual_seed(0)
-    model = RecurrentCombiner(5, 7, motion=False)
+    model = LstmHead(5, _heads(change_input=False))
     reference = torch.nn.LSTM(5, 7, batch_first=True)
     with torch.no_grad():
         weights = {
@@ -86,8 +95,9 @@ def test_s_is_an_lstm():
 @pytest.mark.parametrize(("divide", "cell"), [(False, True), (True, True), (False, False)])
 def test_sa_equals_s_at_its_first_step(score, divide: bool, cell: bool):
     torch.manual_seed(0)
-    plain = RecurrentCombiner(5, 7)
-    attending = RecurrentCombiner.attending(plain, score, divide, cell)
+    config = _heads(score=score, divide_context=divide, attend_cell=cell)
+    plain, attending = LstmHead(5, config), AttentionHead(5, config)
+    attending.inherit(plain)
     x = torch.randn(4, 6, 5)
     assert torch.equal(attending(x).affect, plain(x).affect)
     attending(x).affect.sum().backward()
@@ -95,7 +105,7 @@ def test_sa_equals_s_at_its_first_step(score, divide: bool, cell: bool):
     assert attending.from_context.weight.grad.abs().max() > 0, "the context cannot be learnt"
 
 
-def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _one_by_one(model: AttentionHead, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Eq. 5-8 for one window, written as the paper does: a loop over frames and over previous states."""
     h, c, states, out = torch.zeros(model.hidden), torch.zeros(model.hidden), [], []
     before = x[0]
@@ -130,7 +140,7 @@ def _one_by_one(model: RecurrentCombiner, x: torch.Tensor) -> tuple[torch.Tensor
 @pytest.mark.parametrize(("divide", "cell"), [(False, True), (True, True), (False, False)])
 def test_attention_does_not_mix_people(score, divide: bool, cell: bool):
     torch.manual_seed(1)
-    model = RecurrentCombiner(5, 7, True, score, divide, cell=cell)
+    model = AttentionHead(5, _heads(score=score, divide_context=divide, attend_cell=cell))
     torch.nn.init.normal_(model.from_context.weight, std=0.3)
     x = torch.randn(3, 6, 5)
     got = model(x)
@@ -142,7 +152,7 @@ def test_attention_does_not_mix_people(score, divide: bool, cell: bool):
 
 
 def test_attention_weights_are_a_distribution_over_the_past():
-    model = RecurrentCombiner(5, 7, True)
+    model = AttentionHead(5, _heads())
     attention = model(torch.randn(2, 6, 5)).attention
     assert attention is not None
     assert attention.triu().abs().max() == 0
@@ -154,9 +164,8 @@ def test_the_present_state_matters_to_the_additive_score_only():
     """Without tanh the term of S_t is one number for all i and cancels in the softmax: Eq. 5 would be Eq. 6."""
     torch.manual_seed(2)
     past = torch.randn(1, 3, 14)
-    cases: list[tuple[Score, bool]] = [("additive", True), ("location", False)]
-    for score, differs in cases:
-        model = RecurrentCombiner(5, 7, True, score)
+    for score, differs in (("additive", True), ("location", False)):
+        model = AttentionHead(5, _heads(score=score))
         projected = model.align_past(past)
         a, b = (model._weights(torch.randn(1, 14), projected) for _ in range(2))
         assert (not torch.allclose(a, b)) == differs
@@ -164,22 +173,35 @@ def test_the_present_state_matters_to_the_additive_score_only():
 
 def _network(quadrant: QuadrantSource) -> AffectNetwork:
     torch.manual_seed(0)
-    return AffectNetwork(replace(TINY, quadrant=quadrant), Variant("base")).eval()
+    return AffectNetwork(replace(TINY, quadrant_source=quadrant), Variant("base")).eval()
 
 
 def test_what_q_is():
     image = torch.rand(3, 3, 32, 32) * 2 - 1
-    told = torch.tensor([2, 0, 3])
+    given = torch.tensor([2, 0, 3])
     by_default = _network("reconstruction")
     judge, clean = by_default.discriminator, by_default.generator
-    torch.testing.assert_close(by_default.latents(image).quadrant, judge(clean(image)).quadrant.softmax(1))
-    torch.testing.assert_close(_network("image").latents(image).quadrant, judge(image).quadrant.softmax(1))
-    assert torch.equal(_network("none").latents(image).quadrant, torch.zeros(3, 4))
+    torch.testing.assert_close(by_default.latents(image).q, judge(clean(image)).quadrant.softmax(1))
+    torch.testing.assert_close(_network("image").latents(image).q, judge(image).quadrant.softmax(1))
+    assert torch.equal(_network("none").latents(image).q, torch.zeros(3, 4))
     for source in ("true", "false"):
-        assert torch.equal(_network(source).latents(image, told).quadrant, torch.eye(4)[told])
-        assert replace(TINY, quadrant=source).needs_labels
-        with pytest.raises(ConfigError, match=f"quadrant={source}: it is told each frame's label"):
+        assert torch.equal(_network(source).latents(image, given).q, torch.eye(4)[given])
+        assert replace(TINY, quadrant_source=source).needs_labels
+        with pytest.raises(ConfigError, match=f"quadrant_source={source}: it is given each frame's label"):
             _network(source).latents(image)
+
+
+def test_a_successor_has_what_its_parent_has():
+    parent = AffectNetwork(TINY, Variant("base"))
+    first, attending = parent.successor(Variant("S", 4)), parent.successor(Variant("S", 4)).successor(Variant("SA", 4))
+    for name in ("generator", "discriminator", "combiner"):
+        for child in (first, attending):
+            pairs = zip(getattr(parent, name).parameters(), getattr(child, name).parameters(), strict=True)
+            assert all(torch.equal(a, b) for a, b in pairs)
+    assert {name for name, module in first.named_children() if any(p.requires_grad for p in module.parameters())} == {
+        "combiner",
+        "head",
+    }
 
 
 def test_variants():
@@ -190,7 +212,7 @@ def test_variants():
             Variant.parse(text)
 
 
-@pytest.mark.parametrize("sizes", [{"image_size": 48}, {"image_size": 16}, {"hidden": 0}])
+@pytest.mark.parametrize("sizes", [{"image_size": 48}, {"image_size": 16}, {"c_width": 0}])
 def test_bad_sizes(sizes: dict[str, int]):
     with pytest.raises(ConfigError):
-        Sizes(**sizes)  # type: ignore[arg-type]
+        ModelConfig(**sizes)  # type: ignore[arg-type]

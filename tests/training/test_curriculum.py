@@ -34,7 +34,7 @@ def test_without_a_curriculum_every_length_starts_from_base():
 
 
 def test_nonsense():
-    with pytest.raises(ConfigError, match="expected base, S-n or SA-n"):
+    with pytest.raises(ConfigError, match="expected base, S-n, SA-n, with n"):
         parse_variants("S8")
     with pytest.raises(ConfigError, match="no variants"):
         plan([])

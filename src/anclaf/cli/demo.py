@@ -11,7 +11,7 @@ from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import reader_command
 from anclaf.cli.report import Report
 from anclaf.cli.train import Train
-from anclaf.recipes.run import make_run
+from anclaf.recipes import make_run
 
 UNSEEN = 100_000
 """Number of the person in the video; a corpus has its people from 0."""

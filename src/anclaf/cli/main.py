@@ -16,7 +16,7 @@ from anclaf.cli.report import Report
 from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
 from anclaf.core.errors import AnclafError
-from anclaf.recipes.run import make_run
+from anclaf.recipes import make_run
 
 DESCRIPTION = "Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021)."
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import tyro
 
 from anclaf.cli.console import print_scores, progress_display, say
+from anclaf.config import RunConfig
 from anclaf.core.errors import ConfigError
-from anclaf.recipes.run import RunConfig, make_run
+from anclaf.recipes import make_run
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ class Train:
             if self.threads < 1:
                 raise ConfigError(f"--threads {self.threads}: expected 1 or more")
             torch.set_num_threads(self.threads)
-        run = RunSpec(
-            "", self.corpus, self.out, self.config, self.protocol, self.folds, self.keep_latents, self.config.recipe
-        )
+        run = RunSpec("", self.corpus, self.out, self.config, self.protocol, self.folds, self.keep_latents, self.recipe)
         variants, comparators = parse_variants(self.variants, self.config.lengths), parse_comparators(self.comparators)
         fabric = Fabric(accelerator=self.device, devices=self.devices, precision=self.precision)
         fabric.launch()

@@ -7,7 +7,7 @@ model 14.5.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,47 +24,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.comparators.registry import Task
-from anclaf.core.errors import ConfigError, ModelError, StaleError
+from anclaf.config import ComparatorConfig, ModelConfig
+from anclaf.core.errors import ModelError, StaleError
 from anclaf.core.files import atomic_path, write_json
+from anclaf.core.seeds import Purpose, seed_of
 from anclaf.core.windows import trailing_mean
+from anclaf.data.sampling import check_frames, draw_frames
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_weights import class_weights
-from anclaf.models.discriminator import Discriminator
-from anclaf.models.generator import Generator
-from anclaf.models.network import to_input
-from anclaf.models.spec import Sizes
-from anclaf.training.adversarial import AdversarialBatch, AdversarialLosses
-from anclaf.training.course import Course
-from anclaf.training.distributed import gather, local
-from anclaf.training.frames import FrameBatch, draw_frames, refuse_unfit, train_frames
-from anclaf.training.phases import Phase
-from anclaf.training.seeds import seed_of
-from anclaf.training.stage1_config import Stage1Config
+from anclaf.models.anclaf import Discriminator, Generator, to_input
+from anclaf.training.phases import Phase, gather, local
+from anclaf.training.stage1 import DTask, adversarial_phases, clean, d_loss, g_loss, stage1_schedule
+from anclaf.training.trainer import Networks, Trainer
 
 AVERAGED = (2, 4, 8, 16, 32)
 """Frames among which the moving average chooses."""
 
 
-@dataclass(frozen=True)
-class ComparatorConfig:
-    """How the comparators are trained.
+@dataclass
+class FrameBatch:
+    """This process's part of a step. image: I (B, 3, S, S); target, weight: (B, 2); cleaned, u: as in `Stage1Batch`."""
 
-    training: as the base model; none has its landmark task, and only `aeg-cd` has an adversary. `coherence` takes
-    `batch` pairs of adjacent frames a step, so that it sees as many people and moments as the others. coherence:
-    weight of that comparator's term (`coherence_loss`). rank: of the channels in `tucker`'s regression.
-    """
-
-    training: Stage1Config = field(default_factory=lambda: Stage1Config(landmarks=0.0))
-    coherence: float = 10.0
-    rank: int = 32
-
-    def __post_init__(self) -> None:
-        if self.training.landmarks:
-            raise ConfigError(f"comparators: landmarks {self.training.landmarks}; no comparator has this task, set 0")
-        if not self.coherence > 0 or self.rank < 1:
-            raise ConfigError("comparators: coherence must be above 0, rank 1 or more")
+    image: Tensor
+    target: Tensor
+    weight: Tensor
+    cleaned: Tensor | None = None
+    u: Tensor | None = None
 
 
 def _convolutions(image_size: int, width: int, plane: int) -> tuple[nn.Sequential, int]:
@@ -81,9 +68,9 @@ def _convolutions(image_size: int, width: int, plane: int) -> tuple[nn.Sequentia
 class PlainCnn(nn.Module):
     """Convolutions down to 2x2, all of which is the feature x (B, F), and a linear layer."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, model: ModelConfig):
         super().__init__()
-        self.body, channels = _convolutions(sizes.image_size, max(1, sizes.combiner // 2), plane=2)
+        self.body, channels = _convolutions(model.image_size, max(1, model.c_width // 2), plane=2)
         self.affect = nn.Linear(4 * channels, 2)
 
     def features(self, image: Tensor) -> Tensor:
@@ -100,9 +87,9 @@ class TuckerCnn(nn.Module):
     map keeps its structure.
     """
 
-    def __init__(self, sizes: Sizes, rank: int):
+    def __init__(self, model: ModelConfig, rank: int):
         super().__init__()
-        self.body, channels = _convolutions(sizes.image_size, max(1, sizes.combiner // 2), plane=4)
+        self.body, channels = _convolutions(model.image_size, max(1, model.c_width // 2), plane=4)
         shape, ranks = (channels, 4, 4, 2), (min(rank, channels), 2, 2, 2)
         self.core = nn.Parameter(torch.randn(ranks) / ranks[0] ** 0.5)
         self.factors = nn.ParameterList(
@@ -120,10 +107,10 @@ class TuckerCnn(nn.Module):
 class AegCd(nn.Module):
     """The parent model AEG-CD (Aspandi et al. 2020): G and D as in ANCLaF, D tells valence and arousal, no C."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, model: ModelConfig):
         super().__init__()
-        self.generator = Generator(sizes.generator)
-        self.discriminator = Discriminator(sizes.image_size, sizes.discriminator, outputs=2)
+        self.generator = Generator(model.g_width)
+        self.discriminator = Discriminator(model.image_size, model.d_width, outputs=2)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.discriminator(self.generator(image)).quadrant
@@ -131,13 +118,14 @@ class AegCd(nn.Module):
 
 Network = PlainCnn | TuckerCnn | AegCd
 
-NETWORKS: dict[str, Callable[[Sizes, int], Network]] = {
-    "cnn": lambda sizes, _: PlainCnn(sizes),
-    "coherence": lambda sizes, _: PlainCnn(sizes),
+NETWORKS: dict[str, Callable[[ModelConfig, int], Network]] = {
+    "cnn": lambda model, _: PlainCnn(model),
+    "coherence": lambda model, _: PlainCnn(model),
     "tucker": TuckerCnn,
-    "aeg-cd": lambda sizes, _: AegCd(sizes),
+    "aeg-cd": lambda model, _: AegCd(model),
 }
-"""Untrained network of (sizes, rank of `tucker`'s channels) by comparator; `coherence` is `cnn` with another loss."""
+"""Comparator -> untrained network of (model's configuration, rank of `tucker`). `coherence` is `cnn` with another
+loss."""
 
 
 def network(task: Task) -> NDArray[np.floating]:
@@ -178,7 +166,7 @@ def moving_average(task: Task) -> NDArray[np.floating]:
 
 
 def save_network(folder: Path, trained: Network, card: dict[str, Any]) -> None:
-    """Write `model.safetensors`, then `model.json`: card holds `comparator`, `sizes`, `rank` and what else is known."""
+    """Write `model.safetensors`, then `model.json`: card holds `comparator`, `model`, `rank` and what else is known."""
     weights = {name: value.detach().cpu().contiguous() for name, value in trained.state_dict().items()}
     with atomic_path(folder / "model.safetensors") as temporary:
         save_file(weights, temporary)
@@ -193,7 +181,7 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     """
     try:
         card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        trained = NETWORKS[card["comparator"]](Sizes(**card["sizes"]), card["rank"])
+        trained = NETWORKS[card["comparator"]](ModelConfig.from_json(card["model"]), card["rank"])
         trained.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: no whole comparator ({error}); delete the folder to train it again") from error
@@ -203,32 +191,33 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
 def _train(task: Task) -> None:
     fabric, corpus, config = task.fabric, task.corpus, task.config
     settings, train, validation = config.training, task.split.train, task.split.validation
-    refuse_unfit(corpus, train, task.sizes, settings.batch)
-    torch.manual_seed(seed_of(settings.seed, 0))
-    trained, averaged, best = (NETWORKS[task.name](task.sizes, config.rank).to(fabric.device) for _ in range(3))
+    check_frames(corpus, train, task.model, settings.batch_size)
+    torch.manual_seed(seed_of(task.seed, Purpose.STAGE1_WEIGHTS))
+    trained, averaged, best = (NETWORKS[task.name](task.model, config.tucker_rank).to(fabric.device) for _ in range(3))
     items = _adjacent(corpus, train) if task.name == "coherence" else train[:, None]
-    drawing = replace(settings, batch=items.shape[1] * settings.batch)
-    weights = class_weights(corpus.targets[train], limit=settings.class_limit)
+    batch_size = items.shape[1] * settings.batch_size
+    weights = class_weights(corpus.targets[train], max_weight=settings.max_class_weight)
 
-    def batch(step: int) -> FrameBatch:
-        drawn = draw_frames(corpus, items, drawing, step)
-        weight = weights.of(drawn.target)
-        if isinstance(trained, AegCd):
-            return AdversarialBatch.of(fabric, drawn, weight, trained.generator, settings.distortion)
-        return FrameBatch(*(local(fabric, value) for value in (drawn.image, drawn.target, weight)))
+    def draw(step: int) -> FrameBatch:
+        frames = draw_frames(corpus, items, batch_size, settings.augmentation, task.seed, step)
+        values = (local(fabric, value) for value in (frames.image, frames.target, weights.of(frames.target)))
+        batch = FrameBatch(*values)
+        if isinstance(trained, AegCd) and step % settings.adversarial_interval == 0:
+            batch.cleaned, batch.u = clean(fabric, trained.generator, frames.image, frames.rng, settings)
+        return batch
 
-    def validate() -> NDArray[np.float32]:
-        return _estimate(averaged, task, validation)
+    def validate() -> dict[str, float]:
+        return agreement_score(_estimate(averaged, task, validation), corpus.targets[validation])
 
     phases = _phases(fabric, trained, config, coherent=task.name == "coherence")
-    optimizers = {phase.name: phase.optimizer for phase in phases}
-    course = Course(fabric, task.folder, task.fingerprint, trained, averaged, best, {}, optimizers, settings.average)
-    truth = corpus.targets[validation]
-    train_frames(fabric, course, phases, batch, validate, truth, settings, task.name, task.progress)
-    known = course.end()
+    trainer = Trainer(
+        fabric, task.folder, task.fingerprint, Networks(trained, averaged, best), {}, phases,
+        stage1_schedule(settings, task.seed),
+    )  # fmt: skip
+    known = trainer.fit(draw, validate, task.name, task.progress)
     if fabric.is_global_zero:
-        course.history.write(task.folder / "history.csv")
-        card = {"comparator": task.name, "sizes": asdict(task.sizes), "rank": config.rank}
+        trainer.log.write(task.folder / "history.csv")
+        card = {"comparator": task.name, "model": asdict(task.model), "rank": config.tucker_rank}
         save_network(task.folder, best, card | {"fingerprint": task.fingerprint, "training": known})
         (task.folder / "checkpoint.safetensors").unlink(missing_ok=True)
     fabric.barrier()
@@ -242,7 +231,18 @@ def _phases(fabric: Fabric, trained: Network, config: ComparatorConfig, coherent
         return affect_loss(*(gather(fabric, v) for v in (estimate, batch.target, batch.weight))).total
 
     if isinstance(trained, AegCd):
-        return AdversarialLosses(trained.generator, trained.discriminator, agree, "affect", settings).phases()
+        d = trained.discriminator
+
+        def affect(batch: FrameBatch) -> DTask:
+            return lambda estimate: agree(estimate, batch)
+
+        return adversarial_phases(
+            trained.generator,
+            d,
+            lambda batch: d_loss(d, batch, affect(batch), "affect", settings),
+            lambda batch: g_loss(d, batch, affect(batch), "affect", settings),
+            settings,
+        )
 
     def loss(batch: FrameBatch) -> dict[str, Tensor]:
         if not coherent:
@@ -251,10 +251,10 @@ def _phases(fabric: Fabric, trained: Network, config: ComparatorConfig, coherent
         x = trained.features(batch.image)
         affect = agree(trained.affect(functional.dropout(x, settings.dropout)), batch)
         coherence = coherence_loss(x, batch.target)
-        return {"loss": affect + config.coherence * coherence, "affect": affect, "coherence": coherence}
+        return {"loss": affect + config.coherence_weight * coherence, "affect": affect, "coherence": coherence}
 
     parameters = list(trained.parameters())
-    optimizer = torch.optim.AdamW(parameters, settings.rate, weight_decay=settings.decay)
+    optimizer = torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
     return [Phase("train", loss, parameters, optimizer, clip_norm=5.0)]
 
 

@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from numpy.typing import NDArray
 
-    from anclaf.comparators.neural import ComparatorConfig
+    from anclaf.config import ComparatorConfig, ModelConfig
     from anclaf.data.folds import Split
     from anclaf.data.store import PreparedCorpus
-    from anclaf.models.spec import Sizes
 
 
 @dataclass(frozen=True)
 class Task:
     """One fold, on which a comparator is fitted and tested.
 
-    name: the comparator's. split: rows of the corpus; only `train` and `validation` may be learnt from. sizes, config:
-    of the networks, and how comparators are trained. folder: where the comparator keeps what it wants to keep.
-    fingerprint: of everything that decides the outcome, to recognise what is in `folder`. parents: folders of the
-    comparators that this one starts from, by name.
+    name: the comparator's. split: rows of the corpus; only `train` and `validation` may be learnt from. model, config:
+    of the networks, and how comparators are trained. seed: of the run. folder: where the comparator keeps what it
+    wants to keep. fingerprint: of everything that decides the outcome, to recognise what is in `folder`. parents:
+    folders of the comparators that this one starts from, by name.
     """
 
     name: str
     fabric: "Fabric"
     corpus: "PreparedCorpus"
     split: "Split"
-    sizes: "Sizes"
+    model: "ModelConfig"
     config: "ComparatorConfig"
+    seed: int
     folder: Path
     fingerprint: str
     progress: Progress = silent
@@ -59,7 +59,7 @@ class Comparator:
 
     label: in tables. work: a function of a `Task`, or `module:function`, which is imported when it is needed; see
     `estimate` for what it returns. needs_sequence: it cannot be used on stills. quick: it takes seconds, and
-    `anclaf train` runs it by default. trains: its outcome depends on `Task.sizes` and `Task.config`.
+    `anclaf train` runs it by default. trains: its outcome depends on `Task.model` and `Task.config`.
     needs: comparators that it starts from.
     """
 

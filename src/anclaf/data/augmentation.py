@@ -10,35 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class AugmentationConfig:
-    """Largest change of each kind.
-
-    flip: probability. angle: degrees. scale, stretch: of the side, both alike and each apart. shift: of the side.
-    brightness, contrast, gamma, tint: of the value. noise: standard deviation, of the range 0..1. grey: probability
-    that colour is lost. erase: probability that a rectangle is covered. surround: probability that what is around the
-    face (hair, background) is painted over, for it tells who somebody is, not how they feel.
-    """
-
-    flip: float = 0.5
-    angle: float = 10.0
-    scale: float = 0.12
-    stretch: float = 0.10
-    shift: float = 0.06
-    brightness: float = 0.35
-    contrast: float = 0.40
-    gamma: float = 0.40
-    tint: float = 0.25
-    noise: float = 0.05
-    grey: float = 0.2
-    erase: float = 0.3
-    surround: float = 0.6
-
-    @classmethod
-    def none(cls) -> "AugmentationConfig":
-        """One that changes nothing."""
-        return cls(**dict.fromkeys((field.name for field in fields(cls)), 0.0))
+from anclaf.config import AugmentationConfig
 
 
 @dataclass(frozen=True)

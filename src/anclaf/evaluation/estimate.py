@@ -1,46 +1,42 @@
 """Estimates of a network on a prepared corpus: frame by frame, and over windows."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anclaf.config import WindowMode
 from anclaf.core import windows
 from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
 from anclaf.metrics.regression import metrics
-from anclaf.models.network import AffectNetwork, Latent, to_input
-
-Windows = Literal["sliding", "tumbling"]
-"""sliding: each frame's window ends at it, and is shorter at a run's start. tumbling: windows do not overlap and the
-remainder of a run is dropped, as the paper's authors do."""
+from anclaf.models.anclaf import AffectNetwork, Latents, to_input
 
 
-def told_quadrants(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64]) -> Tensor | None:
-    """(N,) the quadrants that a network which needs labels is told of these rows; None for all others.
+def labelled_quadrants(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64]) -> Tensor | None:
+    """(N,) the quadrants that a network which needs labels is given of these rows; None for all others.
 
     A wrong one is drawn among the three others once for each row of the corpus: were it, say, always the next one, it
     would tell as much as the right one.
     """
-    if not network.sizes.needs_labels:
+    if not network.config.needs_labels:
         return None
-    told = label_quadrant(*corpus.targets[rows].T)
-    if network.sizes.quadrant == "false":
-        told = (told + np.random.default_rng(0).integers(1, 4, len(corpus))[rows]) % 4
-    return torch.from_numpy(told)
+    given = label_quadrant(*corpus.targets[rows].T)
+    if network.config.quadrant_source == "false":
+        given = (given + np.random.default_rng(0).integers(1, 4, len(corpus))[rows]) % 4
+    return torch.from_numpy(given)
 
 
 @torch.inference_mode()
 def latents_of(
     network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device | str
-) -> Latent:
+) -> Latents:
     """Z and Q of these rows' faces as they are."""
-    told = told_quadrants(network, corpus, rows)
+    labelled = labelled_quadrants(network, corpus, rows)
     image = to_input(torch.from_numpy(corpus.images(rows)).to(device))
-    return network.latents(image, None if told is None else told.to(device))
+    return network.latents(image, None if labelled is None else labelled.to(device))
 
 
 @torch.inference_mode()
@@ -64,30 +60,31 @@ def estimate_frames(
     network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device | str
 ) -> NDArray[np.float32]:
     """Base model: (N, 2) valence and arousal in [-1, 1] units of these rows."""
-    return network.estimate(features_of(network, corpus, rows, device)).float().cpu().numpy()
+    x = features_of(network, corpus, rows, device)
+    return network.head(x[:, None]).affect[:, 0].float().cpu().numpy()
 
 
 @torch.inference_mode()
 def estimate_windows(
-    network: AffectNetwork, x: Tensor, runs: Sequence[NDArray[np.int64]], n: int, mode: Windows, batch: int = 512
+    network: AffectNetwork, x: Tensor, segments: Sequence[NDArray[np.int64]], n: int, mode: WindowMode, batch: int = 512
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """S and SA: estimates of frames from windows of n.
+    """Sequence models: estimates of frames from windows of n.
 
     Args:
-        x: (N, F) features. runs: positions in x of each stretch of consecutive frames.
+        x: (N, F) features. segments: positions in x of each segment of consecutive frames.
 
     Returns:
-        (N, 2) estimates, NaN where `tumbling` dropped a frame; and for SA (N, n - 1) attention: [i, j] is the weight
-        that frame i gives to the state j + 1 frames before it, NaN where there is none.
+        (N, 2) estimates, NaN where `tumbling` dropped a frame; and for a head that attends (N, n - 1) attention: [i, j]
+        is the weight that frame i gives to the state j + 1 frames before it, NaN where there is none.
     """
     network.eval()
-    attends = network.variant.kind == "SA"
+    attends = network.head.attends
     out = np.full((len(x), 2), np.nan, np.float32)
     attention = np.full((len(x), n - 1), np.nan, np.float32) if attends else None
-    for length, index in _grouped(runs, n, mode):
+    for length, index in _grouped(segments, n, mode):
         for i in range(0, len(index), batch):
             part = index[i : i + batch]
-            got = network.recur(x[torch.from_numpy(part).to(x.device)])
+            got = network.head(x[torch.from_numpy(part).to(x.device)])
             # a sliding window speaks for its last frame, a tumbling one for all of its frames
             steps = range(length) if mode == "tumbling" else range(length - 1, length)
             for t in steps:
@@ -97,16 +94,16 @@ def estimate_windows(
     return out, attention
 
 
-def _grouped(runs: Sequence[NDArray[np.int64]], n: int, mode: Windows) -> list[tuple[int, NDArray[np.int64]]]:
+def _grouped(segments: Sequence[NDArray[np.int64]], n: int, mode: WindowMode) -> list[tuple[int, NDArray[np.int64]]]:
     """Windows of one length together: (length, (windows, length) positions)."""
     by_length: dict[int, list[NDArray[np.int64]]] = {}
-    for run in runs:
+    for segment in segments:
         if mode == "tumbling":
-            for start in windows.tumbling(len(run), n):
-                by_length.setdefault(n, []).append(run[start : start + n])
+            for start in windows.tumbling(len(segment), n):
+                by_length.setdefault(n, []).append(segment[start : start + n])
         else:
-            for end in range(1, len(run) + 1):
-                window = run[max(0, end - n) : end]
+            for end in range(1, len(segment) + 1):
+                window = segment[max(0, end - n) : end]
                 by_length.setdefault(len(window), []).append(window)
     return [(length, np.stack(group)) for length, group in sorted(by_length.items())]
 

@@ -3,25 +3,23 @@
 from typing import Any
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.core.files import fingerprint, versions
 from anclaf.core.progress import Progress
-from anclaf.evaluation.estimate import estimate_windows
+from anclaf.evaluation.estimate import estimate_frames, estimate_windows
 from anclaf.evaluation.scores import refuse_leak
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import SPEC, load_model, load_spec, save_model
-from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
-from anclaf.training.fresh import FreshLatents
-from anclaf.training.history import History
-from anclaf.training.latents import LatentCache, write_latents
+from anclaf.training.latents import FreshLatents, LatentCache, features_from, write_latents
+from anclaf.training.metric_log import MetricLog
 from anclaf.training.stage1 import train_base
-from anclaf.training.stage2 import features_from, train_recurrent
+from anclaf.training.stage2 import train_recurrent
 
 
 def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
@@ -45,15 +43,13 @@ def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
     else:
         if not _is_trained(job):
             if job.variant.kind == "base":
-                trained = train_base(
-                    fabric, fold.corpus, split.train, split.validation, config.sizes, config.stage1, job.folder, show
-                )
+                trained = train_base(fabric, fold.corpus, split, config, job.folder, show)
             else:
                 caches = _latents(fold, job)
                 parent, spec = load_model(fold.folder / job.parents[0])
                 trained = train_recurrent(
                     fabric, fold.corpus, caches["train"], caches["validation"], parent, job.variant, fold.windows,
-                    config.stage2, job.folder, spec.fingerprints["model"], show,
+                    config, job.folder, spec.fingerprints["model"], show,
                 )  # fmt: skip
             _save(fabric, fold, job, *trained)
         _test(fabric, fold, job, show)
@@ -66,19 +62,22 @@ def _is_trained(job: Job) -> bool:
 
 
 def _save(
-    fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork, history: History, known: dict[str, Any]
+    fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork, history: MetricLog, known: dict[str, Any]
 ) -> None:
     """Write the model's folder; it has all that is needed to use the model."""
     split, corpus = fold.split, fold.corpus
     seen = np.concatenate([split.train, split.validation])
     spec = ModelSpec(
-        variant=str(network.variant), sizes=network.sizes, low=corpus.card.low, high=corpus.card.high,
+        variant=str(network.variant), model=network.config, low=corpus.card.low, high=corpus.card.high,
         crop=corpus.card.crop,  # pyright: ignore[reportArgumentType] - written by prepare from the same names
         fps=corpus.card.fps, corpora=(corpus.card.source,), subjects=tuple(sorted(set(corpus.subjects[seen].tolist()))),
         protocol=split.protocol, fold=split.fold,
         fingerprints={"model": job.fingerprint, "corpus": corpus.card.fingerprint, "data": fold.fingerprint},
         versions=versions(),
-        training={"recipe": job.run.recipe, "clips": len(set(corpus.clips[seen].tolist())), **known},
+        training={
+            "recipe": job.run.recipe, "overrides": dict(job.run.overrides),
+            "clips": len(set(corpus.clips[seen].tolist())), **known,
+        },
     )  # fmt: skip
     if fabric.is_global_zero:
         history.write(job.files.history)
@@ -95,11 +94,7 @@ def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
         refuse_leak(spec, fold.corpus.subjects[rows])
     progress(0, 1, f"{variant}, test")
     if variant.kind == "base":
-        augmentation = fold.run.config.stage1.augmentation
-        source = FreshLatents(network, fold.corpus, rows, 1, augmentation, 0, fabric.device)
-        x = features_from(network, source, fabric.device)
-        with torch.inference_mode():
-            estimate, attention = network.estimate(x).float().cpu().numpy(), None
+        estimate, attention = estimate_frames(network, fold.corpus, rows, fabric.device), None
     else:
         x = features_from(network, _latents(fold, job)["test"], fabric.device)
         segments = fold.corpus.segment_positions(rows)
@@ -116,8 +111,8 @@ def _compare(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
     config = fold.run.config
     parents = {parent: fold.folder / parent for parent in job.parents}
     task = Task(
-        job.name, fabric, fold.corpus, fold.split, config.sizes, config.comparators, job.folder, job.fingerprint,
-        progress, parents,
+        job.name, fabric, fold.corpus, fold.split, config.model, config.comparators, config.seed, job.folder,
+        job.fingerprint, progress, parents,
     )  # fmt: skip
     comparator = COMPARATORS.get(job.name)
     if not comparator.trains:  # others report their own steps
@@ -152,9 +147,9 @@ def _write_latents(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> 
     for part, rows in _rows_of_parts(fold).items():
         identity, folder = _part_fingerprint(job.fingerprint, part), job.folder / part
         if LatentCache.open(folder, rows, identity) is None:
-            views = 1 + config.stage2.views if part == "train" else 1
+            views = 1 + config.stage2.augmented_views if part == "train" else 1
             source = FreshLatents(
-                base, fold.corpus, rows, views, config.stage1.augmentation, config.stage2.seed, fabric.device
+                base, fold.corpus, rows, views, config.stage1.augmentation, config.seed, fabric.device
             )
             for done, total in write_latents(folder, source, identity):
                 progress(done, total, f"latents, {part}")

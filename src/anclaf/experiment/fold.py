@@ -66,22 +66,22 @@ class Fold:
             content = {"name": name, "data": self.fingerprint, "windows": self.windows, "parents": of_parents}
             found[name] = Job(self.run, self.split.fold, name, kind, parents, fingerprint(content | settings))
 
-        sizes = asdict(config.sizes)
+        shared = {"model": asdict(config.model), "seed": config.seed}
         for lesson in lessons:
             name = str(lesson.variant)
             if lesson.parent is None:
-                add(name, "model", {"sizes": sizes, "config": asdict(config.stage1)})
+                add(name, "model", shared | {"config": asdict(config.stage1)})
                 if len(lessons) > 1:
-                    views = {"views": config.stage2.views, "augmentation": asdict(config.stage1.augmentation)}
-                    add(LATENTS, "latents", views | {"seed": config.stage2.seed}, name)
+                    views = {"views": config.stage2.augmented_views, "augmentation": asdict(config.stage1.augmentation)}
+                    add(LATENTS, "latents", views | {"seed": config.seed}, name)
             else:
-                settings = {"sizes": sizes, "config": asdict(config.stage2)}
+                settings = shared | {"config": asdict(config.stage2)}
                 add(name, "model", settings, str(lesson.parent), LATENTS)
         for name in with_needs(comparators):
             comparator = COMPARATORS.get(name)
             if comparator.needs_sequence and not self.corpus.card.fps:
                 continue
-            settings = {"sizes": sizes, "config": asdict(config.comparators)} if comparator.trains else {}
+            settings = shared | {"config": asdict(config.comparators)} if comparator.trains else {}
             add(name, "comparator", settings, *comparator.needs)
         return list(found.values())
 

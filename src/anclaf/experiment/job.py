@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from anclaf.config import Protocol
+from anclaf.config import Protocol, RunConfig
 from anclaf.experiment.run_folder import JobFolder, RunFolder
 from anclaf.models.spec import Variant
-from anclaf.recipes.run import RunConfig
 
 LATENTS = "latents"
 JobKind = Literal["model", "latents", "comparator"]
@@ -35,7 +34,7 @@ class RunSpec:
 
     @property
     def seed(self) -> int:
-        return self.config.stage1.seed
+        return self.config.seed
 
     @property
     def folder(self) -> RunFolder:

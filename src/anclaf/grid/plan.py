@@ -13,7 +13,7 @@ from anclaf.core.errors import ConfigError, StaleError
 from anclaf.core.files import write_json
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import Job, RunSpec
-from anclaf.recipes.run import make_run
+from anclaf.recipes import make_run
 from anclaf.training.curriculum import parse_variants
 
 FILE = "grid.json"

@@ -21,8 +21,8 @@ from anclaf.faces.frames import VideoFrame
 from anclaf.inference.source import CHUNK, Source, ahead, chunks, open_source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
+from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import load_model
-from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 
 
@@ -42,10 +42,10 @@ class AffectEstimator:
                 f"crop={spec.crop} needs the 68 or 49 landmarks of a database, and detectors give five points. "
                 "Use a model that was trained with crop=five-point"
             )
-        if spec.sizes.needs_labels:
+        if spec.model.needs_labels:
             raise ModelError(
-                f"quadrant={spec.sizes.quadrant}: this model is told each frame's quadrant, which a video does not "
-                "say. It is for comparison on a labelled corpus only"
+                f"quadrant_source={spec.model.quadrant_source}: this model is given each frame's quadrant, which a "
+                "video does not tell. It is for comparison on a labelled corpus only"
             )
         self.network, self.spec, self.detector, self.device = network.eval(), spec, detector, torch.device(device)
         self._detecting = Lock()

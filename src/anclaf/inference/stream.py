@@ -18,7 +18,7 @@ from anclaf.faces.detect import Face
 from anclaf.inference.table import NAN, FaceEstimate, Status
 from anclaf.inference.tracks import Sighting, Track, Tracker, appearance_descriptor
 from anclaf.inference.window import FeatureWindow
-from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.anclaf import AffectNetwork, to_input
 from anclaf.models.spec import ModelSpec
 
 _BATCH = 16
@@ -158,7 +158,7 @@ class AffectStream:
         """The faces of a frame. The stream does not change, so that another thread may see the next ones."""
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
             raise ConfigError(f"frame of shape {frame.shape} and type {frame.dtype}; expected (H, W, 3) uint8 RGB")
-        size = self._spec.sizes.image_size
+        size = self._spec.model.image_size
         seen = []
         for face in self._detect(frame):
             matrix = align.crop_matrix(face.points, size)
@@ -217,13 +217,12 @@ class AffectStream:
         """Run the networks once on faces, and the recurrent part on the windows that end at each."""
         network, spec, device = self._network, self._spec, self._device
         crops = np.stack([person.face.crop for person in clear if person.face is not None])
-        latent = network.latents(to_input(torch.from_numpy(crops).to(device)))
-        x = network.features(latent)
-        quadrants = latent.quadrant.cpu().numpy()
+        latents = network.latents(to_input(torch.from_numpy(crops).to(device)))
+        x = network.features(latents)
+        quadrants = latents.q.cpu().numpy()
         if spec.parsed_variant.kind == "base":
-            return [
-                _Affect(*value, True, ()) for value in zip(network.estimate(x).cpu().numpy(), quadrants, strict=True)
-            ]
+            affect = network.head(x[:, None]).affect[:, 0].cpu().numpy()
+            return [_Affect(*value, True, ()) for value in zip(affect, quadrants, strict=True)]
         windows, full = [], []
         for person, feature in zip(clear, x, strict=True):
             window = self._window(person.track)
@@ -233,7 +232,7 @@ class AffectStream:
         for length in set(map(len, windows)):
             # windows of one length together: the weights are read once for all of them
             rows = [i for i, window in enumerate(windows) if len(window) == length]
-            got = network.recur(torch.stack([torch.stack(windows[i]) for i in rows]))
+            got = network.head(torch.stack([torch.stack(windows[i]) for i in rows]))
             values = got.affect[:, -1].cpu().numpy()
             weights = [()] * len(rows)
             if self._options.attention and got.attention is not None:

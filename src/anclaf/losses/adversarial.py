@@ -4,17 +4,16 @@ Shapes: B images, p side of D's real/fake map (logits, or scores of a critic).
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-Adversary = Literal["gan", "wgan-gp", "none"]
+from anclaf.config import AdversarialLoss
 
 
-def discriminator_loss(kind: Adversary, real_map: Tensor, fake_map: Tensor) -> Tensor:
-    """What D makes small.
+def discriminator_loss(kind: AdversarialLoss, real_map: Tensor, fake_map: Tensor) -> Tensor:
+    """The loss of D.
 
     gan: -log D(I) - log(1 - D(G(Ĩ))), Eq. 9. wgan-gp: -D(I) + D(G(Ĩ)) (Gulrajani et al. 2017), to which the trainer
     adds `gradient_penalty`. Each is averaged over images and over the map. none: 0, without a gradient.
@@ -30,8 +29,8 @@ def discriminator_loss(kind: Adversary, real_map: Tensor, fake_map: Tensor) -> T
     return _full(fake_map).mean() - _full(real_map).mean()
 
 
-def generator_loss(kind: Adversary, fake_map: Tensor) -> Tensor:
-    """What G makes small.
+def generator_loss(kind: AdversarialLoss, fake_map: Tensor) -> Tensor:
+    """The loss of G.
 
     gan: -log D(G(Ĩ)). Deviation: Eq. 9 has log(1 - D(G(Ĩ))), whose gradient vanishes while D wins; this is the
     non-saturating form of Goodfellow et al. 2014 with the same fixed point. wgan-gp: -D(G(Ĩ)). none: 0,
@@ -76,5 +75,5 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def _full(values: Tensor) -> Tensor:
-    """Half precision to float32."""
+    """At least float32."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -25,33 +25,33 @@ class ClassWeights:
         return torch.stack([table[d][index[..., d]] for d in range(2)], -1)
 
 
-def class_weights(target: NDArray, bins: int = 10, limit: float = 10.0) -> ClassWeights:
+def class_weights(target: NDArray, bins: int = 10, max_weight: float = 10.0) -> ClassWeights:
     """Weights inversely proportional to how often a label's bin occurs, with mean 1 over these frames.
 
     Args:
         target: (N, 2) valence, arousal in [-1, 1] of the training frames.
         bins: equal parts of [-1, 1], the upper edge belonging to the next ("discretised by a value of 10", §3.3).
-        limit: no bin weighs more than this many times the mean before the last scaling to mean 1, for one odd frame
-            must not rule a batch. A bin without training frames weighs as much as the heaviest that has some.
+        max_weight: no bin weighs more than this many times the mean before the last scaling to mean 1, for one odd
+            frame must not rule a batch. A bin without training frames weighs as much as the heaviest that has some.
 
     Deviation: the paper's text calls f_i the number of instances, which would favour common labels; "crucial in cases
     of large imbalance" can only mean its inverse.
 
     Raises:
-        ConfigError: no frames, not (N, 2), or bins or limit below 1.
+        ConfigError: no frames, not (N, 2), or bins or max_weight below 1.
     """
     target = np.asarray(target, np.float64)
     if target.ndim != 2 or target.shape[1] != 2 or len(target) == 0:
         raise ConfigError(f"class weights: got labels of shape {target.shape}; expected (N, 2), N > 0")
-    if bins < 1 or not limit >= 1:
-        raise ConfigError(f"class weights: got bins={bins}, limit={limit}; expected both to be 1 or more")
+    if bins < 1 or not max_weight >= 1:
+        raise ConfigError(f"class weights: got bins={bins}, max_weight={max_weight}; expected both to be 1 or more")
     unit = ClassWeights(torch.arange(bins).expand(2, bins))
     index = unit.of(torch.from_numpy(target)).numpy()
     table = np.empty((2, bins))
     for dimension in range(2):
         count = np.bincount(index[:, dimension], minlength=bins)
         present = count > 0
-        weight = np.minimum(len(target) / (present.sum() * np.maximum(count, 1)), limit)
+        weight = np.minimum(len(target) / (present.sum() * np.maximum(count, 1)), max_weight)
         weight[~present] = weight[present].max()
         table[dimension] = weight * len(target) / (weight * count).sum()
     return ClassWeights(torch.from_numpy(table).float())

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from anclaf.config import AttentionConfig, LstmConfig, ModelConfig
 from anclaf.core.errors import AnclafError, ModelError
 from anclaf.core.files import atomic_path, write_json
-from anclaf.models.network import AffectNetwork
-from anclaf.models.spec import SPEC_VERSION, ModelSpec, Sizes
+from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.spec import SPEC_VERSION, ModelSpec
 
 WEIGHTS, SPEC = "model.safetensors", "model.json"
 
@@ -27,31 +29,12 @@ def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
 
 
 def load_spec(folder: Path) -> ModelSpec:
-    """Read `model.json`.
+    """Read `model.json`, of this version of the format or of the first.
 
     Raises:
         ModelError: no model here, damaged JSON, an unknown spec version, or a field missing or unknown.
     """
-    path = Path(folder) / SPEC
-    if not path.is_file():
-        raise ModelError(f"{folder}: no {SPEC} here; expected a model folder such as RUN/fold0/SA-8")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error}); copy the model folder again") from error
-    version = content.get("spec_version") if isinstance(content, dict) else None
-    if version != SPEC_VERSION:
-        raise ModelError(
-            f"{path}: spec version {version!r}; this anclaf reads version {SPEC_VERSION}. Use the anclaf that wrote it"
-        )
-    try:
-        content["sizes"] = Sizes(**content["sizes"])
-        content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
-        spec = ModelSpec(**content)
-        _ = spec.parsed_variant, spec.scale
-    except (TypeError, KeyError, AnclafError) as error:
-        raise ModelError(f"{path}: not a model's spec ({error}); copy the model folder again") from error
-    return spec
+    return _load_spec(folder)[0]
 
 
 def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[AffectNetwork, ModelSpec]:
@@ -61,7 +44,7 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         ModelError: as `load_spec`; or the weights are missing, truncated, of another network, or not safetensors.
     """
     folder = Path(folder)
-    spec = load_spec(folder)
+    spec, version = _load_spec(folder)
     path = folder / WEIGHTS
     if not path.is_file():
         pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".pt", ".pth", ".pkl", ".bin", ".ckpt"})
@@ -73,7 +56,9 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         raise ModelError(
             f"{path}: not a whole safetensors file ({error}); a pickle is never loaded. Copy the file again"
         ) from error
-    network = AffectNetwork(spec.sizes, spec.parsed_variant)
+    if version == 1:
+        weights = _weights_of_version_1(weights)
+    network = AffectNetwork(spec.model, spec.parsed_variant)
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     got = {name: tuple(value.shape) for name, value in weights.items()}
     if expected != got:
@@ -83,3 +68,51 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         )
     network.load_state_dict(weights)
     return network.eval().to(device), spec
+
+
+def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
+    """The spec, and the version of the format that it was written in."""
+    path = Path(folder) / SPEC
+    if not path.is_file():
+        raise ModelError(f"{folder}: no {SPEC} here; expected a model folder such as RUN/fold0/SA-8")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error}); copy the model folder again") from error
+    version = content.get("spec_version") if isinstance(content, dict) else None
+    if version not in (1, SPEC_VERSION):
+        raise ModelError(
+            f"{path}: spec version {version!r}; this anclaf reads versions 1 and {SPEC_VERSION}. "
+            "Use the anclaf that wrote it"
+        )
+    try:
+        model = model_of_version_1(content.pop("sizes")) if version == 1 else ModelConfig.from_json(content["model"])
+        content |= {"model": model, "spec_version": SPEC_VERSION}
+        content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
+        spec = ModelSpec(**content)
+        _ = spec.parsed_variant, spec.scale
+    except (TypeError, KeyError, AnclafError) as error:
+        raise ModelError(f"{path}: not a model's spec ({error}); copy the model folder again") from error
+    return spec, version
+
+
+def model_of_version_1(sizes: dict[str, Any]) -> ModelConfig:
+    """The configuration of a `model.json` of version 1, which called it sizes."""
+    return ModelConfig(
+        image_size=sizes["image_size"],
+        g_width=sizes["generator"],
+        d_width=sizes["discriminator"],
+        c_width=sizes["combiner"],
+        quadrant_source=sizes["quadrant"],
+        lstm=LstmConfig(sizes["hidden"], sizes["motion"]),
+        attention=AttentionConfig(sizes["attention_score"], sizes["attention_divide"], sizes["attention_cell"]),
+    )
+
+
+def _weights_of_version_1(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Version 1 called the head `affect` in the base model and `recurrent` in the others."""
+    renamed = {}
+    for name, value in weights.items():
+        first, _, rest = name.partition(".")
+        renamed[{"affect": "head.affect", "recurrent": "head"}.get(first, first) + f".{rest}"] = value
+    return renamed

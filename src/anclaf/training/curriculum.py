@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from anclaf.config import LENGTHS
 from anclaf.core.errors import ConfigError
-from anclaf.models.spec import LENGTHS, Variant
+from anclaf.models.spec import Variant, variant_order
 
 
 @dataclass(frozen=True)
@@ -18,32 +19,49 @@ class Lesson:
 def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS, curriculum: bool = True) -> list[Lesson]:
     """The models wanted and all that they start from, parents first.
 
+    A kind whose head names another in `starts_from` (SA: S) starts from the model of that kind with the same window;
+    any other goes through the windows by itself, from the base model.
+
     Args:
         variants: those wanted.
         lengths: the curriculum's windows; a wanted length that is not among them is added.
-        curriculum: False: each S-n starts from the base model, and only the lengths wanted are trained.
+        curriculum: False: each model of such a kind starts from the base model; only the lengths wanted are trained.
 
     Raises:
         ConfigError: nothing is wanted.
     """
-    wanted = list(variants)
-    if not wanted:
+    needed = list(variants)
+    if not needed:
         raise ConfigError("no variants: expected some of base, S-n, SA-n")
-    longest = max(v.n for v in wanted)
-    on_the_way = {n for n in lengths if n <= longest} if curriculum else set()
-    steps = sorted(on_the_way | {v.n for v in wanted if v.kind != "base"})
-    lessons = [Lesson(Variant("base"), None)]
-    parent = lessons[0].variant
-    for n in steps:
-        lessons.append(Lesson(Variant("S", n), parent))
-        if curriculum:
-            parent = lessons[-1].variant
-    attending = sorted({v.n for v in wanted if v.kind == "SA"})
-    return lessons + [Lesson(Variant("SA", n), Variant("S", n)) for n in attending]
+    for variant in needed:  # grows while it is gone through
+        start = None if variant.kind == "base" else variant.head.starts_from
+        if start is not None and Variant(start, variant.n) not in needed:
+            needed.append(Variant(start, variant.n))
+    base = Variant("base")
+    lessons = [Lesson(base, None)]
+    sequential = sorted({v for v in needed if v.kind != "base"}, key=lambda v: variant_order(str(v)))
+    own = [v for v in sequential if v.head.starts_from is None]
+    for kind in dict.fromkeys(v.kind for v in own):
+        windows = {v.n for v in own if v.kind == kind}
+        on_the_way = {n for n in lengths if n <= max(windows)} if curriculum else set()
+        parent = base
+        for n in sorted(windows | on_the_way):
+            lessons.append(Lesson(Variant(kind, n), parent))
+            if curriculum:
+                parent = lessons[-1].variant
+    waiting = [v for v in sequential if v not in own]
+    while waiting:
+        done = {lesson.variant for lesson in lessons}
+        ready = [v for v in waiting if Variant(v.head.starts_from or "", v.n) in done]
+        if not ready:
+            raise ConfigError(f"variant {waiting[0]}: what it starts from leads back to itself")
+        lessons += [Lesson(v, Variant(v.head.starts_from or "", v.n)) for v in ready]
+        waiting = [v for v in waiting if v not in ready]
+    return lessons
 
 
 def parse_variants(text: str, lengths: Sequence[int] = LENGTHS) -> list[Variant]:
-    """`all`, or names with commas between: `base,S-8,SA-8`."""
+    """`all` (base, S-n and SA-n of these lengths), or names with commas between: `base,S-8,SA-8`."""
     if text == "all":
-        return [Variant("base"), *(Variant(kind, n) for kind in ("S", "SA") for n in lengths)]  # type: ignore[arg-type]
+        return [Variant("base"), *(Variant(kind, n) for kind in ("S", "SA") for n in lengths)]
     return [Variant.parse(name.strip()) for name in text.split(",")]

@@ -16,11 +16,19 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from torch import Tensor
 
+from anclaf.config import AugmentationConfig
 from anclaf.core.errors import StaleError
 from anclaf.core.files import atomic_path, write_json
+from anclaf.core.seeds import Purpose, seed_of
+from anclaf.data import augmentation
+from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.estimate import labelled_quadrants
+from anclaf.models.anclaf import AffectNetwork, Latents, to_input
 
 
 class LatentSource(Protocol):
@@ -30,12 +38,12 @@ class LatentSource(Protocol):
     views: int
 
     def read(self, view: int, positions: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
-        """(B, c, p, p) Z and (B, 4) Q; positions are places in `rows`."""
+        """(B, c, p, p) Z and (B, 4) Q; positions are indices into `rows`."""
         ...
 
 
 class LatentCache:
-    """Latents of some rows of a prepared corpus, opened for reading. Positions are places in `rows`."""
+    """Latents of some rows of a prepared corpus, opened for reading. Positions are indices into `rows`."""
 
     def __init__(self, folder: Path, rows: NDArray[np.int64], views: int):
         self.rows, self.views = rows, views
@@ -90,3 +98,51 @@ def write_latents(folder: Path, source: LatentSource, fingerprint: str, batch: i
                 yield view * count + stop, count * source.views
             del z_file, q_file
     write_json(folder / "latents.json", {"fingerprint": fingerprint, "views": source.views, "frames": count})
+
+
+class FreshLatents:
+    """A `LatentSource` that computes from the images whenever it is asked: what the cache is filled from.
+
+    View 0 is the plain face; in view v > 0 all frames of a clip share one augmentation.
+    """
+
+    def __init__(
+        self,
+        network: AffectNetwork,
+        corpus: PreparedCorpus,
+        rows: NDArray[np.int64],
+        views: int,
+        config: AugmentationConfig,
+        seed: int,
+        device: torch.device | str,
+    ):
+        self.network, self.corpus, self.rows, self.views = network.eval(), corpus, rows, views
+        self.config, self.seed, self.device = config, seed, device
+        names, self._clip = np.unique(corpus.clips[rows], return_inverse=True)
+        self._clips = len(names)
+
+    @torch.inference_mode()
+    def read(self, view: int, positions: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(B, c, p, p) Z and (B, 4) Q of these positions."""
+        images = to_input(torch.from_numpy(self.corpus.images(self.rows[positions])))
+        if view > 0:
+            per_clip = torch.Generator().manual_seed(seed_of(self.seed, Purpose.VIEW_CHANGES, view))
+            changes = augmentation.draw(self._clips, self.config, per_clip)
+            noise = torch.Generator().manual_seed(seed_of(self.seed, Purpose.VIEW_NOISE, view, int(positions[0])))
+            images = augmentation.apply(images, changes[torch.from_numpy(self._clip[positions])], noise)
+        labelled = labelled_quadrants(self.network, self.corpus, self.rows[positions])
+        latents = self.network.latents(images.to(self.device), None if labelled is None else labelled.to(self.device))
+        return latents.z.float().cpu().numpy(), latents.q.float().cpu().numpy()
+
+
+@torch.inference_mode()
+def features_from(network: AffectNetwork, source: LatentSource, device: torch.device | str, batch: int = 512) -> Tensor:
+    """(N, F) x of all positions of a source, in its plain view."""
+    network.eval()
+    parts = []
+    for start in range(0, len(source.rows), batch):
+        z, q = source.read(0, np.arange(start, min(start + batch, len(source.rows))))
+        latents = Latents(torch.from_numpy(z).to(device).float(), torch.from_numpy(q).to(device).float())
+        parts.append(network.features(latents))
+    network.train()
+    return torch.cat(parts)

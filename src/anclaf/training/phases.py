@@ -1,4 +1,7 @@
-"""Adversarial training as a list of phases, run by one uniform loop: a further network needs no new branch."""
+"""A training step as a list of phases, run by one uniform loop: a further network needs no new branch.
+
+Several processes train as if they were one: each takes its part of the same batch, statistics are of the whole batch.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,18 +14,19 @@ from torch import Tensor, nn
 from anclaf.core.errors import TrainingError
 
 Batch = TypeVar("Batch")
+Terms = dict[str, Tensor]
+"""Named scalars of a phase; the one named `loss` is minimised."""
 
 
 @dataclass(frozen=True)
 class Phase(Generic[Batch]):
     """One update of some parameters.
 
-    loss: batch -> named scalars; the one named `loss` is made small. trained: the parameters that move.
-    interval: the phase runs at every interval-th step.
+    loss: batch -> terms. trained: the parameters that move. interval: the phase runs at every interval-th step.
     """
 
     name: str
-    loss: Callable[[Batch], dict[str, Tensor]]
+    loss: Callable[[Batch], Terms]
     trained: Sequence[nn.Parameter]
     optimizer: torch.optim.Optimizer
     interval: int = 1
@@ -55,7 +59,7 @@ def run_phases(fabric: Fabric, phases: Sequence[Phase[Batch]], batch: Batch, ste
         gradients = torch.autograd.grad(terms["loss"], list(phase.trained), allow_unused=True)
         for parameter, gradient in zip(phase.trained, gradients, strict=True):
             parameter.grad = gradient
-        _average(fabric, phase.trained)
+        _average_gradients(fabric, phase.trained)
         if phase.clip_norm is not None:
             nn.utils.clip_grad_norm_(phase.trained, phase.clip_norm)
         phase.optimizer.step()
@@ -63,7 +67,7 @@ def run_phases(fabric: Fabric, phases: Sequence[Phase[Batch]], batch: Batch, ste
     return losses
 
 
-def _average(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
+def _average_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
     if fabric.world_size == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -73,21 +77,34 @@ def _average(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
         gradient.copy_(piece.view_as(gradient))
 
 
-def set_rate(phases: Sequence[Phase[Any]], factor: float) -> None:
+def local(fabric: Fabric, value: Tensor) -> Tensor:
+    """This process's part of a batch that every process has drawn, on its device."""
+    return value[fabric.global_rank :: fabric.world_size].to(fabric.device)
+
+
+def gather(fabric: Fabric, value: Tensor) -> Tensor:
+    """The whole batch from every process's part (in another order), with gradients."""
+    if fabric.world_size == 1:
+        return value
+    gathered: Any = fabric.all_gather(value, sync_grads=True)
+    return gathered.flatten(0, 1)
+
+
+def scale_lr(phases: Sequence[Phase[Any]], factor: float) -> None:
     """Learning rate of every parameter group: the one its optimiser was made with, times the schedule's factor."""
     for phase in phases:
         for group in phase.optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
-def cosine(step: int, steps: int, warmup: int) -> float:
-    """Schedule: a linear rise over `warmup` steps, then half a cosine down to 0."""
-    rise = min(1.0, (step + 1) / max(1, warmup))
+def cosine(step: int, steps: int, warmup_steps: int) -> float:
+    """Schedule: a linear rise over `warmup_steps`, then half a cosine down to 0."""
+    rise = min(1.0, (step + 1) / max(1, warmup_steps))
     return rise * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / steps))))
 
 
 @torch.no_grad()
-def follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+def update_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Running average of weights: averaged = decay * averaged + (1 - decay) * network."""
     for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         mean.lerp_(value, 1 - decay)

@@ -1,8 +1,12 @@
-"""Stage 1: G, D and C together, adversarially (Eq. 9). The result is the base model, ANCLaF."""
+"""Stage 1: G, D and C together, adversarially (Eq. 9). The result is the base model, ANCLaF.
 
+One iteration, from top to bottom: `Stage1.draw` (I, Ĩ, G(Ĩ)), then the phases D, G and C, each with its loss.
+"""
+
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,159 +15,244 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from anclaf.config import RunConfig, Stage1Config
 from anclaf.core.files import fingerprint
 from anclaf.core.labels import label_quadrant
 from anclaf.core.progress import Progress, silent
+from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data import augmentation
+from anclaf.data.distortion import distort
+from anclaf.data.folds import Split
+from anclaf.data.sampling import check_frames, draw_frames
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import estimate_frames, told_quadrants
+from anclaf.evaluation.estimate import agreement_score, estimate_frames, labelled_quadrants
+from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_weights import ClassWeights, class_weights
-from anclaf.models.network import AffectNetwork, Latent
-from anclaf.models.spec import Sizes, Variant
-from anclaf.training.adversarial import AdversarialBatch, AdversarialLosses
-from anclaf.training.course import Course
-from anclaf.training.distributed import gather, local
-from anclaf.training.frames import draw_frames, refuse_unfit, train_frames
-from anclaf.training.history import History
-from anclaf.training.phases import Phase
-from anclaf.training.seeds import seed_of
-from anclaf.training.stage1_config import Stage1Config
+from anclaf.losses.class_weights import class_weights
+from anclaf.losses.terms import TermInput, make_terms
+from anclaf.models.anclaf import AffectNetwork, Discriminator, Generator, Latents
+from anclaf.models.spec import Variant
+from anclaf.training.metric_log import MetricLog
+from anclaf.training.phases import Phase, Terms, gather, local
+from anclaf.training.trainer import Networks, Schedule, Trainer
 
 
-@dataclass
-class _Batch(AdversarialBatch):
-    """quadrant, told: (B,), of the label, and what C is told of it if it is; landmarks: (B, P, 2) or None."""
-
-    quadrant: Tensor
-    told: Tensor | None
-    landmarks: Tensor | None
-
-
-class _Batches:
-    """The batch of each step, a function of (seed, step) alone."""
-
-    def __init__(
-        self,
-        corpus: PreparedCorpus,
-        rows: NDArray[np.int64],
-        network: AffectNetwork,
-        config: Stage1Config,
-        fabric: Fabric,
-    ):
-        self.corpus, self.rows, self.network, self.config, self.fabric = corpus, rows, network, config, fabric
-        self.weights: ClassWeights = class_weights(corpus.targets[rows], limit=config.class_limit)
-        has_landmarks = config.landmarks > 0 and np.isfinite(corpus.crop_landmarks[rows]).all()
-        self.points = corpus.crop_landmarks.shape[1] if has_landmarks else 0
-
-    def __call__(self, step: int) -> _Batch:
-        corpus, fabric = self.corpus, self.fabric
-        drawn = draw_frames(corpus, self.rows[:, None], self.config, step)
-        landmarks = None
-        if self.points:
-            points = torch.from_numpy(corpus.crop_landmarks[drawn.rows])
-            landmarks = augmentation.move_points(points, drawn.changes, augmentation.mirrored_points(self.points))
-        told = told_quadrants(self.network, corpus, drawn.rows)
-        return _Batch.of(
-            fabric,
-            drawn,
-            self.weights.of(drawn.target),
-            self.network.generator,
-            self.config.distortion,
-            quadrant=local(fabric, torch.from_numpy(label_quadrant(*drawn.target.numpy().T))),
-            told=None if told is None else local(fabric, told),
-            landmarks=None if landmarks is None else local(fabric, landmarks),
-        )
-
-
-@dataclass(frozen=True)
-class _CombinerLoss:
-    """C's phase: L_afc (Eq. 10); its gradient reaches G's encoder through Z, not through Q."""
+class Trained(NamedTuple):
+    """network: with the best weights, in evaluation mode. log: losses over time. summary: best step, seconds…"""
 
     network: AffectNetwork
-    pointer: nn.Linear | None
-    config: Stage1Config
-    fabric: Fabric
-
-    def __call__(self, batch: _Batch) -> dict[str, Tensor]:
-        network = self.network
-        latent = network.generator.encode(batch.image)
-        with torch.no_grad():
-            seen = network.quadrant(batch.image, latent, batch.told)
-        x = network.features(Latent(latent, seen))
-        estimate = network.estimate(functional.dropout(x, self.config.dropout))
-        # the statistics are of the whole batch, whatever the number of processes
-        estimate, target, weight = (gather(self.fabric, v) for v in (estimate, batch.target, batch.weight))
-        terms = affect_loss(estimate, target, weight)
-        loss = terms.total
-        named = {"affect": terms.total, "rmse": terms.rmse, "cor": terms.cor, "ccc": terms.ccc, "icc": terms.icc}
-        if self.pointer is not None and batch.landmarks is not None:
-            pointed = self.pointer(x).view(batch.landmarks.shape)
-            named["landmarks"] = functional.l1_loss(pointed, batch.landmarks)
-            loss = loss + self.config.landmarks * named["landmarks"]
-        return {"loss": loss, **named}
+    log: MetricLog
+    summary: dict[str, Any]
 
 
 def train_base(
-    fabric: Fabric,
-    corpus: PreparedCorpus,
-    train: NDArray[np.int64],
-    validation: NDArray[np.int64],
-    sizes: Sizes,
-    config: Stage1Config,
-    folder: Path,
-    progress: Progress = silent,
-) -> tuple[AffectNetwork, History, dict[str, Any]]:
+    fabric: Fabric, corpus: PreparedCorpus, split: Split, config: RunConfig, folder: Path, progress: Progress = silent
+) -> Trained:
     """Train the base model, or go on where a killed run stopped.
 
     Args:
-        train, validation: rows of the corpus. The weights with the best mean CCC on `validation` are kept.
+        split: the weights with the best mean CCC on its validation rows are kept.
         folder: where `checkpoint.safetensors` lives while training.
-
-    Returns the network with the best weights, the losses over time, and what is worth knowing (best step, seconds).
 
     Raises:
         StaleError: `folder` holds a checkpoint of other settings or data.
         TrainingError: a loss is not finite, or there are fewer training frames than a batch.
     """
-    refuse_unfit(corpus, train, sizes, config.batch)
-    torch.manual_seed(seed_of(config.seed, 0))
-    network = AffectNetwork(sizes, Variant("base"))
-    batches = _Batches(corpus, train, network, config, fabric)
-    pointer = nn.Linear(network.combiner.features, 2 * batches.points) if batches.points else None
-    averaged = AffectNetwork(sizes, Variant("base"))
-    best = AffectNetwork(sizes, Variant("base"))
-    for module in (network, averaged, best, *([pointer] if pointer else [])):
-        module.to(fabric.device)
-    phases = _phases(network, pointer, config, fabric)
-    others: dict[str, nn.Module] = {"pointer": pointer} if pointer is not None else {}
-    optimizers = {phase.name: phase.optimizer for phase in phases}
-    mark = fingerprint(
-        {"config": asdict(config), "sizes": asdict(sizes), "corpus": corpus.card.fingerprint, "train": train.tolist()}
+    settings = config.stage1
+    check_frames(corpus, split.train, config.model, settings.batch_size)
+    torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
+    stage = Stage1(fabric, corpus, split.train, config)
+    averaged, best = (AffectNetwork(config.model, Variant("base")).to(fabric.device) for _ in range(2))
+    truth = corpus.targets[split.validation]
+
+    def validate() -> dict[str, float]:
+        return agreement_score(estimate_frames(averaged, corpus, split.validation, fabric.device), truth)
+
+    identity = {
+        "config": asdict(settings), "seed": config.seed, "model": asdict(config.model),
+        "corpus": corpus.card.fingerprint, "train": split.train.tolist(),
+    }  # fmt: skip
+    networks = Networks(stage.network, averaged, best)
+    trainer = Trainer(
+        fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, stage.phases(),
+        stage1_schedule(settings, config.seed),
+    )  # fmt: skip
+    summary = trainer.fit(stage.draw, validate, "base", progress)
+    speed = round(settings.steps * settings.batch_size / max(summary["seconds"], 1e-9), 1)
+    return Trained(best.eval(), trainer.log, summary | {"frames_per_second": speed})
+
+
+def stage1_schedule(config: Stage1Config, seed: int) -> Schedule:
+    """Validation at every so many steps and at the last."""
+    return Schedule(
+        config.steps,
+        config.warmup_steps,
+        config.ema_decay,
+        config.checkpoint_every,
+        evaluate=lambda done: done % config.evaluate_every == 0 or done == config.steps,
+        dropout_seed=lambda step: seed_of(seed, Purpose.STAGE1_DROPOUT, step),
     )
-    course = Course(fabric, folder, mark, network, averaged, best, others, optimizers, config.average)
-
-    def validate() -> NDArray[np.float32]:
-        return estimate_frames(averaged, corpus, validation, fabric.device)
-
-    truth = corpus.targets[validation]
-    train_frames(fabric, course, phases, batches, validate, truth, config, "stage 1, base", progress)
-    known = course.end()
-    speed = round(config.steps * config.batch / max(known["seconds"], 1e-9), 1)
-    return best.eval(), course.history, known | {"frames_per_second": speed}
 
 
-def _phases(
-    network: AffectNetwork, pointer: nn.Linear | None, config: Stage1Config, fabric: Fabric
-) -> list[Phase[_Batch]]:
-    def quadrants(judged: Tensor, batch: _Batch) -> Tensor:
-        return functional.cross_entropy(judged, batch.quadrant)
+@dataclass
+class Stage1Batch:
+    """This process's part of a step, B frames.
 
-    assert network.affect is not None
-    c = [*network.generator.encoder.parameters(), *network.combiner.parameters(), *network.affect.parameters()]
-    if pointer is not None:
-        c += list(pointer.parameters())
-    loss = _CombinerLoss(network, pointer, config, fabric)
-    optimizer = torch.optim.AdamW(c, config.rate, weight_decay=config.decay)
-    adversarial = AdversarialLosses(network.generator, network.discriminator, quadrants, "quadrant", config)
-    return [*adversarial.phases(), Phase("C", loss, c, optimizer, clip_norm=5.0)]
+    image: I (B, 3, S, S). cleaned: G(Ĩ) (B, 3, S, S), and u: (B, 1, 1, 1) uniform in [0, 1]; None in steps in which D
+    and G are not updated. target, weight: (B, 2), θ and f_i/F. quadrant: (B,), of the label. labelled: (B,), what C is
+    given of it, if it is. landmarks: (B, P, 2) on the crop in [-1, 1], or None.
+    """
+
+    image: Tensor
+    cleaned: Tensor | None
+    u: Tensor | None
+    target: Tensor
+    weight: Tensor
+    quadrant: Tensor
+    labelled: Tensor | None
+    landmarks: Tensor | None
+
+
+class Stage1:
+    """One iteration of stage 1 (Eq. 9): its batch, its three losses, and their phases."""
+
+    def __init__(self, fabric: Fabric, corpus: PreparedCorpus, rows: NDArray[np.int64], config: RunConfig):
+        self.fabric, self.corpus, self.rows, self.run, self.config = fabric, corpus, rows, config, config.stage1
+        self.network = AffectNetwork(config.model, Variant("base"))
+        self.class_weights = class_weights(corpus.targets[rows], max_weight=self.config.max_class_weight)
+        self.points = corpus.crop_landmarks.shape[1] if np.isfinite(corpus.crop_landmarks[rows]).all() else 0
+        self.terms = make_terms(self.config.terms, self.network.combiner.features, self.points)
+        self.network.to(fabric.device)
+        self.terms.to(fabric.device)
+
+    def draw(self, step: int) -> Stage1Batch:
+        """The batch of a step, a function of (seed, step) alone: I, changed, and G(Ĩ) of its distortion."""
+        corpus, fabric, config = self.corpus, self.fabric, self.config
+        frames = draw_frames(corpus, self.rows[:, None], config.batch_size, config.augmentation, self.run.seed, step)
+        cleaned = u = landmarks = None
+        if step % config.adversarial_interval == 0:
+            cleaned, u = clean(fabric, self.network.generator, frames.image, frames.rng, config)
+        if self.points and len(self.terms):
+            points = torch.from_numpy(corpus.crop_landmarks[frames.rows])
+            points = augmentation.move_points(points, frames.changes, augmentation.mirrored_points(self.points))
+            landmarks = local(fabric, points)
+        labelled = labelled_quadrants(self.network, corpus, frames.rows)
+        return Stage1Batch(
+            local(fabric, frames.image),
+            cleaned,
+            u,
+            local(fabric, frames.target),
+            local(fabric, self.class_weights.of(frames.target)),
+            quadrant=local(fabric, torch.from_numpy(label_quadrant(*frames.target.numpy().T))),
+            labelled=None if labelled is None else local(fabric, labelled),
+            landmarks=landmarks,
+        )
+
+    def d_loss(self, batch: Stage1Batch) -> Terms:
+        """D: real on I, fake on G(Ĩ); the quadrant of I's label."""
+        return d_loss(self.network.discriminator, batch, self._quadrants(batch), "quadrant", self.config)
+
+    def g_loss(self, batch: Stage1Batch) -> Terms:
+        """G: fool D, give back I, keep the quadrant visible."""
+        return g_loss(self.network.discriminator, batch, self._quadrants(batch), "quadrant", self.config)
+
+    @staticmethod
+    def _quadrants(batch: Stage1Batch) -> "DTask":
+        return lambda logits: functional.cross_entropy(logits, batch.quadrant)
+
+    def c_loss(self, batch: Stage1Batch) -> Terms:
+        """C: L_afc (Eq. 10) of C(I), and further terms. Its gradient reaches G's encoder through Z, not through Q."""
+        network = self.network
+        z = network.generator.encode(batch.image)
+        with torch.no_grad():
+            q = network.quadrants(batch.image, z, batch.labelled)
+        x = network.features(Latents(z, q))
+        estimate = network.head(x[:, None], self.config.dropout).affect[:, 0]
+        # the statistics are of the whole batch, whatever the number of processes
+        estimate, target, weight = (gather(self.fabric, v) for v in (estimate, batch.target, batch.weight))
+        seen = TermInput(x, batch.landmarks, estimate, target, weight)
+        return c_loss(seen, self.terms, self.config.terms)
+
+    def phases(self) -> list[Phase[Stage1Batch]]:
+        """D, G and C, in the order of their updates."""
+        network, config = self.network, self.config
+        adversarial = adversarial_phases(network.generator, network.discriminator, self.d_loss, self.g_loss, config)
+        c = [*network.generator.encoder.parameters(), *network.combiner.parameters(), *network.head.parameters()]
+        c += list(self.terms.parameters())
+        optimizer = torch.optim.AdamW(c, config.lr, weight_decay=config.weight_decay)
+        return [*adversarial, Phase("C", self.c_loss, c, optimizer, clip_norm=5.0)]
+
+
+DTask = Callable[[Tensor], Tensor]
+"""What D tells of faces beside real or not: its outputs (B, outputs) -> loss. Quadrants, or V and A in AEG-CD."""
+
+
+def clean(
+    fabric: Fabric, generator: Generator, image: Tensor, rng: torch.Generator, config: Stage1Config
+) -> tuple[Tensor, Tensor]:
+    """G(Ĩ) of this process's part of I (B, 3, S, S), made once for D's and G's phases; and u for the penalty."""
+    distorted = local(fabric, distort(image, rng, config.distortion_probability))
+    u = local(fabric, torch.rand(len(image), 1, 1, 1, generator=rng))
+    with fabric.autocast():
+        return generator(distorted), u
+
+
+class AdversarialBatch(Protocol):
+    """What D's and G's losses need of a batch; see `Stage1Batch`."""
+
+    image: Tensor
+    cleaned: Tensor | None
+    u: Tensor | None
+
+
+def d_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, config: Stage1Config) -> Terms:
+    """-log D(I) - log(1 - D(G(Ĩ))) (Eq. 9), or WGAN-GP's, + quadrant_weight * task on I (the term called `name`)."""
+    assert batch.cleaned is not None
+    assert batch.u is not None
+    fake, real = batch.cleaned.detach(), d(batch.image)
+    terms = {
+        "adversarial": discriminator_loss(config.adversarial_loss, real.real, d(fake).real),
+        name: task(real.quadrant),
+    }
+    loss = terms["adversarial"] + config.quadrant_weight * terms[name]
+    if config.adversarial_loss == "wgan-gp":
+        terms["penalty"] = gradient_penalty(lambda x: d(x).real, batch.image, fake, batch.u)
+        loss = loss + config.gradient_penalty_weight * terms["penalty"]
+    return {"loss": loss, **terms}
+
+
+def g_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, config: Stage1Config) -> Terms:
+    """-log D(G(Ĩ)) + reconstruction_weight * L1(G(Ĩ), I) + quadrant_weight * task on G(Ĩ) (the term called `name`)."""
+    assert batch.cleaned is not None
+    judged = d(batch.cleaned)
+    terms = {
+        "adversarial": generator_loss(config.adversarial_loss, judged.real),
+        "reconstruction": functional.l1_loss(batch.cleaned, batch.image),
+        name: task(judged.quadrant),
+    }
+    reconstruction = config.reconstruction_weight * terms["reconstruction"]
+    loss = terms["adversarial"] + reconstruction + config.quadrant_weight * terms[name]
+    return {"loss": loss, **terms}
+
+
+def c_loss(seen: TermInput, terms: nn.ModuleDict, weights: dict[str, float]) -> Terms:
+    """L_afc (Eq. 10) and its parts, + weight * each further term."""
+    afc = affect_loss(seen.estimate, seen.target, seen.weight)
+    loss = afc.total
+    named = {"affect": afc.total, "rmse": afc.rmse, "cor": afc.cor, "ccc": afc.ccc, "icc": afc.icc}
+    for name, term in terms.items():
+        named[name] = term(seen)
+        loss = loss + weights[name] * named[name]
+    return {"loss": loss, **named}
+
+
+def adversarial_phases(
+    generator: Generator, discriminator: Discriminator, d: Callable, g: Callable, config: Stage1Config
+) -> list[Phase]:
+    """D's phase, where there is anything for it to learn, and G's."""
+    of_d, of_g = list(discriminator.parameters()), list(generator.parameters())
+    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": (0.5, 0.999)}
+    phases = [Phase("G", g, of_g, torch.optim.Adam(of_g, **options), config.adversarial_interval)]
+    if config.adversarial_loss != "none" or config.quadrant_weight > 0:
+        phases.insert(0, Phase("D", d, of_d, torch.optim.Adam(of_d, **options), config.adversarial_interval))
+    return phases

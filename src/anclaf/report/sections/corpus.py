@@ -7,11 +7,10 @@ from html import escape
 from typing import Any
 
 from anclaf.comparators.registry import COMPARATORS, label_of
-from anclaf.config import CorpusKind
+from anclaf.config import LENGTHS, CorpusKind
 from anclaf.core.words import count, counted, fold_words, number, size_words
 from anclaf.data.store import corpus_kind
 from anclaf.experiment.run_folder import RunFolder
-from anclaf.models.spec import LENGTHS
 from anclaf.report.markup import bullets, details
 from anclaf.report.published import AFEW_VA, PAPER_TABLES, SEWA
 

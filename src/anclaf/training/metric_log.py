@@ -1,23 +1,19 @@
-"""Losses and validation scores over the steps of a training, as rows that JSON and CSV can hold."""
+"""Losses and validation scores over the steps of a training: as rows that JSON and CSV can hold, and as TensorBoard."""
 
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tensorboardX import SummaryWriter
 
 from anclaf.core.files import atomic_path
 
-EVERY = 25
+LOG_EVERY = 25
 """Losses are written as means over this many steps."""
 
 
-def improves(score: float, best: float | None) -> bool:
-    """Whether a validation score is the best so far. NaN (estimates that do not vary) never is."""
-    return score == score and (best is None or score > best)
-
-
-class History:
+class MetricLog:
     """rows: [step, phase, name, value], of the steps done."""
 
     def __init__(self, state: dict[str, Any] | None = None):
@@ -38,18 +34,18 @@ class History:
         for phase, terms in losses.items():
             for name, value in terms.items():
                 self._sums[phase, name].append(value)
-        if (step + 1) % EVERY == 0:
+        if (step + 1) % LOG_EVERY == 0:
             for (phase, name), values in self._sums.items():
                 self.rows.append([step + 1, phase, name, sum(values) / len(values)])
             self._sums.clear()
 
-    def record(self, step: int, phase: str, values: dict[str, float]) -> None:
-        """Validation scores after a step."""
-        self.rows += [[step, phase, name, value] for name, value in values.items()]
-        self._last = values
+    def record_scores(self, step: int, scores: dict[str, float]) -> None:
+        """Validation scores after so many steps."""
+        self.rows += [[step, "validation", name, value] for name, value in scores.items()]
+        self._last = scores
 
     def note(self) -> str:
-        """The last validation scores in a few words, for `Progress`; empty before the first validation."""
+        """The last validation score in a few words, for a progress bar."""
         if not self._last:
             return ""
         return f"val CCC V {self._last['valence_ccc']:.2f} A {self._last['arousal_ccc']:.2f}"
@@ -58,3 +54,20 @@ class History:
         """history.csv: step, phase, name, value."""
         with atomic_path(path) as temporary:
             pd.DataFrame(self.rows, columns=["step", "phase", "name", "value"]).to_csv(temporary, index=False)
+
+
+class TensorBoard:
+    """Follows a log into FOLDER/tensorboard. What an earlier process wrote after its last checkpoint is dropped."""
+
+    def __init__(self, folder: Path, log: MetricLog, step: int):
+        self._log, self._written = log, len(log.rows)
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def write_new(self) -> None:
+        """Write the rows that are new."""
+        for step, phase, name, value in self._log.rows[self._written :]:
+            self._writer.add_scalar(f"{phase}/{name}", value, step)
+        self._written = len(self._log.rows)
+
+    def close(self) -> None:
+        self._writer.close()

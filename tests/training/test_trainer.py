@@ -4,7 +4,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from anclaf.core.errors import TrainingError
-from anclaf.training.phases import Phase, cosine, follow, run_phases
+from anclaf.training.phases import Phase, cosine, run_phases, update_average
 
 
 def _phase(name: str, layer: nn.Linear, interval: int = 1, factor: float = 1.0) -> Phase[torch.Tensor]:
@@ -54,5 +54,5 @@ def test_the_schedule():
 def test_the_running_average():
     a, b = nn.Linear(2, 1), nn.Linear(2, 1)
     expected = 0.9 * a.weight + 0.1 * b.weight
-    follow(a, b, 0.9)
+    update_average(a, b, 0.9)
     torch.testing.assert_close(a.weight, expected)

@@ -1,0 +1,74 @@
+"""Further terms of C's loss, beside L_afc: auxiliary tasks that are dropped after training.
+
+A term is chosen by its name and weight in `stage1.terms` or `stage2.terms`.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anclaf.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class TermInput:
+    """What a term can be made of. N frames of the whole batch, M of them this process's.
+
+    x: (M, F) features. landmarks: (M, P, 2) on the crop in [-1, 1], or None where the corpus has none, and in stage 2.
+    estimate, target, weight: (N, 2) valence and arousal in [-1, 1], and their class weights.
+    """
+
+    x: Tensor
+    landmarks: Tensor | None
+    estimate: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+class LossTerm(nn.Module):
+    """A term; its parameters are trained with C's."""
+
+    @classmethod
+    def make(cls, features: int, points: int) -> Self | None:
+        """A term for x of F features and so many landmarks (0: none); None where it cannot be made of them."""
+        raise NotImplementedError
+
+    def forward(self, seen: TermInput) -> Tensor:
+        """A scalar, small where the task is done well."""
+        raise NotImplementedError
+
+
+class LandmarkTerm(LossTerm):
+    """Where the landmarks are, by a linear layer on x (`landmark_head`): mean absolute error in half sides of it.
+
+    Deviation: not in the paper, which uses landmarks to crop only; without it people are memorised.
+    """
+
+    def __init__(self, features: int, points: int):
+        super().__init__()
+        self.landmark_head = nn.Linear(features, 2 * points)
+
+    @classmethod
+    def make(cls, features: int, points: int) -> Self | None:
+        return cls(features, points) if points else None
+
+    def forward(self, seen: TermInput) -> Tensor:
+        assert seen.landmarks is not None
+        return functional.l1_loss(self.landmark_head(seen.x).view(seen.landmarks.shape), seen.landmarks)
+
+
+TERMS: Registry[type[LossTerm]] = Registry(
+    "loss term", "anclaf.loss_terms", {"landmarks": "anclaf.losses.terms:LandmarkTerm"}
+)
+
+
+def make_terms(weights: dict[str, float], features: int, points: int) -> nn.ModuleDict:
+    """The terms of these names with a weight above 0, of those that can be made.
+
+    Raises:
+        ConfigError: no such term.
+    """
+    made = {name: TERMS.get(name).make(features, points) for name, weight in weights.items() if weight > 0}
+    return nn.ModuleDict({name: term for name, term in made.items() if term is not None})

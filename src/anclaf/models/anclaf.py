@@ -1,0 +1,380 @@
+"""ANCLaF, ANCLaF-S-n and ANCLaF-SA-n: Eq. 1 to 8 of the paper, in its order.
+
+    I --G--> Z, Î = G(I)      Eq. 1    Generator
+    Î --D--> Q                Eq. 2    Discriminator
+    [Z; Q] --C--> x, θ̂        Eq. 3    Combiner, LinearHead
+    x_1..x_n --LSTM--> θ̂      Eq. 4    LstmHead
+    with attention            Eq. 5-8  AttentionHead
+
+Shapes: B images or windows, T frames of a window, S side of the face, F size of x, H size of the LSTM's state, w width
+of G. Images are RGB in [-1, 1]; θ̂ is valence and arousal, also in [-1, 1].
+"""
+
+from itertools import pairwise
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anclaf.config import ModelConfig
+from anclaf.core.errors import ConfigError
+from anclaf.models.spec import HEADS, Variant
+
+LEAK = 0.01
+"""Slope of LeakyReLU below 0, in D and C."""
+
+
+def _norm(channels: int) -> nn.Module:
+    # instance normalisation as groups of one channel: the same numbers, several times as fast for one image on a CPU
+    return nn.GroupNorm(channels, channels)
+
+
+def _block(layer: nn.Module, channels: int) -> nn.Sequential:
+    return nn.Sequential(layer, _norm(channels), nn.ReLU())
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int, skip: bool = True):
+        super().__init__()
+        self.skip = skip
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            _norm(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            _norm(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x) if self.skip else self.body(x)
+
+
+class Generator(nn.Module):
+    """G, the latent feature extractor (Eq. 1): an autoencoder whose middle is the latent Z.
+
+    encode: I (B, 3, S, S) -> Z (B, 4w, S/4, S/4), the output of the third residual block, which has no skip.
+    decode: Z -> Î (B, 3, S, S), the cleaned image.
+    """
+
+    def __init__(self, width: int = 16):
+        super().__init__()
+        w = width
+        self.encoder = nn.Sequential(
+            _block(nn.Conv2d(3, w, 7, padding=3, bias=False), w),
+            _block(nn.Conv2d(w, 2 * w, 4, stride=2, padding=1, bias=False), 2 * w),
+            _block(nn.Conv2d(2 * w, 4 * w, 4, stride=2, padding=1, bias=False), 4 * w),
+            _Residual(4 * w),
+            _Residual(4 * w),
+            _Residual(4 * w, skip=False),
+        )
+        self.decoder = nn.Sequential(
+            _Residual(4 * w),
+            _Residual(4 * w),
+            _block(nn.ConvTranspose2d(4 * w, 2 * w, 4, stride=2, padding=1, bias=False), 2 * w),
+            _block(nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1, bias=False), w),
+            nn.Conv2d(w, 3, 7, padding=3),
+        )
+
+    def encode(self, image: Tensor) -> Tensor:
+        return self.encoder(image)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.tanh(self.decoder(z))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.decode(self.encode(image))
+
+
+class Judgement(NamedTuple):
+    """What D says of an image. real: (B, 1, p, p) logits, a map over patches; quadrant: (B, outputs), logits."""
+
+    real: Tensor
+    quadrant: Tensor
+
+
+class Discriminator(nn.Module):
+    """D, the quadrant estimator (Eq. 2): stride-2 convolutions down to 2x2 (six at 128x128), then two heads.
+
+    Args:
+        image_size: S.
+        width: channels of the first layer; they double.
+        outputs: 4 quadrants. D of the parent model AEG-CD gives 2 in their place, valence and arousal.
+    """
+
+    def __init__(self, image_size: int = 128, width: int = 16, outputs: int = 4):
+        super().__init__()
+        depth = image_size.bit_length() - 2
+        channels = [3, *(width * 2**i for i in range(depth))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(channels):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+        self.body = nn.Sequential(*layers)
+        for layer in self.body:
+            if isinstance(layer, nn.Conv2d):
+                # PyTorch's own start makes each layer's output smaller, until the heads see next to nothing of the face
+                nn.init.kaiming_normal_(layer.weight, a=LEAK, nonlinearity="leaky_relu")
+        self.real = nn.Conv2d(channels[-1], 1, 3, padding=1, bias=False)
+        self.quadrant = nn.Conv2d(channels[-1], outputs, 2, bias=False)
+
+    def forward(self, image: Tensor) -> Judgement:
+        plane = self.body(image)
+        return Judgement(self.real(plane), self.quadrant(plane).flatten(1))
+
+
+def condition(z: Tensor, q: Tensor) -> Tensor:
+    """ZQ: Z (B, c, p, p) with Q (B, 4) broadcast over its plane -> (B, c + 4, p, p)."""
+    plane = q[..., None, None].expand(*q.shape, *z.shape[-2:])
+    return torch.cat([z, plane.to(z.dtype)], -3)
+
+
+class Combiner(nn.Module):
+    """enc of C (Eq. 3): ZQ (B, c, p, p) -> x (B, F), by stride-2 convolutions with LeakyReLU down to 1x1.
+
+    F = width * 2**(log2(p) - 1): 1024 for the paper's 32x32 plane and width 64, 512 for a 16x16 plane.
+    """
+
+    def __init__(self, channels: int = 68, plane: int = 32, width: int = 64):
+        super().__init__()
+        depth = plane.bit_length() - 1
+        sizes = [channels, *(width * 2**i for i in range(depth))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+        self.body = nn.Sequential(*layers)
+        # of the last kernel only the middle is read; with its channels last that is two whole pieces of memory
+        last = layers[-2]
+        assert isinstance(last, nn.Conv2d)
+        last.weight = nn.Parameter(last.weight.detach().contiguous(memory_format=torch.channels_last))
+        self.features = sizes[-1]
+
+    def forward(self, zq: Tensor) -> Tensor:
+        last = self.body[-2]
+        assert isinstance(last, nn.Conv2d)
+        plane = self.body[:-2](zq).permute(0, 2, 3, 1)
+        # from 2x2 to 1x1 only the middle of the 4x4 kernel meets the plane, the rest meets padding
+        kernel = last.weight.permute(0, 2, 3, 1)
+        above = functional.linear(plane[:, 0].flatten(1), kernel[:, 1, 1:3].flatten(1), last.bias)
+        below = functional.linear(plane[:, 1].flatten(1), kernel[:, 2, 1:3].flatten(1))
+        return self.body[-1](above + below)
+
+
+class Estimate(NamedTuple):
+    """What a head says of windows.
+
+    affect: (B, T, 2) valence and arousal of every frame. attention: (B, T, T) or None; [b, t, i] is the weight that
+    frame t gives to the state after frame i < t. Its rows sum to 1, but the first has no previous state and is 0.
+    """
+
+    affect: Tensor
+    attention: Tensor | None
+
+
+class Head(nn.Module):
+    """The end of C, from x to valence and arousal. A head is made of (F, ModelConfig) and registered in `HEADS`.
+
+    Class attributes: `attends`, whether its estimates have attention weights; `starts_from`, the kind of the model with
+    the same window that it is trained from, or None for its own kind with the window before (and base for the first).
+    """
+
+    attends: ClassVar[bool] = False
+    starts_from: ClassVar[str | None] = None
+
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
+        """x (B, T, F), frames in time order. dropout: part of the input that is left out, for training."""
+        raise NotImplementedError
+
+    def inherit(self, parent: nn.Module) -> None:
+        """Begin with the weights of the head of the model that this one is trained from, if they are of use."""
+        if type(parent) is type(self):
+            self.load_state_dict(parent.state_dict())
+
+
+class LinearHead(Head):
+    """FC of C (Eq. 3): each frame by itself. The base model, ANCLaF."""
+
+    def __init__(self, features: int, config: ModelConfig):  # noqa: ARG002 - as every head
+        super().__init__()
+        self.affect = nn.Linear(features, 2)
+
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
+        return Estimate(self.affect(functional.dropout(x, dropout)), None)
+
+
+CHANGE_GAIN = 3.0
+"""x changes little from frame to frame beside what it is; by so much more are changes weighed at the start."""
+
+
+class LstmHead(Head):
+    """ANCLaF-S (Eq. 4): an LSTM over the window. Its state is zero at the start, so that the same weights serve any n.
+
+    Deviation: with `change_input` the LSTM also sees |x_t - x_{t-1}|, zero at a window's start. Eq. 4 gives it x_t
+    alone, and it must remember the last one to see a change; with few people it learns who they are before that.
+    """
+
+    def __init__(self, features: int, config: ModelConfig):
+        super().__init__()
+        hidden = config.lstm.hidden_size
+        self.hidden, self.motion = hidden, config.lstm.change_input
+        self.from_input = nn.Linear(features, 4 * hidden)
+        self.from_hidden = nn.Linear(hidden, 4 * hidden, bias=False)
+        if self.motion:
+            self.from_change = nn.Linear(features, 4 * hidden, bias=False)
+        self.affect = nn.Linear(hidden, 2)
+        with torch.no_grad():
+            self.from_input.bias[hidden : 2 * hidden] += 1.0  # the forget gate starts open
+
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
+        driven = self._driven(x, dropout)
+        h = c = x.new_zeros(len(x), self.hidden)
+        outputs: list[Tensor] = []
+        for t in range(x.shape[1]):
+            h, c = self._cell(driven[:, t] + self.from_hidden(h), c)
+            outputs.append(h)
+        return Estimate(self.affect(torch.stack(outputs, 1)), None)
+
+    def _driven(self, x: Tensor, dropout: float) -> Tensor:
+        """(B, T, 4H) what x adds to the gates."""
+        driven = self.from_input(functional.dropout(x, dropout))
+        if self.motion:
+            change = functional.pad((x[:, 1:] - x[:, :-1]).abs(), (0, 0, 1, 0))
+            driven = driven + self.from_change(functional.dropout(CHANGE_GAIN * change, dropout))
+        return driven
+
+    @staticmethod
+    def _cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Gates (B, 4H) and the cell's state -> h, c."""
+        i, f, g, o = gates.chunk(4, 1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+    def inherit(self, parent: nn.Module) -> None:
+        """What it shares with another LSTM head, attention or not."""
+        if isinstance(parent, LstmHead):
+            missing = self.load_state_dict(parent.state_dict(), strict=False)
+            assert not missing.unexpected_keys
+
+
+class AttentionHead(LstmHead):
+    """ANCLaF-SA (Eq. 5-8): the LSTM also sees a context, a weighted sum of previous states S_i = [h_i; c_i].
+
+    Deviation: Eq. 5 has no tanh; without one the term of S_t is the same for every i and cancels in the softmax, so
+    that Eq. 5 would be Eq. 6. The `additive` score is the smallest change in which S_t matters.
+    Deviation: the context is not divided by the number of states (Eq. 7) unless `divide_context` says so: the softmax
+    has already averaged, and the size of the context would depend on the window, while one set of weights serves any.
+    """
+
+    attends = True
+    starts_from = "S"
+
+    def __init__(self, features: int, config: ModelConfig):
+        super().__init__(features, config)
+        hidden, attention = self.hidden, config.attention
+        self.score, self.divide, self.cell = attention.score, attention.divide_context, attention.attend_cell
+        # W_a [S_t; S_i] as two products, so that the product of each past state is made once
+        state = 2 * hidden if self.cell else hidden
+        self.align_past = nn.Linear(state, hidden if self.score == "additive" else 1, bias=False)
+        if self.score == "additive":
+            self.align_now = nn.Linear(state, hidden)
+            self.align_score = nn.Linear(hidden, 1, bias=False)
+        self.from_context = nn.Linear(state, 4 * hidden, bias=False)
+        nn.init.zeros_(self.from_context.weight)  # SA-n is S-n at its first step
+
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
+        length = x.shape[1]
+        driven = self._driven(x, dropout)
+        h = c = x.new_zeros(len(x), self.hidden)
+        outputs: list[Tensor] = []
+        states: list[Tensor] = []  # S_1 … S_{t-1}
+        projected: list[Tensor] = []  # their part of W_a [S_t; S_i]
+        rows: list[Tensor] = []
+        for t in range(length):
+            gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(len(x), 0)
+            if states:
+                weights = self._weights(states[-1], torch.stack(projected, 1))  # Eq. 5, 6
+                context = torch.einsum("bi,bis->bs", weights, torch.stack(states, 1))  # Eq. 7
+                if self.divide:
+                    context = context / len(states)
+                gates = gates + self.from_context(context)  # Eq. 8
+            rows.append(functional.pad(weights, (0, length - weights.shape[1])))
+            h, c = self._cell(gates, c)
+            outputs.append(h)
+            if t < length - 1:
+                states.append(torch.cat([h, c], 1) if self.cell else h)
+                projected.append(self.align_past(states[-1]))
+        return Estimate(self.affect(torch.stack(outputs, 1)), torch.stack(rows, 1))
+
+    def _weights(self, now: Tensor, past: Tensor) -> Tensor:
+        """(B, I) softmax over the I previous states. now: (B, 2H or H) latest state; past: (B, I, .) projections."""
+        if self.score == "location":
+            return past[..., 0].softmax(1)
+        return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0].softmax(1)
+
+
+class Latents(NamedTuple):
+    """z: Z (B, 4w, S/4, S/4). q: Q (B, 4), probabilities."""
+
+    z: Tensor
+    q: Tensor
+
+
+class AffectNetwork(nn.Module):
+    """G, D and C as one network: images of faces to valence and arousal.
+
+    `latents` and `features` work frame by frame and are computed once a frame; `head` runs over a window of features.
+    """
+
+    head: Head
+
+    def __init__(self, config: ModelConfig, variant: Variant):
+        super().__init__()
+        self.config, self.variant = config, variant
+        self.generator = Generator(config.g_width)
+        self.discriminator = Discriminator(config.image_size, config.d_width)
+        self.combiner = Combiner(4 * config.g_width + 4, config.image_size // 4, config.c_width)
+        self.head = HEADS.get(variant.kind)(self.combiner.features, config)
+
+    def latents(self, image: Tensor, labelled: Tensor | None = None) -> Latents:
+        """I (B, 3, S, S) -> Z and Q. labelled: as in `quadrants`."""
+        z = self.generator.encode(image)
+        return Latents(z, self.quadrants(image, z, labelled))
+
+    def quadrants(self, image: Tensor, z: Tensor, labelled: Tensor | None = None) -> Tensor:
+        """Q (B, 4): what D says of the reconstruction (Eq. 3), or another `QuadrantSource`.
+
+        Args:
+            labelled: (B,) quadrants, for a network that needs labels.
+
+        Raises:
+            ConfigError: it needs them and has none.
+        """
+        source = self.config.quadrant_source
+        if self.config.needs_labels:
+            if labelled is None:
+                raise ConfigError(
+                    f"this network was trained with quadrant_source={source}: it is given each frame's label and can "
+                    "only be tested, not used; use another model"
+                )
+            return functional.one_hot(labelled, 4).to(z)
+        if source == "none":
+            return z.new_zeros(len(z), 4)
+        return self.discriminator(image if source == "image" else self.generator.decode(z)).quadrant.softmax(1)
+
+    def features(self, latents: Latents) -> Tensor:
+        """Z, Q -> x (B, F)."""
+        return self.combiner(condition(latents.z, latents.q))
+
+    def successor(self, variant: Variant) -> "AffectNetwork":
+        """A network of another variant that begins with everything this one has; its G and D are frozen."""
+        child = AffectNetwork(self.config, variant)
+        for name in ("generator", "discriminator", "combiner"):
+            getattr(child, name).load_state_dict(getattr(self, name).state_dict())
+        child.head.inherit(self.head)
+        for frozen in (child.generator, child.discriminator):
+            frozen.requires_grad_(False)
+        return child
+
+
+def to_input(images: Tensor) -> Tensor:
+    """(B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in [-1, 1]."""
+    return images.movedim(-1, -3).to(torch.float32).div_(127.5).sub_(1.0)

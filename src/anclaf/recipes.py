@@ -1,0 +1,224 @@
+"""Recipes: named functions that return a run's whole configuration; and ablations, which take a part of it out.
+
+`small` is a recipe, `small+no-quadrant` the same with an ablation.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from anclaf.config import (
+    AugmentationConfig,
+    ComparatorConfig,
+    LstmConfig,
+    ModelConfig,
+    RunConfig,
+    Stage1Config,
+    Stage2Config,
+)
+from anclaf.core.errors import ConfigError
+
+RECIPES: dict[str, Callable[[int], RunConfig]] = {}
+"""Recipe name -> function of the seed."""
+
+Ablation = Callable[[RunConfig], RunConfig]
+ABLATIONS: dict[str, Ablation] = {}
+"""Ablation name -> function of the recipe's configuration."""
+
+
+def make_run(name: str, seed: int = 0) -> RunConfig:
+    """The configuration of a recipe, or of one with ablations: `small`, `small+no-quadrant+wgan-gp`.
+
+    Raises:
+        ConfigError: no such recipe or ablation; the names are listed.
+    """
+    first, *ablations = name.split("+")
+    if first not in RECIPES:
+        raise ConfigError(f"recipe {first!r}: expected one of {', '.join(sorted(RECIPES))}")
+    config = RECIPES[first](seed)
+    for ablation in ablations:
+        if ablation not in ABLATIONS:
+            raise ConfigError(f"ablation {ablation!r}: expected one of {', '.join(ABLATIONS)}")
+        config = ABLATIONS[ablation](config)
+    return config
+
+
+def recipe(function: Callable[[int], RunConfig]) -> Callable[[int], RunConfig]:
+    """Register a recipe under its function's name."""
+    RECIPES[function.__name__] = function
+    return function
+
+
+@recipe
+def tiny(seed: int = 0) -> RunConfig:
+    """The whole chain in seconds, to try a grid before it costs anything; the models are of no use. 64x64 faces.
+
+    Command: `anclaf train CORPUS --out RUN --recipe tiny`.
+    """
+    stage1 = Stage1Config(
+        steps=40, batch_size=32, adversarial_interval=4, warmup_steps=5, evaluate_every=20, checkpoint_every=20
+    )
+    return RunConfig(
+        seed=seed,
+        model=ModelConfig(image_size=64, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=32)),
+        stage1=stage1,
+        stage2=Stage2Config(first_epochs=1, epochs=1, augmented_views=1, warmup_steps=2),
+        comparators=ComparatorConfig(replace(stage1, terms={}), tucker_rank=4),
+        bootstrap=200,
+    )
+
+
+@recipe
+def demo(seed: int = 0) -> RunConfig:
+    """The embedded corpus in minutes: 64x64 faces, narrow networks, S-2 to S-8 and SA-8.
+
+    Command: `make demo`, 8 minutes on 2 cores with installation. On drawn people not seen in training: base CCC 0.49
+    valence, 0.34 arousal; SA-8 0.52, 0.44 (docs/results.md).
+    """
+    return RunConfig(
+        seed=seed,
+        lengths=(2, 4, 8),
+        model=ModelConfig(image_size=64, g_width=8, d_width=8, c_width=32, lstm=LstmConfig(hidden_size=128)),
+        stage1=Stage1Config(steps=1000, adversarial_interval=6, evaluate_every=200, checkpoint_every=200),
+        stage2=Stage2Config(first_epochs=20, epochs=15, augmented_views=3),
+        comparators=ComparatorConfig(Stage1Config(steps=600, terms={}, evaluate_every=100)),
+    )
+
+
+@recipe
+def small(seed: int = 0) -> RunConfig:
+    """64x64 faces for CPUs.
+
+    Command: `anclaf train CORPUS --out RUN --recipe small --fold 0`, the corpus prepared with `--image-size 64`.
+    On 2 cores, 10,500 frames and all variants: 25 minutes a fold on one of them. On rendered people not in training:
+    base CCC 0.72 valence, 0.54 arousal; S-8 0.70, 0.62 (docs/results.md).
+    """
+    return RunConfig(
+        seed=seed,
+        model=ModelConfig(image_size=64, g_width=8, d_width=16, c_width=64, lstm=LstmConfig(hidden_size=256)),
+        stage1=Stage1Config(steps=2500, adversarial_interval=4),
+        comparators=ComparatorConfig(Stage1Config(steps=1500, terms={})),
+    )
+
+
+@recipe
+def paper(seed: int = 0) -> RunConfig:
+    """The paper's sizes at 128x128. Wants a GPU; not yet run on one (see docs/results.md).
+
+    Command: `anclaf train CORPUS --out RUN --recipe paper --fold all`.
+    """
+    stage1 = Stage1Config(steps=20000, batch_size=64, evaluate_every=500, checkpoint_every=500)
+    return RunConfig(
+        seed=seed,
+        stage1=stage1,
+        stage2=Stage2Config(first_epochs=15, epochs=8, frames_per_step=1024),
+        comparators=ComparatorConfig(replace(stage1, terms={})),
+    )
+
+
+def ablation(name: str) -> Callable[[Ablation], Ablation]:
+    """Register an ablation under this name."""
+
+    def register(function: Ablation) -> Ablation:
+        ABLATIONS[name] = function
+        return function
+
+    return register
+
+
+def _model(config: RunConfig, **changes: Any) -> RunConfig:
+    return replace(config, model=replace(config.model, **changes))
+
+
+def _attention(config: RunConfig, **changes: Any) -> RunConfig:
+    return _model(config, attention=replace(config.model.attention, **changes))
+
+
+def _stage1(config: RunConfig, **changes: Any) -> RunConfig:
+    return replace(config, stage1=replace(config.stage1, **changes))
+
+
+@ablation("no-quadrant")
+def no_quadrant(config: RunConfig) -> RunConfig:
+    """D estimates no quadrants and C sees zeros in their place."""
+    return _stage1(_model(config, quadrant_source="none"), quadrant_weight=0.0)
+
+
+@ablation("true-quadrant")
+def true_quadrant(config: RunConfig) -> RunConfig:
+    """C is given the quadrant of each frame's label, in training and in test: what a perfect D would be worth. Cannot
+    be used on video without labels."""
+    return _model(config, quadrant_source="true")
+
+
+@ablation("false-quadrant")
+def false_quadrant(config: RunConfig) -> RunConfig:
+    """C is given one of the three other quadrants, drawn once for each frame: a control."""
+    return _model(config, quadrant_source="false")
+
+
+@ablation("real-discriminator")
+def real_discriminator(config: RunConfig) -> RunConfig:
+    """Q is what D says of the image instead of the reconstruction."""
+    return _model(config, quadrant_source="image")
+
+
+@ablation("wgan-gp")
+def wgan_gp(config: RunConfig) -> RunConfig:
+    """Wasserstein loss with gradient penalty instead of the log loss."""
+    return _stage1(config, adversarial_loss="wgan-gp")
+
+
+@ablation("no-adversary")
+def no_adversary(config: RunConfig) -> RunConfig:
+    """D does not tell images from reconstructions; its quadrants and G's reconstruction stay."""
+    return _stage1(config, adversarial_loss="none")
+
+
+@ablation("hidden-only")
+def hidden_only(config: RunConfig) -> RunConfig:
+    """Attention sees h alone instead of [h; c]."""
+    return _attention(config, attend_cell=False)
+
+
+@ablation("divided-context")
+def divided_context(config: RunConfig) -> RunConfig:
+    """The context is divided by the number of states (Eq. 7 as printed)."""
+    return _attention(config, divide_context=True)
+
+
+@ablation("no-curriculum")
+def no_curriculum(config: RunConfig) -> RunConfig:
+    """Each S-n starts from the base model and trains `first_epochs`, so that long windows also get fewer steps."""
+    return replace(config, curriculum=False)
+
+
+@ablation("no-class-weights")
+def no_class_weights(config: RunConfig) -> RunConfig:
+    """Every frame weighs the same in L_afc."""
+    return replace(_stage1(config, max_class_weight=1.0), stage2=replace(config.stage2, max_class_weight=1.0))
+
+
+@ablation("location-score")
+def location_score(config: RunConfig) -> RunConfig:
+    """Previous states are scored without the present one (Eq. 6). Takes out a deviation of ours."""
+    return _attention(config, score="location")
+
+
+@ablation("no-landmarks")
+def no_landmarks(config: RunConfig) -> RunConfig:
+    """Stage 1 without its auxiliary task. Takes out a deviation of ours."""
+    return _stage1(config, terms={name: weight for name, weight in config.stage1.terms.items() if name != "landmarks"})
+
+
+@ablation("no-change")
+def no_change(config: RunConfig) -> RunConfig:
+    """The LSTM sees x alone. Takes out a deviation of ours."""
+    return _model(config, lstm=replace(config.model.lstm, change_input=False))
+
+
+@ablation("no-augmentation")
+def no_augmentation(config: RunConfig) -> RunConfig:
+    """Faces as they are, in both stages. Takes out a deviation of ours."""
+    none = _stage1(config, augmentation=AugmentationConfig.none())
+    return replace(none, stage2=replace(config.stage2, augmented_views=0))

@@ -1,0 +1,265 @@
+"""Stage 1: it learns, refuses what is not its own, and each loss has its sign, its weight and its stop-gradient."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional
+
+from anclaf.config import AugmentationConfig, RunConfig
+from anclaf.core.errors import ConfigError, StaleError, TrainingError
+from anclaf.core.seeds import Purpose, seed_of
+from anclaf.data.folds import Split
+from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.estimate import estimate_frames
+from anclaf.losses.affect import affect_loss
+from anclaf.models.anclaf import AffectNetwork, Latents
+from anclaf.models.spec import Variant
+from anclaf.training.phases import Terms
+from anclaf.training.stage1 import Stage1, train_base
+
+PLAIN = AugmentationConfig.none()
+
+
+def _with(config: RunConfig, **changes: Any) -> RunConfig:
+    return replace(config, stage1=replace(config.stage1, **changes))
+
+
+def _same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.allclose(x, y, rtol=0, atol=1e-20) for x, y in pairs)
+
+
+@pytest.mark.parametrize("adversary", ["gan", "wgan-gp"])
+def test_it_learns(
+    fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, tmp_path: Path, adversary: str
+):
+    longer = _with(
+        config, steps=120, batch_size=32, adversarial_interval=4, adversarial_loss=adversary, lr=2e-3, evaluate_every=60
+    )
+    network, log, summary = train_base(fabric, corpus, fold, longer, tmp_path)
+    estimate = estimate_frames(network, corpus, fold.test, "cpu")
+    assert np.corrcoef(estimate[:, 0], corpus.targets[fold.test, 0])[0, 1] > 0.5
+    losses = {
+        (phase, name): [v for _, p, n, v in log.rows if (p, n) == (phase, name)] for _, phase, name, _ in log.rows
+    }
+    assert losses["G", "reconstruction"][-1] < losses["G", "reconstruction"][0]
+    assert losses["C", "affect"][-1] < losses["C", "affect"][0]
+    assert losses["C", "landmarks"][-1] < losses["C", "landmarks"][0]
+    assert ("D", "penalty") in losses or adversary == "gan"
+    assert summary["best_step"] in (60, 120)
+
+
+def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(
+    fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, tmp_path: Path
+):
+    """With D and G all but off, C's phase still moves G's encoder, and never D or the decoder."""
+    still = _with(
+        config, steps=6, adversarial_interval=1000, evaluate_every=100, checkpoint_every=100, adversarial_lr=1e-30,
+        ema_decay=0.0,
+    )  # fmt: skip
+    network = train_base(fabric, corpus, fold, still, tmp_path).network
+    torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
+    start = AffectNetwork(config.model, Variant("base"))
+    assert not _same(network.generator.encoder, start.generator.encoder)
+    assert _same(network.generator.decoder, start.generator.decoder)
+    assert _same(network.discriminator, start.discriminator)
+
+
+def test_refusals(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, tmp_path: Path):
+    with pytest.raises(ConfigError, match="prepare it with --image-size 64"):
+        train_base(fabric, corpus, fold, replace(config, model=replace(config.model, image_size=64)), tmp_path)
+    with pytest.raises(TrainingError, match="9 training frames; a batch takes 16"):
+        train_base(fabric, corpus, replace(fold, train=fold.train[:9]), config, tmp_path)
+    with pytest.raises(ConfigError, match="loss term 'nothing': expected one of landmarks"):
+        train_base(fabric, corpus, fold, _with(config, terms={"nothing": 1.0}), tmp_path)
+    train_base(fabric, corpus, fold, config, tmp_path)
+    for other in (_with(config, lr=0.1), replace(config, seed=1)):
+        with pytest.raises(StaleError, match="made with other settings"):
+            train_base(fabric, corpus, fold, other, tmp_path)
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"half a checkpoint")
+    with pytest.raises(StaleError, match="damaged checkpoint"):
+        train_base(fabric, corpus, fold, config, tmp_path)
+
+
+def test_a_corpus_without_landmarks_trains_without_their_term(
+    fabric: Fabric, make_corpus, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+):
+    corpus = make_corpus(subjects=6, clips=1)
+    rows = np.arange(len(corpus))
+    assert list(Stage1(fabric, corpus, rows, config).terms) == ["landmarks"]
+    monkeypatch.setitem(vars(corpus), "crop_landmarks", np.full_like(corpus.crop_landmarks, np.nan))
+    stage = Stage1(fabric, corpus, rows, config)
+    assert not len(stage.terms)
+    assert stage.draw(0).landmarks is None
+
+
+# One iteration, against the paper by hand. Nothing is drawn at random but the batch: no augmentation, no dropout.
+
+
+@pytest.fixture
+def stage(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig) -> Stage1:
+    return _stage(fabric, corpus, fold, config)
+
+
+def _stage(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, **changes: Any) -> Stage1:
+    torch.manual_seed(0)
+    settings = {"augmentation": PLAIN, "dropout": 0.0, "adversarial_interval": 2} | changes
+    return Stage1(fabric, corpus, fold.train, _with(config, **settings))
+
+
+def _parameters(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    return list(module.parameters())
+
+
+def _gradient(terms: Terms, module: torch.nn.Module) -> list[Tensor | None]:
+    return list(torch.autograd.grad(terms["loss"], _parameters(module), allow_unused=True, retain_graph=True))
+
+
+def _moves(terms: Terms, module: torch.nn.Module) -> bool:
+    return any(gradient is not None and bool(gradient.abs().max() > 0) for gradient in _gradient(terms, module))
+
+
+def test_the_batch(stage: Stage1, corpus: PreparedCorpus):
+    batch = stage.draw(0)
+    assert batch.image.shape == (16, 3, 32, 32)
+    assert batch.cleaned is not None
+    assert batch.u is not None
+    assert batch.u.shape == (16, 1, 1, 1)
+    assert 0 < float(batch.u.min()) < float(batch.u.max()) < 1
+    # some of Ĩ are distorted and some are not
+    same = torch.isclose(batch.cleaned, stage.network.generator(batch.image), atol=1e-6).flatten(1).all(1)
+    assert 0 < int(same.sum()) < 16
+    again = stage.draw(0)
+    assert torch.equal(batch.image, again.image)
+    assert again.cleaned is not None
+    assert torch.equal(batch.cleaned, again.cleaned)
+    later = stage.draw(1)
+    assert later.cleaned is None
+    assert not torch.equal(batch.image, later.image)
+    assert batch.landmarks is not None
+    assert batch.landmarks.shape == (16, 5, 2)
+    # labels, weights, quadrants and landmarks are those of the pictures
+    places = [int(np.flatnonzero((corpus.targets == target.numpy()).all(1))[0]) for target in batch.target]
+    assert torch.equal(stage.class_weights.of(torch.from_numpy(corpus.targets[places])), batch.weight)
+    expected = [(0 if v >= 0 else 1) if a >= 0 else (3 if v >= 0 else 2) for v, a in batch.target.tolist()]
+    assert batch.quadrant.tolist() == expected
+
+
+def test_distorted_pictures_are_what_g_sees(fabric, corpus, fold, config):
+    for probability, same in ((0.0, True), (1.0, False)):
+        stage = _stage(fabric, corpus, fold, config, distortion_probability=probability)
+        batch = stage.draw(0)
+        assert batch.cleaned is not None
+        assert torch.allclose(batch.cleaned, stage.network.generator(batch.image), atol=1e-6) == same
+
+
+def test_d_loss(stage: Stage1):
+    """Eq. 9: -log D(I) - log(1 - D(G(Ĩ))), and the quadrant on I."""
+    batch, d = stage.draw(0), stage.network.discriminator
+    assert batch.cleaned is not None
+    terms = stage.d_loss(batch)
+    real, fake = d(batch.image), d(batch.cleaned)
+    adversarial = -torch.log(torch.sigmoid(real.real)).mean() - torch.log(1 - torch.sigmoid(fake.real)).mean()
+    quadrant = -functional.log_softmax(real.quadrant, 1)[torch.arange(16), batch.quadrant].mean()
+    torch.testing.assert_close(terms["adversarial"], adversarial)
+    torch.testing.assert_close(terms["quadrant"], quadrant)
+    torch.testing.assert_close(terms["loss"], adversarial + quadrant)
+    assert _moves(terms, d)
+    # G(Ĩ) is given to D without its gradient
+    assert not terms["loss"].requires_grad or not _moves(terms, stage.network.generator)
+
+
+def test_d_loss_of_wgan_gp(fabric, corpus, fold, config):
+    stage = _stage(fabric, corpus, fold, config, adversarial_loss="wgan-gp", gradient_penalty_weight=7.0)
+    batch, d = stage.draw(0), stage.network.discriminator
+    assert batch.cleaned is not None
+    assert batch.u is not None
+    terms = stage.d_loss(batch)
+    adversarial = d(batch.cleaned).real.mean() - d(batch.image).real.mean()
+    between = (batch.u * batch.image + (1 - batch.u) * batch.cleaned).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(d(between).real.flatten(1).mean(1).sum(), between)
+    penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    torch.testing.assert_close(terms["adversarial"], adversarial)
+    torch.testing.assert_close(terms["penalty"], penalty)
+    torch.testing.assert_close(terms["loss"], adversarial + terms["quadrant"] + 7 * penalty)
+
+
+def test_g_loss(fabric, corpus, fold, config):
+    """G: fool D, give back I (not Ĩ), keep the quadrant visible in G(Ĩ). Only G moves."""
+    stage = _stage(fabric, corpus, fold, config, reconstruction_weight=3.0, quadrant_weight=0.5)
+    batch, network = stage.draw(0), stage.network
+    assert batch.cleaned is not None
+    terms = stage.g_loss(batch)
+    judged = network.discriminator(batch.cleaned)
+    adversarial = -torch.log(torch.sigmoid(judged.real)).mean()
+    reconstruction = (batch.cleaned - batch.image).abs().mean()
+    quadrant = -functional.log_softmax(judged.quadrant, 1)[torch.arange(16), batch.quadrant].mean()
+    for name, value in (("adversarial", adversarial), ("reconstruction", reconstruction), ("quadrant", quadrant)):
+        torch.testing.assert_close(terms[name], value)
+    torch.testing.assert_close(terms["loss"], adversarial + 3 * reconstruction + 0.5 * quadrant)
+    assert _moves(terms, network.generator.encoder)
+    assert _moves(terms, network.generator.decoder)
+
+
+def test_c_loss(fabric, corpus, fold, config):
+    """L_afc (Eq. 10) with class weights, plus the landmarks'. Q is a constant in it."""
+    stage = _stage(fabric, corpus, fold, config, terms={"landmarks": 4.0})
+    batch, network = stage.draw(0), stage.network
+    terms = stage.c_loss(batch)
+    z = network.generator.encode(batch.image)
+    q = network.discriminator(network.generator.decode(z)).quadrant.softmax(1).detach()
+    x = network.features(Latents(z, q))
+    estimate = network.head(x[:, None]).affect[:, 0]
+    affect = affect_loss(estimate, batch.target, batch.weight).total
+    assert batch.landmarks is not None
+    found = stage.terms["landmarks"].get_submodule("landmark_head")(x).view(16, 5, 2)
+    landmarks = (found - batch.landmarks).abs().mean()
+    torch.testing.assert_close(terms["affect"], affect)
+    torch.testing.assert_close(terms["landmarks"], landmarks)
+    torch.testing.assert_close(terms["loss"], affect + 4 * landmarks)
+    assert not torch.isclose(affect, affect_loss(estimate, batch.target).total), "class weights change nothing"
+    expected = torch.autograd.grad(affect + 4 * landmarks, _parameters(network.generator.encoder))
+    for got, wanted in zip(_gradient(terms, network.generator.encoder), expected, strict=True):
+        assert got is not None
+        torch.testing.assert_close(got, wanted)
+    for still in (network.discriminator, network.generator.decoder):
+        assert not _moves(terms, still)
+    for moved in (network.combiner, network.head, stage.terms):
+        assert _moves(terms, moved)
+
+
+def test_dropout_is_of_x_in_c(fabric, corpus, fold, config):
+    dropped = _stage(fabric, corpus, fold, config, dropout=0.5)
+    batch = dropped.draw(0)
+    with torch.no_grad():
+        losses = {float(dropped.c_loss(batch)["affect"]) for _ in range(3)}
+        landmarks = {float(dropped.c_loss(batch)["landmarks"]) for _ in range(3)}
+    assert len(losses) == 3
+    assert len(landmarks) == 1
+
+
+def test_phases(fabric, corpus, fold, config):
+    stage = _stage(fabric, corpus, fold, config, adversarial_lr=0.25, lr=0.125, weight_decay=0.5)
+    network = stage.network
+    phases = {phase.name: phase for phase in stage.phases()}
+    assert list(phases) == ["D", "G", "C"]
+    assert [phase.interval for phase in phases.values()] == [2, 2, 1]
+    assert [phase.optimizer.param_groups[0]["lr"] for phase in phases.values()] == [0.25, 0.25, 0.125]
+    assert phases["C"].optimizer.param_groups[0]["weight_decay"] == 0.5
+    encoder, decoder = network.generator.encoder, network.generator.decoder
+    trained = {
+        "D": _parameters(network.discriminator),
+        "G": [*_parameters(encoder), *_parameters(decoder)],
+        "C": [p for m in (encoder, network.combiner, network.head, stage.terms) for p in _parameters(m)],
+    }
+    for name, parameters in trained.items():
+        assert {id(p) for p in phases[name].trained} == {id(p) for p in parameters}
+        assert {id(p) for g in phases[name].optimizer.param_groups for p in g["params"]} == {id(p) for p in parameters}
+    alone = _stage(fabric, corpus, fold, config, adversarial_loss="none", quadrant_weight=0.0)
+    assert [phase.name for phase in alone.phases()] == ["G", "C"]

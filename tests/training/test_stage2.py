@@ -1,0 +1,223 @@
+"""Stage 2: children start as their parents, the loss is Eq. 10 over all frames of all windows, and G and D stay."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from anclaf.config import AugmentationConfig, RunConfig
+from anclaf.core.errors import ConfigError, TrainingError
+from anclaf.data.folds import Split
+from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.estimate import features_of
+from anclaf.losses.affect import affect_loss
+from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.spec import Variant
+from anclaf.training.latents import FreshLatents, features_from
+from anclaf.training.stage1 import Trained
+from anclaf.training.stage2 import Stage2, epoch_windows, train_recurrent
+
+Sources = tuple[FreshLatents, FreshLatents]
+
+
+@pytest.fixture(scope="module")
+def sources(corpus: PreparedCorpus, fold: Split, base: AffectNetwork) -> Sources:
+    return _sources(corpus, fold, base)
+
+
+def _sources(corpus: PreparedCorpus, fold: Split, base: AffectNetwork) -> Sources:
+    train, validation = (
+        FreshLatents(base, corpus, rows, 2, AugmentationConfig(), 0, "cpu") for rows in (fold.train, fold.validation)
+    )
+    return train, validation
+
+
+def _with(config: RunConfig, **changes: Any) -> RunConfig:
+    return replace(config, stage2=replace(config.stage2, **changes))
+
+
+def _train(
+    corpus: PreparedCorpus, sources: Sources, parent: AffectNetwork, name: str, config: RunConfig, folder: Path
+) -> Trained:
+    fabric, variant = Fabric(accelerator="cpu", devices=1), Variant.parse(name)
+    return train_recurrent(
+        fabric, corpus, *sources, parent, variant, "sliding", config, folder / name, "parent's fingerprint"
+    )
+
+
+def _same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def test_children_start_as_their_parents(
+    corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig, tmp_path: Path
+):
+    plain = _train(corpus, sources, base, "S-2", config, tmp_path).network
+    assert _same(plain.generator, base.generator)
+    assert _same(plain.discriminator, base.discriminator)
+    assert not _same(plain.combiner, base.combiner)
+    still = _with(config, lr=1e-30, weight_decay=0.0, ema_decay=0.0)
+    for name in ("S-4", "SA-2"):
+        child = _train(corpus, sources, plain, name, still, tmp_path).network
+        x = torch.randn(3, child.variant.n, plain.combiner.features)
+        assert torch.equal(child.head(x).affect, plain.eval().head(x).affect)
+        assert _same(child.combiner, plain.combiner)
+
+
+def test_it_learns(
+    corpus: PreparedCorpus,
+    sources: Sources,
+    base: AffectNetwork,
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("anclaf.training.metric_log.LOG_EVERY", 4)
+    longer = _with(config, first_epochs=8, lr=3e-3)
+    _, log, summary = _train(corpus, sources, base, "S-4", longer, tmp_path)
+    losses = [value for _, phase, name, value in log.rows if (phase, name) == ("train", "loss")]
+    assert losses[-1] < losses[0]
+    assert summary["epochs"] == 8
+    scored = [step for step, phase, name, _ in log.rows if (phase, name) == ("validation", "ccc")]
+    assert len(scored) == 8, "validation at every epoch's end"
+    assert scored[-1] == summary["steps"]
+
+
+def test_refusals(corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig, tmp_path: Path):
+    with pytest.raises(TrainingError, match="S-16: the longest training clip has 9 frames"):
+        _train(corpus, sources, base, "S-16", config, tmp_path)
+    with pytest.raises(ConfigError, match=r"stage2\.terms: landmarks has no effect"):
+        _train(corpus, sources, base, "S-2", _with(config, terms={"landmarks": 1.0}), tmp_path)
+
+
+def test_half_precision_trains_alike(
+    corpus: PreparedCorpus, fold: Split, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Both stages in bf16: weights stay whole, and losses are those of full precision but for rounding."""
+    from anclaf.training.stage1 import train_base
+
+    monkeypatch.setattr("anclaf.training.metric_log.LOG_EVERY", 1)
+    short = _with(replace(config, stage1=replace(config.stage1, steps=3)), first_epochs=1)
+    for adversary in ("gan", "wgan-gp"):
+        settings = replace(short, stage1=replace(short.stage1, adversarial_loss=adversary))
+
+        def losses(precision: Any, settings: RunConfig = settings, adversary: str = adversary) -> np.ndarray:
+            fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+            folder = tmp_path / adversary / str(precision)
+            network, of_base, _ = train_base(fabric, corpus, fold, settings, folder / "base")
+            last, of_last, _ = train_recurrent(
+                fabric, corpus, *_sources(corpus, fold, network), network, Variant("S", 4), "sliding", settings,
+                folder / "S-4", "parent",
+            )  # fmt: skip
+            assert {value.dtype for value in last.state_dict().values()} == {torch.float32}
+            rows = [row for found in (of_base, of_last) for row in found.rows if row[1] != "validation"]
+            return np.array([value for *_, value in rows])
+
+        whole, half = losses("32-true"), losses("bf16-mixed")
+        assert len(whole) > 10
+        assert not np.array_equal(whole, half)
+        np.testing.assert_allclose(half, whole, rtol=0.1, atol=0.05)
+
+
+def test_windows_of_an_epoch_do_not_overlap():
+    segments = [np.arange(0, 11), np.arange(11, 14), np.arange(14, 30)]
+    seen: set[int] = set()
+    for seed in range(20):
+        windows = epoch_windows(segments, 4, np.random.default_rng(seed))
+        frames = windows.reshape(-1)
+        assert len(frames) == len(set(frames.tolist()))
+        assert (np.diff(windows, axis=1) == 1).all()
+        assert not set(range(11, 14)) & set(frames.tolist())
+        seen |= set(frames.tolist())
+    assert seen == set(range(11)) | set(range(14, 30))
+
+
+def _stage(
+    fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig, **changes: Any
+) -> Stage2:
+    torch.manual_seed(0)
+    network = base.successor(Variant("S", 3))
+    return Stage2(fabric, corpus, sources[0], network, _with(config, **{"dropout": 0.0, **changes}))
+
+
+def test_the_batch_and_its_loss(
+    fabric: Fabric, corpus: PreparedCorpus, fold: Split, sources: Sources, base: AffectNetwork, config: RunConfig
+):
+    """L_afc over every frame of every window, weighted by class; C and the head move, G and D do not."""
+    stage = _stage(fabric, corpus, sources, base, config)
+    positions = stage.epoch(0)[0]
+    assert positions.shape == (10, 3), "frames_per_step / n windows"
+    batch = stage.draw(0, positions)
+    again = stage.draw(0, positions)
+    assert torch.equal(batch.z, again.z)
+    target = torch.from_numpy(corpus.targets[fold.train[positions]])
+    assert torch.equal(batch.target, target)
+    assert torch.equal(batch.weight, stage.class_weights.of(target))
+    # each window is read in one view, some plain and some changed
+    plain = torch.from_numpy(sources[0].read(0, positions.reshape(-1))[0]).view_as(batch.z)
+    same = torch.isclose(plain, batch.z, atol=1e-4).flatten(1).all(1)
+    assert 0 < int(same.sum()) < 10
+    terms = stage.loss(batch)
+    network = stage.network
+    x = network.features(_latents(batch.z.flatten(0, 1), batch.q.flatten(0, 1))).view(10, 3, -1)
+    affect = network.head(x).affect
+    expected = affect_loss(affect.flatten(0, 1), target.flatten(0, 1), batch.weight.flatten(0, 1)).total
+    torch.testing.assert_close(terms["loss"], expected)
+    assert not torch.isclose(expected, affect_loss(affect.flatten(0, 1), target.flatten(0, 1)).total)
+    moved = {
+        name
+        for name, module in network.named_children()
+        if any(p.requires_grad for p in module.parameters())
+        and any(
+            g is not None and g.abs().max() > 0
+            for g in torch.autograd.grad(terms["loss"], list(module.parameters()), allow_unused=True, retain_graph=True)
+        )
+    }
+    assert moved == {"combiner", "head"}
+
+
+def _latents(z: torch.Tensor, q: torch.Tensor) -> Any:
+    from anclaf.models.anclaf import Latents
+
+    return Latents(z.float(), q.float())
+
+
+def test_the_phase(fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig):
+    stage = _stage(fabric, corpus, sources, base, config, lr=0.5, combiner_lr_scale=0.25, weight_decay=0.125)
+    phase = stage.phase()
+    combiner, head = phase.optimizer.param_groups
+    assert (combiner["lr"], head["lr"], combiner["weight_decay"], head["weight_decay"]) == (0.125, 0.5, 0.125, 0.125)
+    assert {id(p) for p in combiner["params"]} == {id(p) for p in stage.network.combiner.parameters()}
+    assert {id(p) for p in head["params"]} == {id(p) for p in stage.network.head.parameters()}
+    assert len(phase.trained) == len(combiner["params"]) + len(head["params"])
+
+
+def test_dropout_is_before_the_head(
+    fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig
+):
+    stage = _stage(fabric, corpus, sources, base, config, dropout=0.5)
+    batch = stage.draw(0, stage.epoch(0)[0])
+    with torch.no_grad():
+        assert len({float(stage.loss(batch)["loss"]) for _ in range(3)}) == 3
+
+
+def test_views_share_one_augmentation_a_clip(corpus: PreparedCorpus, base: AffectNetwork):
+    still = AugmentationConfig(noise=0.0)
+    rows = corpus.segments()[0]
+    source = FreshLatents(base, corpus, rows, 3, still, 0, "cpu")
+    plain, first, second = (source.read(v, np.arange(4))[0] for v in range(3))
+    assert not np.allclose(plain, first, atol=1e-3)
+    assert not np.allclose(first, second, atol=1e-3)
+    alone = np.concatenate([source.read(1, np.array([i]))[0] for i in range(4)])
+    np.testing.assert_allclose(first, alone, atol=1e-4)
+
+
+def test_there_is_one_x(corpus: PreparedCorpus, base: AffectNetwork, fold: Split, sources: Sources):
+    """From pictures and through latents x is the same."""
+    x = features_from(base, sources[1], "cpu")
+    torch.testing.assert_close(x, features_of(base, corpus, fold.validation, "cpu"), atol=1e-5, rtol=1e-4)
