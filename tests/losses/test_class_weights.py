@@ -33,9 +33,35 @@ def test_limit_tames_one_odd_frame():
     free = class_weights(target, max_weight=1e9).of(torch.from_numpy(target))
     tamed = class_weights(target, max_weight=10).of(torch.from_numpy(target))
     assert free[0, 0] > 1000
-    # a half of all frames' weight before the limit, then 10 times the mean weight of the others that remains
-    assert tamed[0, 0] / tamed[1, 0] == pytest.approx(10 / (10_000 / (2 * 9999)), rel=1e-5)
+    assert tamed[0, 0] == 10
+    assert tamed[1, 0] == pytest.approx((10_000 - 10) / 9999)
     torch.testing.assert_close(tamed.mean(0), torch.ones(2), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_weight", [1.0, 1.1, 1.5, 2.0, 3.0, 10.0])
+@pytest.mark.parametrize("counts", [(900, 100), (5000, 300, 20, 3), (10, 10, 10), (7,), (1, 1000, 1, 40)])
+def test_the_limit_is_the_largest_weight_and_the_mean_is_one(counts: tuple[int, ...], max_weight: float):
+    """Rarer labels never weigh less, and those below the limit stay in inverse proportion to how often they occur."""
+    labels = np.repeat(np.arange(len(counts)) / 5 - 0.9, counts)
+    target = np.stack([labels, labels[::-1]], 1)
+    weights = class_weights(target, max_weight=max_weight)
+    of_frames = weights.of(torch.from_numpy(target)).double()
+    assert float(weights.table.max()) <= max_weight
+    torch.testing.assert_close(of_frames.mean(0), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-6)
+    of_bins = weights.table[0, : len(counts)].double().numpy()
+    count = np.array(counts)
+    below = of_bins < max_weight * (1 - 1e-6)
+    products = (of_bins * count)[below]
+    assert np.allclose(products, products[:1])
+    assert all(
+        of_bins[i] >= of_bins[j] - 1e-9 for i in range(len(count)) for j in range(len(count)) if count[i] <= count[j]
+    )
+
+
+def test_a_limit_of_one_makes_every_weight_exactly_one():
+    labels = np.concatenate([np.full(900, 0.1), np.full(100, 0.9)])
+    weights = class_weights(np.stack([labels, labels], 1), max_weight=1)
+    assert torch.equal(weights.table, torch.ones(2, 10))
 
 
 def test_labels_on_bin_edges_fall_alike_in_either_precision():

@@ -31,8 +31,8 @@ def class_weights(target: NDArray, bins: int = 10, max_weight: float = 10.0) -> 
     Args:
         target: (N, 2) valence, arousal in [-1, 1] of the training frames.
         bins: equal parts of [-1, 1], the upper edge belonging to the next ("discretised by a value of 10", §3.3).
-        max_weight: no bin weighs more than this many times the mean before the last scaling to mean 1, for one odd
-            frame must not rule a batch. A bin without training frames weighs as much as the heaviest that has some.
+        max_weight: the largest weight there is, for one odd frame must not rule a batch; 1 makes every weight 1. A bin
+            without training frames weighs as much as the heaviest that has some.
 
     Deviation: the paper's text calls f_i the number of instances, which would favour common labels; "crucial in cases
     of large imbalance" can only mean its inverse.
@@ -51,7 +51,19 @@ def class_weights(target: NDArray, bins: int = 10, max_weight: float = 10.0) -> 
     for dimension in range(2):
         count = np.bincount(index[:, dimension], minlength=bins)
         present = count > 0
-        weight = np.minimum(len(target) / (present.sum() * np.maximum(count, 1)), max_weight)
-        weight[~present] = weight[present].max()
-        table[dimension] = weight * len(target) / (weight * count).sum()
+        table[dimension, present] = _limited(count[present], max_weight)
+        table[dimension, ~present] = table[dimension, present].max()
     return ClassWeights(torch.from_numpy(table).float())
+
+
+def _limited(count: NDArray[np.int64], max_weight: float) -> NDArray[np.float64]:
+    """min(s / count, max_weight) of each bin, s such that the mean over all frames is 1."""
+    weight = np.full(len(count), float(max_weight))
+    frames, bins = count.sum(), len(count)
+    # from the rarest bin on, one after the other reaches the limit; what it leaves over goes to the commoner ones
+    for place in np.argsort(count, kind="stable"):
+        share = frames / bins
+        if share / count[place] <= max_weight:
+            return np.minimum(share / count, weight)
+        frames, bins = frames - max_weight * count[place], bins - 1
+    return weight
