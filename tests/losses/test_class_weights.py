@@ -46,16 +46,15 @@ def test_the_limit_is_the_largest_weight_and_the_mean_is_one(counts: tuple[int, 
     target = np.stack([labels, labels[::-1]], 1)
     weights = class_weights(target, max_weight=max_weight)
     of_frames = weights.of(torch.from_numpy(target)).double()
-    assert float(weights.table.max()) <= max_weight
+    assert float(weights.table.max()) <= max_weight + 1e-6
     torch.testing.assert_close(of_frames.mean(0), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-6)
     of_bins = weights.table[0, : len(counts)].double().numpy()
     count = np.array(counts)
     below = of_bins < max_weight * (1 - 1e-6)
     products = (of_bins * count)[below]
     assert np.allclose(products, products[:1])
-    assert all(
-        of_bins[i] >= of_bins[j] - 1e-9 for i in range(len(count)) for j in range(len(count)) if count[i] <= count[j]
-    )
+    rare_first = of_bins[np.argsort(count, kind="stable")]
+    assert (np.diff(rare_first) <= 1e-6).all()
 
 
 def test_a_limit_of_one_makes_every_weight_exactly_one():
