@@ -18,6 +18,8 @@ PACKAGES = sorted(
     for path in SOURCE.rglob("__init__.py")
     if "attach(" in path.read_text(encoding="utf-8")
 )
+WITHOUT = {"anclaf.cli", "anclaf.core", "anclaf.report.figures", "anclaf.report.sections"}
+"""Packages that nobody imports from outside."""
 HEAVY = {"av", "cv2", "lightning", "lightning_fabric", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "torch"}
 
 
@@ -34,12 +36,18 @@ def test_names_are_imported_when_they_are_asked_for():
         find("other")
 
 
+def test_every_package_for_others_lists_its_public_names():
+    all_packages = {path.parent.relative_to(SOURCE).parts for path in SOURCE.rglob("__init__.py")}
+    assert {".".join(("anclaf", *parts)) for parts in all_packages} - WITHOUT == {*PACKAGES}
+
+
 @pytest.mark.parametrize("name", PACKAGES)
 def test_public_names_are_there_and_are_those_that_type_checkers_see(name: str):
     package = importlib.import_module(name)
     assert package.__file__ is not None
     assert package.__path__ is not None
     for public in package.__all__:
+        assert not public.startswith("_")
         assert getattr(package, public) is not None
     tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     imports = [node for part in tree.body if isinstance(part, ast.If) for node in part.body]

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from page import Page
 
 from anclaf.core.errors import RunError
 from anclaf.evaluation.bootstrap import compare
 from anclaf.report.grid_report import write_grid_report
 from fake_run import FakeRun
+from page import Page
 
 BASE = FakeRun(clips=4, frames=8, variants=("base", "S-2"), comparators=("mean",))
 RUNS = (

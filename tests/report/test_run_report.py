@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from page import Page
 
 from anclaf.config import CorpusKind
 from anclaf.core.errors import AnclafError, OutputError, RunError
@@ -19,6 +18,7 @@ from anclaf.metrics.regression import METRICS
 from anclaf.report.published import DIMENSIONS
 from anclaf.report.run_report import write_report
 from fake_run import VARIANTS, FakeRun
+from page import Page
 
 SMALL = FakeRun(clips=4, frames=26)
 ONE = replace(SMALL, clips=1)

@@ -33,7 +33,7 @@ from anclaf.data.sampling import check_frames, draw_frames
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_weights import class_weights
+from anclaf.losses.class_balance import class_weights
 from anclaf.models.anclaf import Discriminator, Generator, to_input
 from anclaf.training.phases import Phase, gather, local
 from anclaf.training.stage1 import DTask, adversarial_phases, clean, d_loss, g_loss, stage1_schedule

@@ -28,7 +28,7 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_frames, labelled_quadrants
 from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_weights import class_weights
+from anclaf.losses.class_balance import class_weights
 from anclaf.losses.terms import TermInput, make_terms
 from anclaf.models.anclaf import AffectNetwork, Discriminator, Generator, Latents
 from anclaf.models.spec import Variant

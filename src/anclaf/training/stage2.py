@@ -20,7 +20,7 @@ from anclaf.core.progress import Progress, silent
 from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_windows
-from anclaf.losses.class_weights import class_weights
+from anclaf.losses.class_balance import class_weights
 from anclaf.losses.terms import TermInput, make_terms
 from anclaf.models.anclaf import AffectNetwork, Latents
 from anclaf.models.spec import Variant

@@ -6,7 +6,7 @@ import torch
 
 from anclaf.core.errors import ConfigError
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_weights import class_weights
+from anclaf.losses.class_balance import class_weights
 
 
 def test_inverse_frequency_by_hand():
