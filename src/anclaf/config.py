@@ -285,7 +285,7 @@ class RunConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.lengths or list(self.lengths) != sorted(set(self.lengths)):
-            raise ConfigError(f"lengths: got {self.lengths}; expected one or more window lengths, each longer")
+            raise ConfigError(f"lengths: got {self.lengths}; expected window lengths, each longer than the one before")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, of which `from_json` makes this configuration again."""

@@ -3,7 +3,7 @@
 `small` is a recipe, `small+no-quadrant` the same with an ablation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +26,15 @@ ABLATIONS: dict[str, Ablation] = {}
 """Ablation name -> function of the recipe's configuration."""
 
 
-def make_run(name: str, seed: int = 0) -> RunConfig:
+def make_run(name: str, seed: int = 0, changes: Mapping[str, Any] | None = None) -> RunConfig:
     """The configuration of a recipe, or of one with ablations: `small`, `small+no-quadrant+wgan-gp`.
 
+    Args:
+        changes: single settings in place of the recipe's, by names such as `stage1.steps`; see `Settings.changed`.
+
     Raises:
-        ConfigError: no such recipe or ablation; the names are listed.
+        ConfigError: no such recipe or ablation (the names are listed) or setting; a value that is not allowed; or a
+            change of what an ablation of this name is about.
     """
     first, *ablations = name.split("+")
     if first not in RECIPES:
@@ -40,7 +44,10 @@ def make_run(name: str, seed: int = 0) -> RunConfig:
         if ablation not in ABLATIONS:
             raise ConfigError(f"ablation {ablation!r}: expected one of {', '.join(ABLATIONS)}")
         config = ABLATIONS[ablation](config)
-    return config
+    changed = config.changed(changes or {})
+    if clash := sorted(changed.differences(config).keys() & config.differences(RECIPES[first](seed)).keys()):
+        raise ConfigError(f"{clash[0]}: {name} sets it itself; leave this setting out, or choose another recipe")
+    return changed
 
 
 def recipe(function: Callable[[int], RunConfig]) -> Callable[[int], RunConfig]:

@@ -6,7 +6,8 @@ import pytest
 from anclaf.cli import main as cli
 from anclaf.comparators.registry import COMPARATORS
 from anclaf.data.store import PreparedCorpus
-from anclaf.recipes import ABLATIONS, RECIPES
+from anclaf.grid.plan import GridPlan
+from anclaf.recipes import ABLATIONS, RECIPES, make_run
 
 
 @pytest.fixture
@@ -76,6 +77,22 @@ def test_errors_are_one_line(
     assert cli.main(["grid", *words]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_plan_keeps_its_settings(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = _plan(corpus, tmp_path, "tiny+no-curriculum", "--variants", "S-4", "--folds", "0")
+    changes = ["--config.stage1.steps", "7", "--config.lengths", "2", "4"]
+    assert cli.main([*words, *changes]) == 0
+    plan = GridPlan.load(tmp_path)
+    assert plan.overrides == {"stage1.steps": 7, "lengths": (2, 4)}
+    for run in plan.runs(tmp_path):
+        assert run.config == make_run(run.recipe, 0, {"stage1.steps": 7, "lengths": [2, 4]})
+    assert cli.main([*words, *changes]) == 0, "the same plan again"
+    capsys.readouterr()
+    for other in ([], ["--config.stage1.steps", "8", "--config.lengths", "2", "4"]):
+        assert cli.main([*words, *other]) == 2
+        assert "another plan" in capsys.readouterr().err
+    assert cli.main([*words, *changes, "--seeds", "0", "1"]) == 0, "it may be extended"
 
 
 def test_bad_plans(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,16 +31,17 @@ def test_help_of_prepare(command: str, capsys: pytest.CaptureFixture[str]):
     assert "usage: anclaf" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["train", "report", "predict", "demo"])
+@pytest.mark.parametrize("command", ["train", "report", "predict", "demo", "completion", "grid", "grid run"])
 def test_help_of_the_others(command: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stop:
-        cli.main([command, "--help"])
+        cli.main([*command.split(), "--help"])
     assert stop.value.code == 0
     assert f"usage: anclaf {command}" in capsys.readouterr().out
 
 
-def test_version(capsys: pytest.CaptureFixture[str]):
-    assert cli.main(["--version"]) == 0
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version(flag: str, capsys: pytest.CaptureFixture[str]):
+    assert cli.main([flag]) == 0
     assert capsys.readouterr().out.strip() == anclaf.__version__
 
 
@@ -56,15 +56,14 @@ def _readme_commands() -> list[str]:
 def test_every_command_in_the_readme_is_understood(line: str):
     words = shlex.split(line)[1:]
     if "--help" not in words:
-        cli._parse(words)
+        cli.parse(words)
 
 
-def test_a_recipe_is_the_default_of_its_settings():
-    command = cli._parse(
-        ["train", "corpus", "--out", "run", "--recipe", "demo", "--seed=4", "--config.stage1.steps", "7"]
-    )
-    expected = make_run("demo", 4)
-    assert command.config == replace(expected, stage1=replace(expected.stage1, steps=7))
+def test_every_setting_in_the_documentation_is_one():
+    flags = {f"--config.{name}".replace("_", "-") for name in make_run("small").flat()}
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        named = re.findall(r"--config\.[a-z0-9.-]+", path.read_text(encoding="utf-8"))
+        assert {*named} <= flags, path
 
 
 def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -89,7 +88,7 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     def stop(words: list[str]):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_parse", stop)
+    monkeypatch.setattr(cli, "parse", stop)
     assert cli.main(["demo"]) == 130
     assert "the same command goes on" in capsys.readouterr().err
 

@@ -71,7 +71,7 @@ def test_single_settings_are_changed_and_found_again():
     changes = {"count": 5, "lengths": (8,), "weights": {"x": 2.0}, "limit": 0.5, "inner.part": 0.25}
     after = before.changed(changes)
     assert after == Outer(5, lengths=(8,), weights={"x": 2.0}, limit=0.5, inner=Inner(0.25))
-    assert {name: value for name, value in after.flat().items() if before.flat()[name] != value} == changes
+    assert after.differences(before) == changes
     assert before.changed(after.flat()) == after
     assert before == Outer()
     assert before.changed({}) == before

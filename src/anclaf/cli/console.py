@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import tyro
+
 from anclaf.core.words import fold_words, interval_text, number, number_text
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 60.0
 """Where there is no terminal, a part that goes on is named at least so often."""
+
+
+def one_or_more(name: str) -> Any:
+    """What `--help` says of a positional argument that takes several values: `NAME...` (required)."""
+    return tyro.conf.arg(metavar=f"{name}...", help_behavior_hint="(required)")
 
 
 def say(text: str) -> None:

@@ -21,11 +21,14 @@ UNSEEN = 100_000
 class Demo:
     """Minutes on a CPU: draw people, train ANCLaF, ANCLaF-S and ANCLaF-SA on them, test on others, report, predict."""
 
-    out: Annotated[Path, tyro.conf.Positional] = Path("demo")
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")] = Path("demo")
     """Folder for everything."""
     clips: int = 120
+    """Videos to draw."""
     subjects: int = 60
+    """People in them."""
     seed: int = 0
+    """Decides who is drawn, and the training."""
     workers: int = 2
     """Processes that draw."""
 
@@ -37,9 +40,8 @@ class Demo:
             out=corpus, image_size=64, clips=self.clips, subjects=self.subjects, seed=self.seed, workers=self.workers
         ).run()
         say("2/4  training, then testing on people who were not in training")
-        config = make_run("demo", self.seed)
-        longest = max(config.lengths)
-        Train(corpus, run, recipe="demo", variants=f"S-{longest},SA-{longest}", seed=self.seed, config=config).run()
+        longest = max(make_run("demo").lengths)
+        Train(corpus, run, recipe="demo", variants=f"S-{longest},SA-{longest}", seed=self.seed).run()
         say("3/4  report")
         with progress_display(quiet=True):
             Report(run).run()

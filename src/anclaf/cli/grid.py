@@ -1,13 +1,15 @@
 """`anclaf grid`: many runs, planned, run, looked at and reported together."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from anclaf.cli.console import ProgressBars, ProgressLines, console, fail, progress_display, say
+from anclaf.cli.console import ProgressBars, ProgressLines, console, fail, one_or_more, progress_display, say
+from anclaf.cli.overrides import ConfigOverrides, comparators_text, recipes_text
+from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,28 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """Write OUT/grid.json and print what it comes to. Nothing is trained."""
+    """Write down which runs a grid has, and print how many models they come to. Nothing is trained."""
 
-    corpora: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CORPUS...")]
+    corpora: Annotated[tuple[Path, ...], tyro.conf.Positional, one_or_more("CORPUS")]
     """Prepared corpora."""
     out: Path
-    """Folder of the grid."""
-    recipes: tuple[str, ...] = ("small",)
-    """Recipes (tiny, demo, small, paper), and ablations of them, as in small+no-quadrant: no-quadrant, true-quadrant,
-    false-quadrant, real-discriminator, wgan-gp, no-adversary, hidden-only, divided-context, no-curriculum,
-    no-class-weights, location-score, no-landmarks, no-change, no-augmentation."""
-    seeds: tuple[int, ...] = (0,)
-    folds: str = "all"
-    """all, or numbers from 0 with commas between."""
-    of: int | None = None
-    """How many folds; 5, or as many as a corpus itself has."""
-    variants: str = "all"
+    """Folder of the grid, where grid.json is written."""
+    recipes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RECIPE...", help=recipes_text())] = ("small",)
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED...")] = (0,)
+    """Each recipe is run with each seed: first weights, order of training, random changes and, in `strict`, folds."""
+    folds: Annotated[str, tyro.conf.arg(metavar="{N,N...,all}")] = "all"
+    """Numbers of the folds to run, from 0 and with commas between; or all."""
+    of: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or a corpus's own)")] = None
+    """How many folds the people are divided into."""
+    variants: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "all"
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
-    comparators: str = "all"
-    """all, none, quick (those that take seconds), or names with commas between: mean, ridge-1, ridge-8, svr, cnn,
-    cnn-ma, aeg-cd, coherence, tucker."""
-    protocol: Literal["strict", "paper"] = "strict"
+    comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "all"
+    protocol: Protocol = "strict"
     """strict: people in test are never in training. paper: what the paper's authors did."""
+    config: ConfigOverrides = field(default_factory=ConfigOverrides)
 
     def run(self) -> int:
         from anclaf.comparators.registry import parse_comparators
@@ -46,7 +45,7 @@ class Plan:
 
         plan = GridPlan(
             tuple(str(corpus.resolve()) for corpus in self.corpora), self.recipes, self.seeds, _numbers(self.folds),
-            self.of, self.variants, parse_comparators(self.comparators), self.protocol,
+            self.of, self.variants, parse_comparators(self.comparators), self.protocol, self.config.stated(),
         )  # fmt: skip
         runs = plan.runs(self.out)
         jobs = plan.jobs(runs)
@@ -58,21 +57,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """Do what is not yet done. The same command again goes on where a stopped one was."""
+    """Train and test what is not yet done. The same command again goes on where a stopped one was."""
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """Folder that `anclaf grid plan --out` made."""
     engine: Literal["local", "ray"] = "local"
     """local: in this process, one job after the other. ray: on a cluster."""
-    address: str | None = None
-    """ray: of a running cluster, as HOST:PORT, or auto for this machine's; if not stated, one is started here."""
+    address: Annotated[str | None, tyro.conf.arg(help_behavior_hint="(default: one is started here)")] = None
+    """ray: of a running cluster, as HOST:PORT, or auto for this machine's."""
     cpus: int = 1
     """Threads of each job. Results are equal to the bit only where threads are equal."""
     gpus: float = 0.0
     """ray: a job's share of GPUs; 0.25 lets four share one."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
+    """bf16-mixed is faster on GPUs that have it."""
     retry: bool = False
     """Take up failed jobs again."""
 
@@ -123,8 +123,8 @@ class GridReport:
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """Folder that `anclaf grid plan --out` made."""
-    out: Path | None = None
-    """Folder of the report; OUT/report if not stated."""
+    out: Annotated[Path | None, tyro.conf.arg(help_behavior_hint="(default: OUT/report)")] = None
+    """Folder of the report."""
 
     def run(self) -> int:
         from anclaf.grid.plan import GridPlan
@@ -136,19 +136,13 @@ class GridReport:
         return 0
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Many runs: plan, run, status, report."""
-
-    action: (
-        Annotated[Plan, tyro.conf.subcommand("plan")]
-        | Annotated[Run, tyro.conf.subcommand("run")]
-        | Annotated[Status, tyro.conf.subcommand("status")]
-        | Annotated[GridReport, tyro.conf.subcommand("report")]
-    )
-
-    def run(self) -> int:
-        return self.action.run()
+Grid = Annotated[
+    Annotated[Plan, tyro.conf.subcommand("plan")]
+    | Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Status, tyro.conf.subcommand("status")]
+    | Annotated[GridReport, tyro.conf.subcommand("report")],
+    tyro.conf.subcommand("grid", description="Many runs together: plan them, run them, see where they stand, report."),
+]
 
 
 def _numbers(text: str) -> tuple[int, ...] | None:

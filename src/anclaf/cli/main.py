@@ -1,12 +1,15 @@
 """The command `anclaf`."""
 
+import os
+import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import tyro
 
 import anclaf
+from anclaf.cli.completion import Completion
 from anclaf.cli.console import fail
 from anclaf.cli.demo import Demo
 from anclaf.cli.grid import Grid
@@ -16,9 +19,11 @@ from anclaf.cli.report import Report
 from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
 from anclaf.core.errors import AnclafError
-from anclaf.recipes import make_run
 
-DESCRIPTION = "Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021)."
+DESCRIPTION = """Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021).
+`anclaf COMMAND --help` says more of a command, `anclaf --version` which version this is."""
+NO_READER = 141
+"""As a shell reports a program that SIGPIPE ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(anclaf.__version__)
         return 0
     try:
-        return _parse(arguments).run()
+        return parse(arguments).run()
     except AnclafError as error:
         fail(str(error))
         return 2
@@ -37,39 +42,55 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parse(arguments: list[str]) -> Any:
+def parse(arguments: list[str]) -> Any:
+    """The command that the words name, ready to run.
+
+    Raises:
+        SystemExit: the words are not understood (2), or ask for help (0), which is printed.
+    """
     commands = (
         Annotated[prepare_command(), tyro.conf.subcommand("prepare")]
-        | _train(arguments)
+        | Annotated[Train, tyro.conf.subcommand("train")]
         | Annotated[Report, tyro.conf.subcommand("report")]
         | Annotated[Predict, tyro.conf.subcommand("predict")]
         | Annotated[Summarize, tyro.conf.subcommand("summarize")]
+        | Grid
         | Annotated[Demo, tyro.conf.subcommand("demo")]
-        | Annotated[Grid, tyro.conf.subcommand("grid")]
+        | Annotated[Completion, tyro.conf.subcommand("completion")]
     )
-    options = (tyro.conf.OmitSubcommandPrefixes,)
+    options = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.DisallowNone)
     return tyro.cli(commands, args=arguments, prog="anclaf", description=DESCRIPTION, config=options)
-
-
-def _train(arguments: list[str]) -> Any:
-    """The train command with the settings of the recipe that is named as defaults, so that each can be changed."""
-    name = _after(arguments, "--recipe") or "small"
-    seed = _after(arguments, "--seed")
-    config = make_run(name, int(seed) if seed and seed.isdigit() else 0)
-    default = Train(tyro.MISSING, tyro.MISSING, name, config=config)
-    return Annotated[Train, tyro.conf.subcommand("train", default=default)]
-
-
-def _after(arguments: list[str], flag: str) -> str | None:
-    """The word after a flag, or after its `=`."""
-    for place, word in enumerate(arguments):
-        if word == flag and place + 1 < len(arguments):
-            return arguments[place + 1]
-        if word.startswith(flag + "="):
-            return word.partition("=")[2]
-    return None
 
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main())
+    sys.exit(quiet_without_reader(main))
+
+
+def quiet_without_reader(command: Callable[[], int]) -> Any:
+    """The exit code of a command; 141, and nothing said, where nobody reads its output any more, as in `| head`."""
+    try:
+        try:
+            code = command()
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _without_reader():
+            raise
+        return NO_READER
+
+
+def _without_reader() -> bool:
+    """Whether an output has no reader; such a one is closed, for Python writes what is left when it ends."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    found = False
+    for stream in (sys.stdout, sys.stderr):
+        poll = select.poll()
+        poll.register(stream, select.POLLOUT)
+        if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+            found = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return found

@@ -13,6 +13,14 @@ from anclaf.config import CorpusKind, CropName
 from anclaf.core.errors import ConfigError
 from anclaf.corpora.readers import READERS, Preparation, Reader
 
+_KIND = tyro.conf.arg(
+    metavar="{real,synthetic}",
+    help="Whose faces these are: real people, or rendered ones, whatever layout they are in. Reports set the paper's "
+    "numbers beside those of a corpus that is real, and only of such. Can be stated later: the same command with "
+    "--kind changes the card of a corpus that is prepared already.",
+    help_behavior_hint="(default: as the reader knows it)",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderCommand:
@@ -20,10 +28,7 @@ class ReaderCommand:
 
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """Folder to make."""
-    kind: Annotated[Literal["real", "synthetic"] | None, tyro.conf.arg(metavar="{real,synthetic}")] = None
-    """Whose faces these are: real people, or rendered ones, whatever layout they are in. Reports set the paper's
-    numbers beside those of a corpus that is real, and only of such. Can be stated later: the same command with --kind
-    changes the card of a corpus that is prepared already."""
+    kind: Annotated[Literal["real", "synthetic"] | None, _KIND] = None
     image_size: Literal[64, 128] = 64
     """Side of the square face in pixels. The recipes `demo` and `small` take 64, `paper` takes 128."""
     crop: CropName = "five-point"
@@ -34,7 +39,7 @@ class ReaderCommand:
     """Processes."""
     overwrite: bool = False
     """Replace another prepared corpus at OUT."""
-    note: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
+    note: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: none)")] = None
     """A line that reports repeat."""
 
     def run(self) -> int:

@@ -15,8 +15,8 @@ class Report:
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A folder that `anclaf train --out` made."""
-    out: Path | None = None
-    """Folder of the report; RUN/report if not stated."""
+    out: Annotated[Path | None, tyro.conf.arg(help_behavior_hint="(default: RUN/report)")] = None
+    """Folder of the report."""
 
     def run(self) -> int:
         from anclaf.report.run_report import write_report

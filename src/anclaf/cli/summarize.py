@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anclaf.cli.console import fail, print_table
+from anclaf.cli.console import fail, one_or_more, print_table
 from anclaf.config import DWELL_S, TABLE_SUFFIXES
 from anclaf.core.errors import ConfigError, OutputError, TableError
 
@@ -16,15 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summarize:
-    """One row per source and person: level and spread of valence and arousal, change, quadrants, transitions, gaps.
+    """One row per source and person: level and spread of valence and arousal, change, quadrants, transitions, gaps."""
 
-    Every number is weighted by time; docs/outputs.md says how each is defined.
-    """
-
-    tables: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TABLE...")]
+    tables: Annotated[tuple[Path, ...], tyro.conf.Positional, one_or_more("TABLE")]
     """Tables that `anclaf predict` wrote (.csv or .parquet), or folders of them."""
-    out: Path | None = None
-    """Also write all columns here: .csv or .parquet."""
+    out: Annotated[Path | None, tyro.conf.arg(help_behavior_hint="(default: none, the main columns are shown)")] = None
+    """Also write all columns here, .csv or .parquet; docs/outputs.md says how each is defined."""
     dwell: float = DWELL_S
     """Seconds that a quadrant must be held to count as visited, so that trembling at a border is no transition."""
     overwrite: bool = False

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from anclaf.cli.console import print_scores, progress_display, say
-from anclaf.config import RunConfig
+from anclaf.cli.overrides import ConfigOverrides, comparators_text, recipes_text
+from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
 from anclaf.recipes import make_run
 
@@ -20,30 +21,29 @@ class Train:
     """A prepared corpus."""
     out: Path
     """Folder of the run."""
-    recipe: str = "small"
-    """demo, small (64x64, for CPUs) or paper (128x128, the paper's sizes)."""
-    protocol: Literal["strict", "paper"] = "strict"
+    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE", help=recipes_text())] = "small"
+    protocol: Protocol = "strict"
     """strict: people in test are never in training. paper: what the paper's authors did."""
-    fold: str = "0"
-    """A fold's number, from 0, or all."""
-    folds: int | None = None
-    """How many folds; 5, or as many as the corpus itself has."""
-    variants: str = "all"
+    fold: Annotated[str, tyro.conf.arg(metavar="{N,all}")] = "0"
+    """Number of the fold whose people are tested, from 0; or all, one after the other."""
+    folds: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or the corpus's own)")] = None
+    """How many folds the people are divided into."""
+    variants: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "all"
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
-    comparators: str = "quick"
-    """quick (those that take seconds), all, none, or names with commas between; tested under the same folds."""
+    comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "quick"
     seed: int = 0
+    """Decides the first weights, the order of training, every random change, and in `strict` who is in which fold."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     devices: int = 1
     """Processes or GPUs of one model, data-parallel."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    threads: int | None = None
-    """CPU threads of torch; as many as it likes if not stated."""
+    precision: Precision = "32-true"
+    """bf16-mixed is faster on GPUs that have it."""
+    threads: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: as many as torch chooses)")] = None
+    """CPU threads."""
     keep_latents: bool = False
-    """Leave the latents of stage 2 on disk."""
-    config: RunConfig = field(default_factory=lambda: make_run("small"))
-    """The recipe; every setting of it can be changed here."""
+    """Leave the latents that stage 2 reads on disk."""
+    config: ConfigOverrides = field(default_factory=ConfigOverrides)
 
     def run(self) -> int:
         import torch
@@ -60,8 +60,12 @@ class Train:
             if self.threads < 1:
                 raise ConfigError(f"--threads {self.threads}: expected 1 or more")
             torch.set_num_threads(self.threads)
-        run = RunSpec("", self.corpus, self.out, self.config, self.protocol, self.folds, self.keep_latents, self.recipe)
-        variants, comparators = parse_variants(self.variants, self.config.lengths), parse_comparators(self.comparators)
+        config = make_run(self.recipe, self.seed, self.config.stated())
+        overrides = config.differences(make_run(self.recipe, self.seed))
+        run = RunSpec(
+            "", self.corpus, self.out, config, self.protocol, self.folds, self.keep_latents, self.recipe, overrides
+        )
+        variants, comparators = parse_variants(self.variants, config.lengths), parse_comparators(self.comparators)
         fabric = Fabric(accelerator=self.device, devices=self.devices, precision=self.precision)
         fabric.launch()
         with progress_display(quiet=not fabric.is_global_zero) as progress:

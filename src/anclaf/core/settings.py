@@ -3,7 +3,7 @@
 import ast
 import inspect
 import math
-import textwrap
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -66,15 +66,8 @@ class Settings:
 
     @classmethod
     def texts(cls) -> dict[str, str]:
-        """The text below each field, as one line."""
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(node, ast.ClassDef)
-        found: dict[str, str] = {}
-        for line, below in pairwise(node.body):
-            match line, below:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = " ".join(text.split())
-        return found
+        """The text below each field, as one line; of a class that is not within another or a function."""
+        return _texts(cls.__module__)[cls.__name__]
 
     @classmethod
     def kinds(cls) -> dict[str, Any]:
@@ -89,6 +82,11 @@ class Settings:
             inner = value.flat() if isinstance(value, Settings) else None
             found |= {one.name: value} if inner is None else {f"{one.name}.{name}": v for name, v in inner.items()}
         return found
+
+    def differences(self, before: Self) -> dict[str, Any]:
+        """The single settings, as in `flat`, that are others than they were before."""
+        then = before.flat()
+        return {name: value for name, value in self.flat().items() if then[name] != value}
 
     def changed(self, changes: Mapping[str, Any], path: str = "") -> Self:
         """These settings with single ones changed.
@@ -119,6 +117,20 @@ class Settings:
 def _kinds(cls: type[Settings]) -> dict[str, Any]:
     hints = get_type_hints(cls, include_extras=True)
     return {one.name: hints[one.name] for one in fields(cls)}
+
+
+@cache
+def _texts(module: str) -> dict[str, dict[str, str]]:
+    """The texts below the fields of each class of a module."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(node, ast.ClassDef):
+            texts = found[node.name] = {}
+            for line, below in pairwise(node.body):
+                match line, below:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                        texts[name] = " ".join(text.split())
+    return found
 
 
 def _nested(kind: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class GridPlan:
 
     corpora: folders of prepared corpora. recipes, seeds: each with each. folds: numbers, or None for all; of: how many
     there are, None being the protocol's own number. variants: as `parse_variants`; all, of each recipe's own lengths.
-    comparators: names, run with the recipes that are no ablations.
+    comparators: names, run with the recipes that are no ablations. overrides: settings in place of each recipe's own,
+    as `make_run` takes them.
     """
 
     corpora: tuple[str, ...]
@@ -36,6 +37,7 @@ class GridPlan:
     variants: str = "all"
     comparators: tuple[str, ...] = field(default_factory=COMPARATORS.names)
     protocol: Protocol = "strict"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [Path(corpus).name for corpus in self.corpora]
@@ -55,9 +57,10 @@ class GridPlan:
             for recipe in self.recipes:
                 for seed in self.seeds:
                     name = f"{corpus.name}/{recipe}/seed{seed}"
-                    config = make_run(recipe, seed)
+                    config = make_run(recipe, seed, self.overrides)
+                    overrides = config.differences(make_run(recipe, seed))
                     place = out / "runs" / name
-                    found.append(RunSpec(name, corpus, place, config, self.protocol, self.of, recipe=recipe))
+                    found.append(RunSpec(name, corpus, place, config, self.protocol, self.of, False, recipe, overrides))
         return found
 
     def jobs(self, runs: Sequence[RunSpec]) -> list[Job]:
@@ -93,8 +96,7 @@ class GridPlan:
             content = json.loads(path.read_text(encoding="utf-8"))
             if "references" in content:  # the key in earlier versions
                 content["comparators"] = content.pop("references")
-            settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-            return cls(**settings)
+            return cls(**_tuples(content | {"overrides": _tuples(content.get("overrides", {}))}))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ConfigError(f"{out}: holds no grid; `anclaf grid plan CORPUS... --out {out}` makes one") from error
         except (ValueError, TypeError) as error:
@@ -110,8 +112,12 @@ def count_words(jobs: Sequence[Job]) -> str:
     return ", ".join([*words, f"{jobs_of['comparator']} comparators"])
 
 
+def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+
+
 def _extends(new: GridPlan, old: GridPlan) -> bool:
-    if (new.protocol, new.of) != (old.protocol, old.of):
+    if (new.protocol, new.of, new.overrides) != (old.protocol, old.of, old.overrides):
         return False
     folds = new.folds is None or (old.folds is not None and set(old.folds) <= set(new.folds))
     lists = ("corpora", "recipes", "seeds", "comparators")
