@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -136,7 +136,7 @@ class GridReport:
         return 0
 
 
-Grid = Annotated[
+Grid: Any = Annotated[
     Annotated[Plan, tyro.conf.subcommand("plan")]
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Status, tyro.conf.subcommand("status")]

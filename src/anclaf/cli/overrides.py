@@ -81,7 +81,8 @@ def _choice(kind: Any) -> list[PrimitiveConstructorSpec[str | None]]:
 
 def _plain(kind: Any) -> Any:
     """A type without the ranges in it."""
-    origin, arguments = get_origin(kind), get_args(kind)
+    origin: Any = get_origin(kind)
+    arguments = get_args(kind)
     if origin is Annotated:
         return _plain(arguments[0])
     return origin[tuple(map(_plain, arguments))] if origin in (tuple, dict) else kind
