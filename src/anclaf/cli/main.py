@@ -4,6 +4,8 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any
 
 import tyro
@@ -48,18 +50,19 @@ def parse(arguments: list[str]) -> Any:
     Raises:
         SystemExit: the words are not understood (2), or ask for help (0), which is printed.
     """
-    commands = (
-        Annotated[prepare_command(), tyro.conf.subcommand("prepare")]
-        | Annotated[Train, tyro.conf.subcommand("train")]
-        | Annotated[Report, tyro.conf.subcommand("report")]
-        | Annotated[Predict, tyro.conf.subcommand("predict")]
-        | Annotated[Summarize, tyro.conf.subcommand("summarize")]
-        | Grid
-        | Annotated[Demo, tyro.conf.subcommand("demo")]
-        | Annotated[Completion, tyro.conf.subcommand("completion")]
-    )
+    commands: list[Any] = [
+        Annotated[prepare_command(), tyro.conf.subcommand("prepare")],
+        Annotated[Train, tyro.conf.subcommand("train")],
+        Annotated[Report, tyro.conf.subcommand("report")],
+        Annotated[Predict, tyro.conf.subcommand("predict")],
+        Annotated[Summarize, tyro.conf.subcommand("summarize")],
+        Grid,
+        Annotated[Demo, tyro.conf.subcommand("demo")],
+        Annotated[Completion, tyro.conf.subcommand("completion")],
+    ]
+    command = reduce(or_, commands)
     options = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.DisallowNone)
-    return tyro.cli(commands, args=arguments, prog="anclaf", description=DESCRIPTION, config=options)
+    return tyro.cli(command, args=arguments, prog="anclaf", description=DESCRIPTION, config=options)
 
 
 def entry() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
@@ -49,7 +49,7 @@ def _mirror(settings: type[Settings], values: Mapping[str, Settings], without: t
         values: of the recipes, by their names.
         without: names of fields that have no flag here.
     """
-    texts, made = settings.texts(), list[tuple[str, Any, Any]]()
+    texts, plain, made = settings.texts(), get_type_hints(settings), list[tuple[str, Any, Any]]()
     for name, kind in settings.kinds().items():
         inner = {recipe: getattr(value, name) for recipe, value in values.items()}
         if name in without:
@@ -59,9 +59,9 @@ def _mirror(settings: type[Settings], values: Mapping[str, Settings], without: t
             made.append((name, nested, field(default_factory=nested)))
         else:
             hint = f"({'; '.join([*_limits(kind), _defaults(inner)])})"
-            metavar = None if kind is bool else _metavar(kind)
+            metavar = None if kind is bool else _metavar(plain[name])
             about = tyro.conf.arg(help=texts[name], help_behavior_hint=hint, metavar=metavar)
-            made.append((name, Annotated[_plain(kind) | None, about, *_choice(kind)], None))
+            made.append((name, Annotated[plain[name] | None, about, *_choice(kind)], None))
     name = f"{settings.__name__}Overrides"
     return make_dataclass(name, made, bases=(Overrides,), frozen=True, namespace={"__doc__": settings.__doc__})
 
@@ -79,15 +79,6 @@ def _choice(kind: Any) -> list[PrimitiveConstructorSpec[str | None]]:
     ]  # fmt: skip
 
 
-def _plain(kind: Any) -> Any:
-    """A type without the ranges in it."""
-    origin: Any = get_origin(kind)
-    arguments = get_args(kind)
-    if origin is Annotated:
-        return _plain(arguments[0])
-    return origin[tuple(map(_plain, arguments))] if origin in (tuple, dict) else kind
-
-
 def _limits(kind: Any) -> list[str]:
     """What numbers are allowed, in words."""
     origin, arguments = get_origin(kind), get_args(kind)
@@ -97,7 +88,6 @@ def _limits(kind: Any) -> list[str]:
 
 
 def _metavar(kind: Any) -> str:
-    kind = _plain(kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return f"{{{','.join(arguments)}}}"
