@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -23,9 +23,16 @@ INTERVAL_S = 60.0
 """Where there is no terminal, a part that goes on is named at least so often."""
 
 
-def one_or_more(name: str) -> Any:
-    """What `--help` says of a positional argument that takes several values: `NAME...` (required)."""
-    return tyro.conf.arg(metavar=f"{name}...", help_behavior_hint="(required)")
+Threads = Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: as many as torch chooses)")]
+
+
+def one_or_more(name: str, text: str | None = None) -> Any:
+    """What `--help` says of a positional argument that takes several values: `NAME...` (required).
+
+    Args:
+        text: in place of the field's own, of which tyro keeps the line breaks.
+    """
+    return tyro.conf.arg(metavar=f"{name}...", help=text, help_behavior_hint="(required)")
 
 
 def say(text: str) -> None:

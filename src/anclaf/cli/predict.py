@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anclaf.cli.console import fail, progress_display, say
+from anclaf.cli.console import Threads, fail, one_or_more, progress_display, say
 from anclaf.config import FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
 from anclaf.core.errors import AnclafError, ConfigError
 from anclaf.core.progress import Progress
@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from anclaf.inference.estimator import AffectEstimator
 
 
+_SOURCES = (
+    "Videos, pictures, folders of pictures, patterns such as 'talks/*.mp4', streams such as rtsp://HOST/PATH, or "
+    "cameras such as v4l2:/dev/video0, avfoundation:0, dshow:video=NAME."
+)
+
+
 @dataclass(frozen=True)
 class Predict:
     """A row for every frame and person: valence, arousal, quadrant, or why there is none."""
 
-    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE...")]
-    """Videos, pictures, folders of pictures, patterns such as 'talks/*.mp4', streams such as rtsp://HOST/PATH, or
-    cameras such as v4l2:/dev/video0, avfoundation:0, dshow:video=NAME."""
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, one_or_more("SOURCE", _SOURCES)]
     model: Path
     """A model's folder, such as RUN/fold0/SA-8."""
     out: Path
@@ -31,7 +35,7 @@ class Predict:
     detector: str = "auto"
     """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once) or yunet:PATH."""
     windows: WindowMode = "sliding"
-    """tumbling: windows that do not overlap, as the paper evaluates."""
+    """sliding: each frame's window ends at it. tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
     """Add the attention weights of SA models as columns."""
     format: TableFormat = "csv"
@@ -44,13 +48,14 @@ class Predict:
     """Replace results that are there."""
     resume: bool = False
     """Leave complete results alone and go on with those that were broken off."""
-    seconds: float | None = None
-    """Analyse the first so many seconds of each source; a camera goes on until Ctrl-C if not stated."""
+    seconds: Annotated[float | None, tyro.conf.arg(help_behavior_hint="(default: all; a camera's until Ctrl-C)")] = None
+    """Analyse the first so many seconds of each source."""
     image_fps: float = 25.0
     """Pictures a second in folders of pictures."""
     device: str = "cpu"
-    threads: int | None = None
-    """CPU threads of torch; as many as it likes if not stated."""
+    """cpu, cuda or mps."""
+    threads: Threads = None
+    """CPU threads."""
 
     def run(self) -> int:
         sources = self._sources()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from anclaf.cli.console import print_scores, progress_display, say
+from anclaf.cli.console import Threads, print_scores, progress_display, say
 from anclaf.cli.overrides import ConfigOverrides, comparators_text, recipes_text
 from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
@@ -39,7 +39,7 @@ class Train:
     """Processes or GPUs of one model, data-parallel."""
     precision: Precision = "32-true"
     """bf16-mixed is faster on GPUs that have it."""
-    threads: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: as many as torch chooses)")] = None
+    threads: Threads = None
     """CPU threads."""
     keep_latents: bool = False
     """Leave the latents that stage 2 reads on disk."""
