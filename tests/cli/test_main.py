@@ -82,6 +82,10 @@ def test_bad_settings(corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "expected base, S-n, SA-n, with n" in _fails(capsys, *words, "--variants", "S8")
     assert "prepare it with --image-size 64" in _fails(capsys, *words)
     assert "--threads 0" in _fails(capsys, *words, "--threads", "0")
+    for device, count in (("abacus", "1"), ("cpu", "0"), ("cpu", "-1")):
+        said = _fails(capsys, *words, "--device", device, "--devices", count)
+        assert f"device {device}, {count} of it: " in said
+        assert "\n" not in said
 
 
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

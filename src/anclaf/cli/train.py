@@ -47,10 +47,9 @@ class Train:
 
     def run(self) -> int:
         import torch
-        from lightning_fabric import Fabric
 
         from anclaf.comparators.registry import parse_comparators
-        from anclaf.experiment.engine import train_run
+        from anclaf.experiment.engine import open_fabric, train_run
         from anclaf.experiment.job import RunSpec
         from anclaf.training.curriculum import parse_variants
 
@@ -66,7 +65,7 @@ class Train:
             "", self.corpus, self.out, config, self.protocol, self.folds, self.keep_latents, self.recipe, overrides
         )
         variants, comparators = parse_variants(self.variants, config.lengths), parse_comparators(self.comparators)
-        fabric = Fabric(accelerator=self.device, devices=self.devices, precision=self.precision)
+        fabric = open_fabric(self.device, self.devices, self.precision)
         fabric.launch()
         with progress_display(quiet=not fabric.is_global_zero) as progress:
             scores = train_run(

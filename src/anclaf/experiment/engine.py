@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from anclaf.comparators.registry import COMPARATORS, label_of, quick_comparators
-from anclaf.config import Resources
+from anclaf.config import Precision, Resources
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
@@ -36,7 +36,20 @@ class Watcher(Protocol):
 def make_fabric(resources: Resources) -> Fabric:
     """Of one process, whose number of threads it sets."""
     torch.set_num_threads(resources.cpus)
-    return Fabric(accelerator=resources.device, devices=1, precision=resources.precision)
+    return open_fabric(resources.device, 1, resources.precision)
+
+
+def open_fabric(device: str, devices: int, precision: Precision) -> Fabric:
+    """Of so many processes or GPUs.
+
+    Raises:
+        ConfigError: there is no such device here, or not so many.
+    """
+    try:
+        return Fabric(accelerator=device, devices=devices, precision=precision)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {device}, {devices} of it: {reason}") from error
 
 
 def train_run(
