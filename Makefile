@@ -1,10 +1,10 @@
 # Every target makes .venv by itself and installs what constraints.txt locks.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks
+SOURCES := src tests benchmarks docs/api.py
 export OPENBLAS_NUM_THREADS ?= 2
 
-.PHONY: demo test check lint types layers clean
+.PHONY: demo test check lint types layers api clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -32,8 +32,11 @@ types: .venv/ready
 layers: .venv/ready
 	$(BIN)/lint-imports
 
+api: .venv/ready
+	$(BIN)/python docs/api.py build/api
+
 check: lint types layers
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo build/api

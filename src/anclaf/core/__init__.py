@@ -1,0 +1,1 @@
+"""What every other package builds on: errors, label scales, progress, registries, settings, files."""
