@@ -177,7 +177,7 @@ def test_attention_is_of_the_states_before_nearest_first(estimator: Make, painte
 
 @pytest.mark.parametrize("variant", ["base", "S-4"])
 def test_attention_of_a_model_without_is_refused(estimator: Make, variant: str):
-    with pytest.raises(ConfigError, match=f"attention: the model is {variant}; only SA models attend"):
+    with pytest.raises(ConfigError, match=f"attention: the model is {variant}, which has none; SA models do"):
         estimator(variant).stream(25, StreamOptions(attention=True))
 
 
@@ -226,6 +226,14 @@ def test_times_can_be_given(estimator: Make, painted: Paint):
     assert [stream.step(frame, t)[0].time_s for t in (0.0, 0.05, 0.05, 7.0)] == [0.0, 0.05, 0.05, 7.0]
     with pytest.raises(ConfigError, match=r"time_s 1\.0: expected seconds not before the previous frame's, 7\.0"):
         stream.step(frame, 1.0)
+
+
+def test_the_base_model_sees_the_newest_frame_even_where_times_are_equal(estimator: Make, painted: Paint):
+    made, frames = estimator("base"), [painted([(1, 30, 20, 60)], k) for k in range(3)]
+    together = make_table([row for found in made.stream(25).steps(frames, [0.0, 0.0, 0.0]) for row in found])
+    alone = [made.stream(25).step(frame)[0].valence for frame in frames]
+    np.testing.assert_allclose(together["valence"], alone, atol=1e-5)
+    assert len(set(np.round(alone, 3))) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
+from anclaf.config import WindowMode
 from anclaf.inference.window import FeatureWindow
 
 
@@ -13,6 +16,13 @@ def feed(window: FeatureWindow, times: np.ndarray) -> list[list[int]]:
 def test_a_window_slides_and_grows_from_the_start():
     window = FeatureWindow(3, 25, 25)
     assert feed(window, np.arange(5) / 25) == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+
+
+def test_a_window_of_one_is_the_newest_feature_and_always_full():
+    for windows in get_args(WindowMode):
+        window = FeatureWindow(1, 25, 50, windows)
+        assert feed(window, np.array([0, 0, 0.02, 0.02, 7])) == [[0], [1], [2], [3], [4]]
+        assert window.full
 
 
 def test_full_says_when_it_is():

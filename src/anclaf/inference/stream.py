@@ -25,12 +25,6 @@ _BATCH = 16
 """Faces that the networks see at once at most; more are not faster and take memory."""
 
 
-def attention_weights(spec: ModelSpec) -> int:
-    """How many attention weights a row has when they are asked for: n - 1 for SA-n."""
-    variant = spec.parsed_variant
-    return variant.n - 1 if variant.kind == "SA" else 0
-
-
 @dataclass(frozen=True)
 class SeenFace:
     """A detected face of one frame. crop: (S, S, 3) uint8 RGB."""
@@ -86,8 +80,8 @@ class AffectStream:
     ):
         if not (np.isfinite(fps) and fps > 0):
             raise ConfigError(f"fps {fps}: expected frames a second, above 0")
-        if options.attention and not attention_weights(spec):
-            raise ConfigError(f"attention: the model is {spec.variant}; only SA models attend. Leave it out")
+        if options.attention and not network.head.attends:
+            raise ConfigError(f"attention: the model is {spec.variant}, which has none; SA models do. Leave it out")
         self._network, self._spec, self._detect = network, spec, detect
         self._device = next(network.parameters()).device
         self._fps, self._options = float(fps), options
@@ -100,7 +94,7 @@ class AffectStream:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know."""
         spec = self._spec
-        if spec.parsed_variant.kind != "base" and 0 < self._fps < 0.9 * spec.fps:
+        if spec.parsed_variant.n > 1 and 0 < self._fps < 0.9 * spec.fps:
             return (
                 f"{self._fps:g} frames a second, and {spec.variant} was trained at {spec.fps:g}: frames are repeated "
                 "to fill its windows, and arousal may be underestimated. Record at the model's frame rate",
@@ -128,8 +122,8 @@ class AffectStream:
 
     @property
     def attention_columns(self) -> int:
-        """How many attention weights each of its estimates has."""
-        return attention_weights(self._spec) if self._options.attention else 0
+        """How many attention weights each of its estimates has: n - 1 if they are asked for."""
+        return self._spec.parsed_variant.n - 1 if self._options.attention else 0
 
     @property
     def frames(self) -> int:
@@ -214,25 +208,20 @@ class AffectStream:
 
     @torch.inference_mode()
     def _affect(self, clear: Sequence[_Present]) -> list[_Affect]:
-        """Run the networks once on faces, and the recurrent part on the windows that end at each."""
-        network, spec, device = self._network, self._spec, self._device
+        """Run the networks once on faces, and the head on the windows that end at each."""
         crops = np.stack([person.face.crop for person in clear if person.face is not None])
-        latents = network.latents(to_input(torch.from_numpy(crops).to(device)))
-        x = network.features(latents)
+        latents = self._network.latents(to_input(torch.from_numpy(crops).to(self._device)))
         quadrants = latents.q.cpu().numpy()
-        if spec.parsed_variant.kind == "base":
-            affect = network.head(x[:, None]).affect[:, 0].cpu().numpy()
-            return [_Affect(*value, True, ()) for value in zip(affect, quadrants, strict=True)]
         windows, full = [], []
-        for person, feature in zip(clear, x, strict=True):
+        for person, x in zip(clear, self._network.features(latents), strict=True):
             window = self._window(person.track)
-            windows.append(window.add(person.time_s, feature))
+            windows.append(window.add(person.time_s, x))
             full.append(window.full)
         found: dict[int, _Affect] = {}
         for length in set(map(len, windows)):
             # windows of one length together: the weights are read once for all of them
             rows = [i for i, window in enumerate(windows) if len(window) == length]
-            got = network.head(torch.stack([torch.stack(windows[i]) for i in rows]))
+            got = self._network.head(torch.stack([torch.stack(windows[i]) for i in rows]))
             values = got.affect[:, -1].cpu().numpy()
             weights = [()] * len(rows)
             if self._options.attention and got.attention is not None:

@@ -25,7 +25,7 @@ class FeatureWindow:
     neighbours. After a gap of more than `core.windows.MAX_GAP` periods the window starts anew, as it does in training.
 
     Args:
-        n: frames in a full window.
+        n: frames in a full window; a window of 1 is the newest frame, whatever the frame rates.
         model_fps: frame rate the model was trained at; 0 takes frames as they come.
         video_fps: frame rate of what is added, above 0.
         windows: `sliding`: every frame ends a window. `tumbling`: a full window is followed by an empty one, as in the
@@ -34,7 +34,7 @@ class FeatureWindow:
 
     def __init__(self, n: int, model_fps: float, video_fps: float, windows: WindowMode = "sliding"):
         self._n, self._windows, self._fps = n, windows, video_fps
-        self._period = 1 / model_fps if model_fps > 0 else 0.0
+        self._period = 1 / model_fps if model_fps > 0 and n > 1 else 0.0
         self._gap = MAX_GAP / (min(model_fps, video_fps) if model_fps > 0 else video_fps)
         self._items: deque[tuple[float, Tensor]] = deque()
         self._full = False
