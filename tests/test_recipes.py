@@ -138,3 +138,11 @@ def test_the_true_quadrant_is_given_in_training_validation_test_and_latents(corp
     source = FreshLatents(network, corpus, rows, 2, AugmentationConfig(), 0, "cpu")
     for view in (0, 1):
         np.testing.assert_array_equal(source.read(view, np.arange(3, 9))[1], expected[3:9])
+
+
+def test_changes_come_after_ablations_and_do_not_undo_them():
+    changed = make_run("small+no-landmarks", 3, {"stage1.steps": 7})
+    assert changed.differences(make_run("small+no-landmarks", 3)) == {"stage1.steps": 7}
+    with pytest.raises(ConfigError, match=r"^stage1\.terms: small\+no-landmarks sets it itself"):
+        make_run("small+no-landmarks", 0, {"stage1.terms": {"landmarks": 1.0}})
+    assert make_run("small+no-landmarks", 0, {"stage1.terms": {}}) == make_run("small+no-landmarks")

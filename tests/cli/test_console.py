@@ -34,8 +34,9 @@ def log() -> Log:
 
 
 def test_a_part_is_named_at_once(log: Log):
-    assert log.tell(0, 0, 1, "fold 0, svr") == ["fold 0, svr  0/1"]
-    assert log.tell(700, 1, 1, "fold 0, svr") == ["fold 0, svr  1/1  0.00143/s  in 0:11:40"]
+    assert log.tell(0, 0, 1, "fold 0, svr") == ["fold 0, svr"]
+    assert log.tell(700, 1, 1, "fold 0, svr") == ["fold 0, svr  in 0:11:40"]
+    assert log.tell(0, 0, 40, "fold 0, cnn") == ["fold 0, cnn  0/40"]
 
 
 def test_a_line_a_minute_with_rate_and_time_left(log: Log):

@@ -1,13 +1,25 @@
 """The commands as a user types them."""
 
+import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 import pytest
+from docstring_parser import parse_from_object
 
 import anclaf
 from anclaf.cli import main as cli
+from anclaf.cli.completion import Completion
+from anclaf.cli.demo import Demo
+from anclaf.cli.grid import GridReport, Plan, Run, Status
+from anclaf.cli.predict import Predict
+from anclaf.cli.prepare import reader_command
+from anclaf.cli.report import Report
+from anclaf.cli.summarize import Summarize
+from anclaf.cli.train import Train
+from anclaf.corpora.readers import READERS
 from anclaf.recipes import RECIPES, make_run
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +49,19 @@ def test_help_of_the_others(command: str, capsys: pytest.CaptureFixture[str]):
         cli.main([*command.split(), "--help"])
     assert stop.value.code == 0
     assert f"usage: anclaf {command}" in capsys.readouterr().out
+
+
+COMMANDS = [Train, Report, Predict, Summarize, Demo, Completion, Plan, Run, Status, GridReport]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *map(reader_command, READERS.names())])
+def test_every_flag_has_a_text_without_broken_lines(command: Any):
+    """tyro keeps the line breaks of a text below a field."""
+    texts = {one.arg_name: one.description for kind in command.__mro__[:-1] for one in parse_from_object(kind).params}
+    for name, kind in get_type_hints(command, include_extras=True).items():
+        about = [getattr(one, "help", None) for one in getattr(kind, "__metadata__", ())]
+        if get_origin(kind) is not ClassVar and name != "config":
+            assert any(about) or (texts.get(name) and "\n" not in texts[name]), name
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])
@@ -122,6 +147,10 @@ def test_from_corpus_to_video(puppet: Path, tmp_path: Path, capsys: pytest.Captu
     assert all(
         name in printed for name in ("base", "S-2", "S-4", "SA-4", "training mean", "ridge on landmarks, 8 frames")
     )
+    settings = json.loads((run / "run.json").read_text())
+    assert settings["recipe"] == "demo"
+    assert settings["overrides"].items() >= {"stage1.steps": 4, "bootstrap": 20, "stage2.frames_per_step": 32}.items()
+    assert not {"stage1.dropout", "seed"} & settings["overrides"].keys(), "only what was changed"
     assert cli.main(["report", str(run)]) == 0
     assert (run / "report" / "index.html").is_file()
     write_puppet_video(video, subject=99, frames=12, seed=0)

@@ -73,11 +73,13 @@ class _Part:
     ended: bool = False
 
     def text(self, total: int, task: str, note: str, now: float) -> str:
-        """`task  done/total  rate  time left  note`; once it has ended, the time it took."""
-        words = [task, f"{self.done}/{total}" if total else str(self.done)]
+        """`task  done/total  rate  time left  note`; once it has ended, the time it took; no counts of one step."""
+        words, counted = [task], total != 1
         seconds, steps = now - self.began, self.done - self.first
         rate = steps / seconds if seconds > 0 else 0.0
-        if rate > 0:
+        if counted:
+            words.append(f"{self.done}/{total}" if total else str(self.done))
+        if counted and rate > 0:
             words.append(f"{rate:.3g}/s")
         if self.ended:
             words.append(f"in {_duration(seconds)}")

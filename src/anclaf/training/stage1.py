@@ -77,7 +77,7 @@ def train_base(
         fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, stage.phases(),
         stage1_schedule(settings, config.seed),
     )  # fmt: skip
-    summary = trainer.fit(stage.draw, validate, "base", progress)
+    summary = trainer.fit(stage.draw, validate, "stage 1, base", progress)
     speed = round(settings.steps * settings.batch_size / max(summary["seconds"], 1e-9), 1)
     return Trained(best.eval(), trainer.log, summary | {"frames_per_second": speed})
 

@@ -83,7 +83,7 @@ def train_recurrent(
     trainer = Trainer(
         fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, [stage.phase()], schedule
     )  # fmt: skip
-    summary = trainer.fit(lambda step: stage.draw(step, plan[step][1]), validate, str(variant), progress)
+    summary = trainer.fit(lambda step: stage.draw(step, plan[step][1]), validate, f"stage 2, {variant}", progress)
     return Trained(networks.best.eval(), trainer.log, summary | {"epochs": epochs, "steps": len(plan)})
 
 
