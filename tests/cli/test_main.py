@@ -57,11 +57,13 @@ COMMANDS = [Train, Report, Predict, Summarize, Demo, Completion, Plan, Run, Stat
 @pytest.mark.parametrize("command", [*COMMANDS, *map(reader_command, READERS.names())])
 def test_every_flag_has_a_text_without_broken_lines(command: Any):
     """tyro keeps the line breaks of a text below a field."""
-    texts = {one.arg_name: one.description for kind in command.__mro__[:-1] for one in parse_from_object(kind).params}
+    texts = {
+        one.arg_name: one.description or "" for kind in command.__mro__[:-1] for one in parse_from_object(kind).params
+    }
     for name, kind in get_type_hints(command, include_extras=True).items():
         about = [getattr(one, "help", None) for one in getattr(kind, "__metadata__", ())]
         if get_origin(kind) is not ClassVar and name != "config":
-            assert any(about) or (texts.get(name) and "\n" not in texts[name]), name
+            assert any(about) or (texts.get(name) and "\n" not in texts[name]), f"{name}: one line, or arg(help=...)"
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])

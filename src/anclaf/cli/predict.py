@@ -33,8 +33,7 @@ class Predict:
     faces: FaceChoice = "all"
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
-    """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once), yunet:PATH, or another
-    registered detector."""
+    """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once), yunet:PATH, or a plugin."""
     windows: WindowMode = "sliding"
     """sliding: each frame's window ends at it. tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
