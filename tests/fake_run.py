@@ -23,7 +23,8 @@ LOW, HIGH, FPS = -10.0, 10.0, 25.0
 
 @dataclass(frozen=True)
 class FakeRun:
-    """What a fake run is made of. faces: (clips * frames, S, S, 3) uint8, random by default."""
+    """What a fake run is made of. faces: (clips * frames, S, S, 3) uint8, random by default. attending: the kind that
+    attends, each of which was trained from S-n."""
 
     name: str = "people_1"
     source: str = "puppet"
@@ -36,6 +37,7 @@ class FakeRun:
     faces: NDArray[np.uint8] | None = None
     recipe: str = "small"
     seed: int = 0
+    attending: str = "SA"
 
     def write(self, folder: Path) -> Path:
         """Write FOLDER/corpus and FOLDER/run; returns the latter. Labels and faces do not depend on the seed."""
@@ -60,8 +62,8 @@ class FakeRun:
         write_json(fold / "split.json", {"protocol": "strict", "fold": 0, "test": sorted(set(index["clip"]))})
         for variant in self.variants:
             self._history(fold / variant, variant, rng)
-            if variant.startswith("SA"):
-                weights = attention(index, Variant.parse(variant).n, rng)
+            if Variant.recorded(variant).kind == self.attending:
+                weights = attention(index, Variant.recorded(variant).n, rng)
                 np.savez(fold / variant / "attention.npz", weights=weights, row=np.arange(len(index)))
         metrics = {name: _entry(table) for name, table in zip((*self.variants, *self.comparators), tables, strict=True)}
         write_json(
@@ -73,7 +75,7 @@ class FakeRun:
                 "folds": [0],
                 "variants": {name: metrics[name] for name in self.variants},
                 "comparators": {name: {"label": label_of(name)} | metrics[name] for name in self.comparators},
-                "paired": _paired(self.variants),
+                "paired": _paired(self.variants, self.attending),
             },
         )
         return run
@@ -162,12 +164,14 @@ def _entry(table: pd.DataFrame) -> dict[str, Any]:
     return {**scores, "folds": folds, "per_clip": per_clip}
 
 
-def _paired(variants: Sequence[str]) -> list[dict[str, Any]]:
+def _paired(variants: Sequence[str], attending: str) -> list[dict[str, Any]]:
+    pairs = [(name, "base") for name in variants if name != "base"]
+    starts = {name: name.replace(f"{attending}-", "S-") for name in variants if name.startswith(f"{attending}-")}
+    pairs += [(name, start) for name, start in starts.items() if start in variants]
     found = (("arousal", "ccc", 0.21, 0.0), ("valence", "ccc", 0.01, 0.61), ("mean", "rmse", -0.3, 0.01))
     return [
-        {"a": name, "b": "base", "dimension": dimension, "metric": metric}
+        {"a": a, "b": b, "dimension": dimension, "metric": metric}
         | {"difference": value, "ci95": [value - 0.05, value + 0.05], "p": p}
-        for name in variants
-        if name != "base"
+        for a, b in pairs
         for dimension, metric, value, p in found
     ]

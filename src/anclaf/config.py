@@ -96,7 +96,7 @@ class ModelConfig(Settings):
     attention: AttentionConfig = field(default_factory=AttentionConfig)
     """Of SA."""
     options: dict[str, float] = field(default_factory=dict)
-    """Settings of heads that other packages bring, by name."""
+    """Settings of heads that other packages bring, each called KIND.NAME (docs/extending.md)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,6 +55,15 @@ def result(tables) -> dict:
     return run_scores(tables, "my sewa", CARD, "strict", "sliding", LABELS, resamples=200)
 
 
+def test_a_kind_that_is_not_installed_is_scored(tables):
+    renamed = {fold: table.replace({"variant": {"SA-8": "GRU-8"}}) for fold, table in tables.items()}
+    got = run_scores(renamed, "my sewa", CARD, "strict", "sliding", LABELS, resamples=20)
+    assert "GRU-8" in got["variants"]
+    pairs = {(pair["a"], pair["b"]) for pair in got["paired"]}
+    assert {("GRU-8", "base"), ("GRU-8", "ridge-1")} <= pairs
+    assert ("GRU-8", "S-8") not in pairs
+
+
 def test_shape(result):
     assert result["protocol"] == "strict"
     assert result["windows"] == "sliding"

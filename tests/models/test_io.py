@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
 from anclaf.models.anclaf import AffectNetwork
-from anclaf.models.io import load_model, save_model
+from anclaf.models.io import load_model, load_spec, save_model
 from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
@@ -67,7 +67,7 @@ def test_a_pickle_is_never_loaded(folder: Path, name: str):
     ("change", "message"),
     [
         ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 and 2"),
-        ({"variant": "T-4"}, "not a model's spec"),
+        ({"variant": "T"}, "not a model's spec"),
         ({"model": {"image_size": 33}}, "not a model's spec"),
         ({"colour": "red"}, "not a model's spec"),
     ],
@@ -77,6 +77,15 @@ def test_damaged_spec(folder: Path, change: dict, message: str):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match=message):
         load_model(folder)
+
+
+def test_a_kind_that_is_not_installed(folder: Path):
+    path = folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"variant": "GRU-4"}))
+    message = r"SA-4: GRU-4 is of kind GRU, which is not installed here \(there are base, S, SA\); install the package"
+    for load in (load_model, load_spec):
+        with pytest.raises(ModelError, match=message):
+            load(folder)
 
 
 def test_no_model(tmp_path: Path):

@@ -132,7 +132,7 @@ def test_comparisons_are_told_in_words_and_numbers(page: Page) -> None:
     assert "SA-4 is better than base in arousal CCC (+0.210 [0.160, 0.260], p < 0.001)." in page.sections["pairs"]
     assert "Between SA-4 and base no difference is shown in valence CCC" in page.sections["pairs"]
     assert "−" in page.sections["pairs"]
-    assert "All 12 comparisons" in page.sections["pairs"]
+    assert "All 18 comparisons" in page.sections["pairs"]
 
 
 def test_page_says_what_it_does_not_show(page: Page) -> None:
@@ -169,6 +169,25 @@ def test_only_the_base_model(bare: Path) -> None:
         "curves-1",
         "losses",
     }
+
+
+def test_a_kind_of_another_package_is_shown_as_the_others_are(tmp_path: Path) -> None:
+    """And without that package: a report is read where it is not installed."""
+    page = Page(
+        write_report(replace(SMALL, variants=("GRU-2", "GRU-4", "S-4", "base"), attending="GRU").write(tmp_path))
+    )
+    group = re.search(r'<tbody class="measured">(.*?)</tbody>', page.source)
+    assert group is not None
+    assert re.findall(r'<th scope="row">(.*?)</th>', group[1]) == ["base", "S-4", "GRU-2", "GRU-4", "GRU-AVG"]
+    assert "the 4 variants trained" in page.sections["summary"].lower()
+    assert re.search(r"GRU-[24], \d+ ms at 25 frames a second, has the highest CCC of GRU-n", page.sections["window"])
+    assert "Estimates of base, S-4, GRU-" in page.sections["curves"]
+    assert "GRU-4 − S-4" in page.sections["pairs"]
+    assert "S-4 against GRU-4 through clip" in page.sections["attention"]
+    assert "All GRU-n through clip" in page.sections["attention"]
+    pictures = {Path(str(image["src"])).stem: str(image["alt"]) for image in page.attributes("img")}
+    assert {"figure-3-GRU", "figure-4-GRU", "motion", "window"} <= pictures.keys()
+    assert "of base, S-4, GRU-2, GRU-4 over the training steps" in pictures["losses"]
 
 
 def test_another_place(bare: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ class Registry(Generic[Part]):
         if name in self._entry_points:
             try:
                 return self._entry_points[name].load()
-            except (ImportError, AttributeError) as error:
-                raise ConfigError(f"{self.what} {name!r}: its package cannot be imported ({error})") from error
+            except Exception as error:  # whatever the package's fault is, parts of others can still be used
+                words = " ".join(f"{type(error).__name__}: {error}".split())
+                raise ConfigError(f"{self.what} {name!r}: its package cannot be imported ({words})") from error
         raise ConfigError(f"{self.what} {name!r}: expected one of {', '.join(self.names())}")

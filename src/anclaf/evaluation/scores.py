@@ -13,7 +13,7 @@ from anclaf.core.progress import Progress, silent
 from anclaf.data.folds import Protocol
 from anclaf.data.store import CorpusCard
 from anclaf.evaluation.bootstrap import RESAMPLES, Scores, Sums, compare, intervals
-from anclaf.models.spec import ModelSpec, Variant
+from anclaf.models.spec import HEADS, ModelSpec, Variant
 
 COLUMNS = ("variant", "clip", "subject", "frame", "time_s", "valence", "arousal", "valence_hat", "arousal_hat")
 """Of a predictions table, in corpus units. `variant` is a model (`base`, `S-8`, `SA-8`…) or a comparator's name."""
@@ -49,7 +49,8 @@ def run_scores(
     A variant's values are those of all its folds' frames pooled, with 95 % intervals over subjects; `folds` has each
     fold's; `per_clip` is the mean over clips, a clip counting only where the metric is defined (constant labels have
     no correlation). `mean` is always the mean of valence and arousal. `paired` compares every sequence model with base
-    and every SA-n with its S-n, and every model with every comparator, each on the frames both have.
+    and with the model of the same window that it was trained from (SA-n with S-n), and every model with every
+    comparator, each on the frames both have.
 
     Args:
         tables: fold -> predictions with `COLUMNS`.
@@ -151,9 +152,10 @@ def _mean(values: NDArray[np.float64]) -> float:
 def _pairs(models: list[str], comparators: list[str]) -> list[tuple[str, str]]:
     pairs = [(name, "base") for name in models if name != "base" and "base" in models]
     for name in models:
-        variant = Variant.parse(name)
-        if variant.kind == "SA" and f"S-{variant.n}" in models:
-            pairs.append((name, f"S-{variant.n}"))
+        variant = Variant.recorded(name)
+        start = variant.starts_from if variant.kind in HEADS else None  # its predictions count without its package
+        if start is not None and start.n > 1 and str(start) in models:
+            pairs.append((name, str(start)))
     return pairs + [(name, other) for name in models for other in comparators]
 
 

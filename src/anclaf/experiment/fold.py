@@ -13,7 +13,8 @@ from anclaf.core.files import fingerprint, write_json
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.experiment.job import LATENTS, Job, JobKind, RunSpec
-from anclaf.models.spec import Variant
+from anclaf.losses.terms import check_terms
+from anclaf.models.spec import Variant, check_options
 from anclaf.training.curriculum import plan
 
 WINDOWS: dict[str, WindowMode] = {"strict": "sliding", "paper": "tumbling"}
@@ -51,9 +52,12 @@ class Fold:
         """Parents before children; what they start from is added.
 
         Raises:
-            ConfigError: sequence models are wanted of stills, or there is no such comparator.
+            ConfigError: sequence models are wanted of stills, there is no such comparator or loss term, or no
+                head has one of `model.options`.
         """
         config = self.run.config
+        check_options(config.model)
+        check_terms([*config.stage1.terms, *config.stage2.terms])
         lessons = plan(variants, config.lengths, config.curriculum) if variants else []
         if not self.corpus.card.fps and any(lesson.parent is not None for lesson in lessons):
             raise ConfigError("this corpus holds stills, which have no sequence; use --variants base")

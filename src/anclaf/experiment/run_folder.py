@@ -4,7 +4,7 @@ run.json                            recipe, seed, configuration, corpus, version
 metrics.json                        scores of everything that was tested
 fold0/split.json                    clips and people of training, validation and test
 fold0/base/, S-2/, ... SA-8/        job.json, model.json, model.safetensors, history.csv, predictions.parquet;
-                                    of SA-n also attention.npz
+                                    of those that attend (SA-n) also attention.npz
 fold0/ridge-1/, cnn/, ...           comparators: job.json, predictions.parquet, and the model's files of networks
 fold0/latents/                      removed when no job waits for it any more
 report/
@@ -279,14 +279,24 @@ class RunFolder:
         """The models, in the order of `variant_order`."""
         return sorted(self.metrics["variants"], key=variant_order)
 
+    @cached_property
+    def kinds(self) -> list[str]:
+        """Of the models, in their order."""
+        return list(dict.fromkeys(Variant.recorded(name).kind for name in self.variants))
+
+    @cached_property
+    def attending(self) -> list[str]:
+        """Those of `kinds` that attend: SA, and others that have attention weights in the run's folder."""
+        weights = {name for name in self.variants for fold in self.folds if self.job(fold, name).attention.is_file()}
+        return [kind for kind in self.kinds if kind == "SA" or weights & {*self.of_kind(kind)}]
+
     def of_kind(self, kind: str, shortest: int = 1) -> list[str]:
         """The variants of a kind with a window of `shortest` frames or more, shortest first."""
-        parsed = {name: Variant.parse(name) for name in self.variants}
-        return [name for name, variant in parsed.items() if variant.kind == kind and variant.n >= shortest]
+        return [name for name in self.variants if (v := Variant.recorded(name)).kind == kind and v.n >= shortest]
 
-    def best(self, kinds: Sequence[str]) -> str | None:
-        """The variant with the highest mean CCC, of these kinds."""
-        names = [name for kind in kinds for name in self.of_kind(kind)]
+    def best(self, kind: str | None = None) -> str | None:
+        """The variant with the highest mean CCC, of this kind if one is named."""
+        names = self.variants if kind is None else self.of_kind(kind)
         scores = {name: self.score(name, "mean", "ccc") for name in names}
         return max(names, key=lambda name: scores[name] if math.isfinite(scores[name]) else -math.inf, default=None)
 
@@ -340,7 +350,7 @@ class RunFolder:
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from error
         table = self.predictions(fold, [variant])
-        if weights.shape != (len(table), Variant.parse(variant).n - 1):
+        if weights.shape != (len(table), Variant.recorded(variant).n - 1):
             raise RunError(
                 f"{path} has weights {weights.shape}, predictions.parquet {len(table)} rows of {variant}; "
                 "evaluate the run again"

@@ -3,13 +3,16 @@
 A term is chosen by its name and weight in `stage1.terms` or `stage2.terms`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.registry import Registry
+from anclaf.losses.affect import AffectLoss
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class LossTerm(nn.Module):
     """A term; its parameters are trained with C's."""
 
     @classmethod
-    def make(cls, features: int, points: int) -> Self | None:
+    def make(cls, features: int, points: int) -> Self | None:  # noqa: ARG003 - as those that need them
         """A term for x of F features and so many landmarks (0: none); None where it cannot be made of them."""
-        raise NotImplementedError
+        return cls()
 
     def forward(self, seen: TermInput) -> Tensor:
         """A scalar, small where the task is done well."""
@@ -64,11 +67,43 @@ TERMS: Registry[type[LossTerm]] = Registry(
 )
 
 
+RESERVED = frozenset({"loss", *AffectLoss._fields, "affect"})
+"""Names in C's loss that are no term's."""
+
+
+def check_terms(names: Iterable[str]) -> None:
+    """Check that there are such terms.
+
+    Raises:
+        ConfigError: there is none, or it has the name of a part of C's loss.
+    """
+    for name in names:
+        if name in RESERVED:
+            raise ConfigError(f"loss term {name!r}: C's loss has a part of this name; register it under another")
+        if name not in TERMS:
+            raise ConfigError(f"loss term {name!r}: expected one of {', '.join(TERMS.names())}")
+
+
 def make_terms(weights: dict[str, float], features: int, points: int) -> nn.ModuleDict:
     """The terms of these names with a weight above 0, of those that can be made.
 
     Raises:
-        ConfigError: no such term.
+        ConfigError: as `check_terms`, or a term's package cannot be imported.
     """
+    check_terms(weights)
     made = {name: TERMS.get(name).make(features, points) for name, weight in weights.items() if weight > 0}
     return nn.ModuleDict({name: term for name, term in made.items() if term is not None})
+
+
+def term_values(terms: nn.ModuleDict, seen: TermInput) -> dict[str, Tensor]:
+    """The value of each term.
+
+    Raises:
+        TrainingError: a term gave something other than a scalar.
+    """
+    values = {name: term(seen) for name, term in terms.items()}
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or value.ndim:
+            got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise TrainingError(f"loss term {name!r}: got {got}; expected a scalar tensor")
+    return values

@@ -10,6 +10,7 @@ Shapes: B images or windows, T frames of a window, S side of the face, F size of
 of G. Images are RGB in [-1, 1]; θ̂ is valence and arousal, also in [-1, 1].
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
@@ -19,7 +20,7 @@ from torch.nn import functional
 
 from anclaf.config import ModelConfig
 from anclaf.core.errors import ConfigError
-from anclaf.models.spec import HEADS, Variant
+from anclaf.models.spec import HEADS, Variant, head_options
 
 LEAK = 0.01
 """Slope of LeakyReLU below 0, in D and C."""
@@ -174,11 +175,13 @@ class Head(nn.Module):
     """The end of C, from x to valence and arousal. A head is made of (F, ModelConfig) and registered in `HEADS`.
 
     Class attributes: `attends`, whether its estimates have attention weights; `starts_from`, the kind of the model with
-    the same window that it is trained from, or None for its own kind with the window before (and base for the first).
+    the same window that it is trained from, or None for its own kind with the window before (and base for the first);
+    `options`, names and defaults of its own settings, all of which it finds in `ModelConfig.options`.
     """
 
     attends: ClassVar[bool] = False
     starts_from: ClassVar[str | None] = None
+    options: ClassVar[dict[str, float]] = {}
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         """x (B, T, F), frames in time order. dropout: part of the input that is left out, for training."""
@@ -322,17 +325,23 @@ class AffectNetwork(nn.Module):
     """G, D and C as one network: images of faces to valence and arousal.
 
     `latents` and `features` work frame by frame and are computed once a frame; `head` runs over a window of features.
+
+    Raises:
+        ConfigError: no such kind of model, or an option of it that its head does not declare.
     """
 
     head: Head
 
     def __init__(self, config: ModelConfig, variant: Variant):
         super().__init__()
-        self.config, self.variant = config, variant
+        kind, options = variant.kind, head_options(variant.kind, config)
+        # with the defaults: a model is to be the same when a later version of its package has others
+        all_options = config.options | {f"{kind}.{name}": value for name, value in options.items()}
+        self.config, self.variant = replace(config, options=all_options), variant
         self.generator = Generator(config.g_width)
         self.discriminator = Discriminator(config.image_size, config.d_width)
         self.combiner = Combiner(4 * config.g_width + 4, config.image_size // 4, config.c_width)
-        self.head = HEADS.get(variant.kind)(self.combiner.features, config)
+        self.head = HEADS.get(kind)(self.combiner.features, replace(config, options=options))
 
     def latents(self, image: Tensor, labelled: Tensor | None = None) -> Latents:
         """I (B, 3, S, S) -> Z and Q. labelled: as in `quadrants`."""

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anclaf.config import AttentionConfig, LstmConfig, ModelConfig
-from anclaf.core.errors import AnclafError, ModelError
+from anclaf.core.errors import AnclafError, ConfigError, ModelError
 from anclaf.core.files import atomic_path, write_json
 from anclaf.models.anclaf import AffectNetwork
-from anclaf.models.spec import SPEC_VERSION, ModelSpec
+from anclaf.models.spec import HEADS, SPEC_VERSION, ModelSpec, Variant
 
 WEIGHTS, SPEC = "model.safetensors", "model.json"
 
@@ -32,7 +32,8 @@ def load_spec(folder: Path) -> ModelSpec:
     """Read `model.json`, of this version of the format or of the first.
 
     Raises:
-        ModelError: no model here, damaged JSON, an unknown spec version, or a field missing or unknown.
+        ModelError: no model here, damaged JSON, an unknown spec version, a field missing or unknown, or a kind of model
+            whose package is not installed.
     """
     return _load_spec(folder)[0]
 
@@ -41,7 +42,8 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
     """Load a model for use, in evaluation mode.
 
     Raises:
-        ModelError: as `load_spec`; or the weights are missing, truncated, of another network, or not safetensors.
+        ModelError: as `load_spec`; the package of its head cannot be imported; or the weights are missing, truncated,
+            of another network, or not safetensors.
     """
     folder = Path(folder)
     spec, version = _load_spec(folder)
@@ -58,7 +60,10 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         ) from error
     if version == 1:
         weights = _weights_of_version_1(weights)
-    network = AffectNetwork(spec.model, spec.parsed_variant)
+    try:
+        network = AffectNetwork(spec.model, spec.parsed_variant)
+    except ConfigError as error:
+        raise ModelError(f"{folder}: {error}") from error
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     got = {name: tuple(value.shape) for name, value in weights.items()}
     if expected != got:
@@ -90,9 +95,15 @@ def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
         content |= {"model": model, "spec_version": SPEC_VERSION}
         content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
         spec = ModelSpec(**content)
-        _ = spec.parsed_variant, spec.scale
+        kind = Variant.recorded(spec.variant).kind
+        _ = spec.scale
     except (TypeError, KeyError, AnclafError) as error:
         raise ModelError(f"{path}: not a model's spec ({error}); copy the model folder again") from error
+    if kind not in HEADS:
+        raise ModelError(
+            f"{folder}: {spec.variant} is of kind {kind}, which is not installed here (there are "
+            f"{', '.join(HEADS.names())}); install the package that brings it"
+        )
     return spec, version
 
 

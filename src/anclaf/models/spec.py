@@ -23,7 +23,9 @@ HEADS: Registry[type["Head"]] = Registry(
         "SA": "anclaf.models.anclaf:AttentionHead",
     },
 )
-"""Kind of model -> its head. `base` sees one frame; all others see windows of n, and are called KIND-n."""
+"""Kind of model -> its head. `base` sees one frame; all others see windows of n, and are called KIND-n.
+
+Its names are in the order in which models are trained and shown."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,25 @@ class Variant:
         """`base`, `S-8`, `SA-32`… as written everywhere.
 
         Raises:
-            ConfigError: anything else.
+            ConfigError: anything else, or a kind that is not installed.
         """
-        if text == "base":
+        variant = cls.recorded(text)
+        if variant.kind not in HEADS:
+            raise ConfigError(_expected(text))
+        return variant
+
+    @classmethod
+    def recorded(cls, name: str) -> "Variant":
+        """As a run or a model's folder names it; its kind may be of a package that is not installed here.
+
+        Raises:
+            ConfigError: not the name of a variant.
+        """
+        if name == "base":
             return cls("base")
-        match = re.fullmatch(r"(.+)-(\d+)", text)
-        if match is None or match[1] not in HEADS or match[1] == "base":
-            kinds = ", ".join(f"{kind}-n" for kind in HEADS.names() if kind != "base")
-            raise ConfigError(f"variant {text!r}: expected base, {kinds}, with n a number of frames, for example SA-8")
+        match = re.fullmatch(r"(.+)-(\d+)", name)
+        if match is None or match[1] == "base":
+            raise ConfigError(_expected(name))
         return cls(match[1], int(match[2]))
 
     @property
@@ -57,14 +70,52 @@ class Variant:
         """Its class; imports torch."""
         return HEADS.get(self.kind)
 
+    @property
+    def starts_from(self) -> "Variant | None":
+        """The model that its head's `starts_from` names, with the same window; imports torch."""
+        kind = self.head.starts_from
+        return None if kind is None else Variant("base") if kind == "base" else Variant(kind, self.n)
+
     def __str__(self) -> str:
         return "base" if self.kind == "base" else f"{self.kind}-{self.n}"
 
 
-def variant_order(name: str) -> tuple[int, int]:
-    """Sorting key: base, S-2 … S-32, SA-2 … SA-32, others."""
-    variant = Variant.parse(name)
-    return HEADS.names().index(variant.kind), variant.n
+def _expected(text: str) -> str:
+    kinds = ", ".join(f"{kind}-n" for kind in HEADS.names() if kind != "base")
+    return f"variant {text!r}: expected base, {kinds}, with n a number of frames, for example SA-8"
+
+
+def variant_order(name: str) -> tuple[int, str, int]:
+    """Sorting key: base, S-2 … S-32, SA-2 … SA-32, other heads in the order of `HEADS`, then those not installed."""
+    variant, kinds = Variant.recorded(name), HEADS.names()
+    return kinds.index(variant.kind) if variant.kind in kinds else len(kinds), variant.kind, variant.n
+
+
+def head_options(kind: str, config: ModelConfig) -> dict[str, float]:
+    """Every option that the head of this kind declares, by its own name: as in `config.options`, or its default.
+
+    Raises:
+        ConfigError: an option of this kind that its head does not declare.
+    """
+    declared, prefix = HEADS.get(kind).options, f"{kind}."
+    given = {name.removeprefix(prefix): value for name, value in config.options.items() if name.startswith(prefix)}
+    if odd := sorted(given.keys() - declared.keys()):
+        known = f"expected one of {', '.join(prefix + name for name in declared)}" if declared else "it has none"
+        raise ConfigError(f"model.options {prefix}{odd[0]}: {kind} has no such option; {known}")
+    return {**declared, **given}
+
+
+def check_options(config: ModelConfig) -> None:
+    """Check that every option is one of a head that is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    for name in config.options:
+        kind, dot, _ = name.partition(".")
+        if not dot or kind not in HEADS:
+            raise ConfigError(f"model.options {name}: expected KIND.NAME, with KIND one of {', '.join(HEADS.names())}")
+        head_options(kind, config)
 
 
 @dataclass(frozen=True)

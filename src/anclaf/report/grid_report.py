@@ -16,6 +16,7 @@ from anclaf.core.progress import Progress, silent
 from anclaf.core.words import DASH, counted, fold_words, interval_text, number_text
 from anclaf.evaluation.bootstrap import RESAMPLES, Comparison, compare
 from anclaf.experiment.run_folder import RunFolder
+from anclaf.models.spec import Variant
 from anclaf.report.markup import bullets, heading3, link, paragraph, plain_table, results_markup
 from anclaf.report.page import Page
 from anclaf.report.published import DIMENSIONS
@@ -24,8 +25,8 @@ from anclaf.report.sections import window
 from anclaf.report.sections.corpus import RESPONSIBLE
 from anclaf.report.tables import PlainTable, ResultsTable, heading, markdown_escape, results_table
 
-_LEADING = ("base", "S-8", "SA-8")
-"""Models by which an ablation is judged."""
+_LEADING = (1, 8)
+"""Windows of the models by which an ablation is judged: base, and of every other kind (S, SA…) the one of 8 frames."""
 _COMPARED = (("valence", "ccc"), ("arousal", "ccc"), ("mean", "ccc"), ("mean", "rmse"))
 
 
@@ -141,7 +142,7 @@ def _runs(grid: Grid, out: Path) -> Iterable[str]:
     heads = ["corpus", "recipe", "seed", "tested", "models", "best model", "valence", "arousal", "mean"]
     rows: list[list[str]] = []
     for run in grid.ordered():
-        best = run.best(["base", "S", "SA"])
+        best = run.best()
         assert best is not None, "metrics.json has a variant"
         to = _relative(run.report / "index.html", out)
         scores = [number_text(run.score(best, dimension, "ccc")) for dimension in DIMENSIONS]
@@ -186,7 +187,7 @@ def _ablation_table(plain: RunFolder, cuts: Sequence[RunFolder]) -> PlainTable:
     rows: list[list[str]] = []
     for cut in cuts:
         shared = [name for name in plain.variants if name in cut.variants]
-        for name in [leading for leading in _LEADING if leading in shared] or shared[-1:]:
+        for name in [name for name in shared if Variant.recorded(name).n in _LEADING] or shared[-1:]:
             found = _differences(cut, plain, name)
             cells = [_difference_words(found.get((d, m))) for d, m in _COMPARED]
             rows.append([cut.recipe.removeprefix(plain.recipe), name, *cells])

@@ -192,8 +192,9 @@ def results_table(
     chosen = tuple(columns) or paper_metrics(known)
     keys = [(metric, dimension) for metric in chosen for dimension in DIMENSIONS]
     rows: list[Row] = []
-    for kind in ("base", "S", "SA"):
-        own = [v for v in sorted(metrics["variants"], key=variant_order) if Variant.parse(v).kind == kind]
+    kinds = {name: Variant.recorded(name).kind for name in sorted(metrics["variants"], key=variant_order)}
+    for kind in dict.fromkeys(kinds.values()):
+        own = [name for name in kinds if kinds[name] == kind]
         rows += [_measured("measured", v, v, metrics["variants"][v], keys) for v in own]
         if len(own) > 1:
             rows.append(_average(f"{kind}-AVG", rows[-len(own) :], keys))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from anclaf.config import LENGTHS
 from anclaf.core.errors import ConfigError
-from anclaf.models.spec import Variant, variant_order
+from anclaf.models.spec import HEADS, Variant, variant_order
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,12 @@ def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS, curricul
     if not needed:
         raise ConfigError("no variants: expected some of base, S-n, SA-n")
     for variant in needed:  # grows while it is gone through
-        start = None if variant.kind == "base" else variant.head.starts_from
-        if start is not None and Variant(start, variant.n) not in needed:
-            needed.append(Variant(start, variant.n))
+        if variant.starts_from is not None and variant.starts_from not in needed:
+            needed.append(variant.starts_from)
     base = Variant("base")
     lessons = [Lesson(base, None)]
     sequential = sorted({v for v in needed if v.kind != "base"}, key=lambda v: variant_order(str(v)))
-    own = [v for v in sequential if v.head.starts_from is None]
+    own = [v for v in sequential if v.starts_from is None]
     for kind in dict.fromkeys(v.kind for v in own):
         windows = {v.n for v in own if v.kind == kind}
         on_the_way = {n for n in lengths if n <= max(windows)} if curriculum else set()
@@ -52,16 +51,16 @@ def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS, curricul
     waiting = [v for v in sequential if v not in own]
     while waiting:
         done = {lesson.variant for lesson in lessons}
-        ready = [v for v in waiting if Variant(v.head.starts_from or "", v.n) in done]
+        ready = [v for v in waiting if v.starts_from in done]
         if not ready:
             raise ConfigError(f"variant {waiting[0]}: what it starts from leads back to itself")
-        lessons += [Lesson(v, Variant(v.head.starts_from or "", v.n)) for v in ready]
+        lessons += [Lesson(v, v.starts_from) for v in ready]
         waiting = [v for v in waiting if v not in ready]
     return lessons
 
 
 def parse_variants(text: str, lengths: Sequence[int] = LENGTHS) -> list[Variant]:
-    """`all` (base, S-n and SA-n of these lengths), or names with commas between: `base,S-8,SA-8`."""
+    """`all` (base, and every other kind of model with these lengths), or names with commas between: `base,S-8,SA-8`."""
     if text == "all":
-        return [Variant("base"), *(Variant(kind, n) for kind in ("S", "SA") for n in lengths)]
+        return [Variant("base"), *(Variant(kind, n) for kind in HEADS.names() if kind != "base" for n in lengths)]
     return [Variant.parse(name.strip()) for name in text.split(",")]

@@ -29,7 +29,7 @@ from anclaf.evaluation.estimate import agreement_score, estimate_frames, labelle
 from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_balance import class_weights
-from anclaf.losses.terms import TermInput, make_terms
+from anclaf.losses.terms import TermInput, make_terms, term_values
 from anclaf.models.anclaf import AffectNetwork, Discriminator, Generator, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.metric_log import MetricLog
@@ -240,9 +240,9 @@ def c_loss(seen: TermInput, terms: nn.ModuleDict, weights: dict[str, float]) -> 
     afc = affect_loss(seen.estimate, seen.target, seen.weight)
     loss = afc.total
     named = {"affect": afc.total, "rmse": afc.rmse, "cor": afc.cor, "ccc": afc.ccc, "icc": afc.icc}
-    for name, term in terms.items():
-        named[name] = term(seen)
-        loss = loss + weights[name] * named[name]
+    for name, value in term_values(terms, seen).items():
+        named[name] = value
+        loss = loss + weights[name] * value
     return {"loss": loss, **named}
 
 

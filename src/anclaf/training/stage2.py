@@ -22,7 +22,7 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_windows
 from anclaf.losses.class_balance import class_weights
 from anclaf.losses.terms import TermInput, make_terms
-from anclaf.models.anclaf import AffectNetwork, Latents
+from anclaf.models.anclaf import AffectNetwork, Estimate, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.latents import LatentSource, features_from
 from anclaf.training.phases import Phase, Terms, gather
@@ -52,12 +52,14 @@ def train_recurrent(
         parent_fingerprint: of the parent model.
 
     Raises:
+        ConfigError: as `check_head`, or a term has no effect in this stage.
         TrainingError: no clip is as long as the window, or a loss is not finite.
         StaleError: `folder` holds a checkpoint of other settings, data or parent.
     """
     settings, n = config.stage2, variant.n
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE2_WEIGHTS, n, variant.head.attends))
     networks = Networks(*(parent.successor(variant).to(fabric.device) for _ in range(3)))
+    check_head(networks.trained)
     stage = Stage2(fabric, corpus, train, networks.trained, config)
     epochs = settings.first_epochs if parent.variant.kind == "base" else settings.epochs
     plan = [(epoch, positions) for epoch in range(epochs) for positions in stage.epoch(epoch)]
@@ -85,6 +87,27 @@ def train_recurrent(
     )  # fmt: skip
     summary = trainer.fit(lambda step: stage.draw(step, plan[step][1]), validate, f"stage 2, {variant}", progress)
     return Trained(networks.best.eval(), trainer.log, summary | {"epochs": epochs, "steps": len(plan)})
+
+
+def check_head(network: AffectNetwork) -> None:
+    """Check that the head gives what `Head` says, for a full window and for the shortest one.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    head, window = network.head, network.variant.n
+    for n in (window, 1):
+        with torch.inference_mode():
+            got = head(next(head.parameters()).new_zeros(2, n, network.combiner.features))
+        if not isinstance(got, Estimate):
+            raise ConfigError(f"{network.variant}: its head gave {type(got).__name__}; expected an Estimate")
+        shapes = tuple(got.affect.shape), None if got.attention is None else tuple(got.attention.shape)
+        expected = (2, n, 2), (2, n, n) if head.attends else None
+        if shapes != expected:
+            raise ConfigError(
+                f"{network.variant}: of 2 windows of {n}, its head gave affect {shapes[0]} and attention {shapes[1]}; "
+                f"expected {expected[0]} and {expected[1]}"
+            )
 
 
 @dataclass

@@ -73,7 +73,7 @@ def attention_against_plain(
         clip: rows of one clip of predictions.parquet, both models among them.
         middle: of the label scale, corpus units.
     """  # fmt: skip
-    n = Variant.parse(attending).n
+    n, colour = Variant.recorded(attending).n, theme.of(attending)
     slots = max(n, 8)
     unit = _STRIP.width / slots  # inches that a frame is wide
     stride = math.ceil(n / FACES)
@@ -104,8 +104,8 @@ def attention_against_plain(
         ax.axis("off")
         ax.set(xlim=(-n + 0.5, -n + 0.5 + slots), ylim=(-_STRIP.lags, tall - _STRIP.lags))
         if window.faces is not None:
-            _faces(ax, window.faces, stride, unit, theme)
-        _bars(ax, window.weights, peak, theme)
+            _faces(ax, window.faces, stride, unit, colour)
+        _bars(ax, window.weights, peak, theme, colour)
         ax.text(-n + 0.52, tall - _STRIP.lags - 0.08, f"{_letter(i)}: {window.title}", color=theme.ink, fontsize=9,
                 va="top", parse_math=False)  # fmt: skip
         margin = 0.5 * (last - first)
@@ -150,7 +150,7 @@ def attention_by_length(
     height = 0.75 + 2 * 1.35 + 0.5 + face + 0.75 * (motion is not None) + 0.62 * len(names) + 0.45
     height += 0.22 * (len(names) + 2) + 0.3
     figure = Figure(figsize=(WIDTH, height), facecolor=theme.paper)
-    words(figure, f"SA-n through clip {clip['clip'].iloc[0]}", corpus, theme)
+    words(figure, f"{Variant.recorded(names[0]).kind}-n through clip {clip['clip'].iloc[0]}", corpus, theme)
     shades = theme.shades(names)
     top = 0.6
     for dimension in ("valence", "arousal"):
@@ -279,7 +279,7 @@ def _letter(i: int) -> str:
     return chr(ord("a") + i)
 
 
-def _faces(ax: Axes, faces: NDArray[np.uint8], stride: int, unit: float, theme: Theme) -> None:
+def _faces(ax: Axes, faces: NDArray[np.uint8], stride: int, unit: float, colour: str) -> None:
     """Every stride-th face above the bars, x in frames and y in inches."""
     limits = ax.get_xlim(), ax.get_ylim()
     size = 0.96 * stride
@@ -290,14 +290,12 @@ def _faces(ax: Axes, faces: NDArray[np.uint8], stride: int, unit: float, theme: 
         ax.imshow(faces[lag], extent=extent, interpolation="bilinear", aspect="auto")
         if lag == 0:
             ax.add_patch(
-                Rectangle((right - size, bottom), size, size * unit, fill=False, edgecolor=theme.sa, linewidth=2.2)
+                Rectangle((right - size, bottom), size, size * unit, fill=False, edgecolor=colour, linewidth=2.2)
             )
     ax.set(xlim=limits[0], ylim=limits[1])
 
 
-def _bars(
-    ax: Axes, weights: NDArray[np.floating], peak: float, theme: Theme, spread: NDArray[np.floating] | None = None
-) -> None:
+def _bars(ax: Axes, weights: NDArray[np.floating], peak: float, theme: Theme, strongest: str) -> None:
     """A bar for each frame attended to, its lag below, its weight above; y in inches from 0, `peak` the highest."""
     n = len(weights) + 1
     scale = (_STRIP.bars - 0.26) / peak
@@ -310,12 +308,8 @@ def _bars(
         if not math.isfinite(weight):
             continue
         top = float(weight) * scale
-        colour = theme.faded(theme.sa, 0.35 + 0.65 * min(1.0, float(weight) / peak))
+        colour = theme.faded(strongest, 0.35 + 0.65 * min(1.0, float(weight) / peak))
         ax.add_patch(Rectangle((x - 0.4, 0), 0.8, top, facecolor=colour, linewidth=0))
-        if spread is not None:
-            low, high = (min(float(value), peak) * scale for value in spread[:, j])
-            ax.plot([x, x], [low, high], color=theme.ink, linewidth=1.1)
-            top = max(top, high)
         if n <= FACES:
             ax.text(x, max(top, uniform) + 0.03, f"{weight:.2f}", ha="center", va="bottom", fontsize=8, color=theme.ink)
     ax.plot([-n + 0.5, -0.5], [uniform, uniform], color=theme.soft, linewidth=0.8, linestyle=(0, (3, 2)))

@@ -11,16 +11,17 @@ from anclaf.report.figures.theme import LIGHT, Theme, framed, legend_inside, sty
 
 
 def loss_curves(histories: Mapping[str, pd.DataFrame], corpus: str, theme: Theme = LIGHT) -> Figure:
-    """Losses and validation scores over the steps, by variant: a row for each of base, S-n and SA-n.
+    """Losses and validation scores over the steps, by variant: a row for each kind of model (base, S-n, SA-n…).
 
     Args:
         histories: variant -> history.csv (step, phase, name, value).
     """
-    kinds = [kind for kind in ("base", "S", "SA") if any(Variant.parse(name).kind == kind for name in histories)]
+    kind_of = {name: Variant.recorded(name).kind for name in sorted(histories, key=variant_order)}
+    kinds = list(dict.fromkeys(kind_of.values()))
     figure = framed(theme, 0.6 + 2.6 * len(kinds), "Losses and validation scores", corpus)
     axes = figure.subplots(len(kinds), 4, squeeze=False)
     for row, kind in enumerate(kinds):
-        own = sorted((name for name in histories if Variant.parse(name).kind == kind), key=variant_order)
+        own = [name for name in kind_of if kind_of[name] == kind]
         if kind == "base":
             table = histories["base"]
             for column, phase in enumerate(("D", "G", "C")):

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from anclaf.core.files import atomic_path
-from anclaf.models.spec import Variant
+from anclaf.models.spec import HEADS, Variant
 
 WIDTH = 11.0
 """Inches; 1100 pixels on the page."""
@@ -25,7 +25,8 @@ WIDTH = 11.0
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours. paper: background. ink: labels and text. soft: axes. line: grid. The others: of each kind of model."""
+    """Colours. paper: background. ink: labels and text. soft: axes. line: grid. The others: of each kind of model, and
+    of comparators; more: of kinds that other packages bring."""
 
     name: str
     paper: str
@@ -36,13 +37,19 @@ class Theme:
     s: str
     sa: str
     comparator: str
+    more: tuple[str, ...]
 
     def of(self, variant: str) -> str:
-        return {"base": self.base, "S": self.s, "SA": self.sa}[Variant.parse(variant).kind]
+        """The colour of a variant's kind. Kinds that are not installed here share one."""
+        own, kind = {"base": self.base, "S": self.s, "SA": self.sa}, Variant.recorded(variant).kind
+        if kind in own:
+            return own[kind]
+        others = [name for name in HEADS.names() if name not in own]
+        return self.more[(others.index(kind) if kind in others else len(others)) % len(self.more)]
 
     def shades(self, variants: Sequence[str]) -> dict[str, str]:
         """A colour for each; among those of one kind the last is the strongest."""
-        kinds = {name: Variant.parse(name).kind for name in variants}
+        kinds = {name: Variant.recorded(name).kind for name in variants}
         shades: dict[str, str] = {}
         for kind in dict.fromkeys(kinds.values()):
             own = [name for name in variants if kinds[name] == kind]
@@ -56,8 +63,10 @@ class Theme:
         return to_hex((float(red), float(green), float(blue)))
 
 
-LIGHT = Theme("light", "#ffffff", "#1b2330", "#5a6472", "#e3e7ec", "#8a6bb1", "#0072b2", "#d55e00", "#008f6b")
-DARK = Theme("dark", "#161b22", "#e7eaee", "#a3acb8", "#2c343e", "#b79ae0", "#56b4e9", "#f0a13a", "#3cc79b")
+LIGHT = Theme("light", "#ffffff", "#1b2330", "#5a6472", "#e3e7ec", "#8a6bb1", "#0072b2", "#d55e00", "#008f6b",
+              ("#b8377c", "#7a5230", "#5f6a00"))  # fmt: skip
+DARK = Theme("dark", "#161b22", "#e7eaee", "#a3acb8", "#2c343e", "#b79ae0", "#56b4e9", "#f0a13a", "#3cc79b",
+             ("#ec8cc0", "#c9a27e", "#c3cf5a"))  # fmt: skip
 
 
 def save(figure: Figure, path: Path) -> None:

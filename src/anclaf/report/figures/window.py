@@ -16,6 +16,10 @@ from anclaf.models.spec import Variant, variant_order
 from anclaf.report.figures.theme import LIGHT, Theme, framed, style
 from anclaf.report.tables import heading
 
+_PLACES = {"base": (1.0, "D"), "S": (0.96, "o"), "SA": (1.04, "s")}
+"""Of each kind, so that points of equal n lie beside each other: factor of n, and the point's shape."""
+_OTHERS = ((1.12, "^"), (0.89, "v"), (1.2, "P"))
+"""Of kinds that other packages bring."""
 _STYLES: tuple[Any, ...] = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
 _COMPARATORS = len(_STYLES)
 """How many of the comparators are drawn, the best ones."""
@@ -32,18 +36,20 @@ def metric_by_length(metrics: Mapping[str, Any], corpus: str, fps: float, theme:
     figure = framed(theme, 7.1, "Scores by window length", corpus)
     axes = figure.subplots(2, 3, squeeze=False, sharey="row")
     names = sorted(metrics["variants"], key=variant_order)
-    lengths = sorted({Variant.parse(name).n for name in names})
+    lengths = sorted({Variant.recorded(name).n for name in names})
+    kinds = list(dict.fromkeys(Variant.recorded(name).kind for name in names))
     for row, metric in enumerate(("ccc", "rmse")):
         for column, dimension in enumerate(("valence", "arousal", "mean")):
             ax = axes[row, column]
             style(ax, theme)
-            for kind, offset, marker in (("base", 1.0, "D"), ("S", 0.96, "o"), ("SA", 1.04, "s")):
-                own = [name for name in names if Variant.parse(name).kind == kind]
-                if own:
-                    label = {"base": "base", "S": "S-n", "SA": "SA-n"}[kind]
-                    entries = [metrics["variants"][name].get(dimension) or {} for name in own]
-                    position = [Variant.parse(name).n * offset for name in own]
-                    _points(ax, position, entries, metric, theme.of(own[0]), marker, label)
+            others = iter(_OTHERS * len(kinds))
+            for kind in kinds:
+                offset, marker = _PLACES.get(kind) or next(others)
+                own = [name for name in names if Variant.recorded(name).kind == kind]
+                label = kind if kind == "base" else f"{kind}-n"
+                entries = [metrics["variants"][name].get(dimension) or {} for name in own]
+                position = [Variant.recorded(name).n * offset for name in own]
+                _points(ax, position, entries, metric, theme.of(own[0]), marker, label)
             for (name, entry), line in zip(_best_comparators(metrics), cycle(_STYLES), strict=False):
                 value = number((entry.get(dimension) or {}).get(metric))
                 if math.isfinite(value):

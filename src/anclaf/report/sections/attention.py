@@ -22,15 +22,19 @@ _LONGEST = 150
 
 
 def parts(run: RunFolder, page: Page) -> Iterable[str]:
-    if not run.of_kind("SA"):
+    attending = [name for kind in run.attending for name in run.of_kind(kind)]
+    if not attending:
         yield paragraph("No SA variant was trained, so there are no attention weights to show.")
         return
-    if not run.of_kind("SA", shortest=3):
-        yield paragraph("SA-2 attends to one frame, whose weight is always 1: there is nothing to show.")
+    if not any(run.of_kind(kind, shortest=3) for kind in run.attending):
+        attend = "attends" if len(attending) == 1 else "attend"
+        yield paragraph(
+            f"{' and '.join(attending)} {attend} to one frame, whose weight is always 1: there is nothing to show."
+        )
         return
-    stored = {} if run.fold is None else {name: run.attention(run.fold, name) for name in run.of_kind("SA")}
+    stored = {} if run.fold is None else {name: run.attention(run.fold, name) for name in attending}
     found = {name: both for name, both in stored.items() if both is not None}
-    lacking = [name for name in run.of_kind("SA") if name not in found]
+    lacking = [name for name in attending if name not in found]
     if lacking:
         yield paragraph(f"The attention weights of {', '.join(lacking)} are not in the run's folder.")
     if not any(np.isfinite(weights).all(1).any() for _, weights in found.values() if weights.shape[1] > 1):
@@ -40,23 +44,38 @@ def parts(run: RunFolder, page: Page) -> Iterable[str]:
         yield paragraph("The faces are from the corpus, whose licence may not allow you to pass this page on.")
     else:
         yield paragraph(f"Faces and the motion of the landmarks are left out: {run.corpus_trouble}.")
-    yield from _figure_3(run, page, found)
-    yield from _figure_4(run, page, found)
+    for kind in run.attending:
+        own = {name: both for name, both in found.items() if Variant.recorded(name).kind == kind}
+        if own:
+            yield from _figure_3(run, page, own, kind)
+            yield from _figure_4(run, page, own, kind)
     yield from _section_4_4(run, page)
 
 
 _Stored = Mapping[str, tuple[pd.DataFrame, NDArray[np.float32]]]
 
 
-def _figure_3(run: RunFolder, page: Page, stored: _Stored) -> Iterable[str]:
+def _trained_from(run: RunFolder, name: str) -> list[str]:
+    """The model with the same window that this one was trained from and compared with (S-n of SA-n), if it has one."""
+    n, compared = Variant.recorded(name).n, {pair["b"] for pair in run.metrics.get("paired") or [] if pair["a"] == name}
+    return [other for other in run.variants if other in compared and Variant.recorded(other).n == n]
+
+
+def _picture(name: str, kind: str) -> str:
+    """What a picture of this kind of model is called."""
+    return name if kind == "SA" else f"{name}-{kind}"
+
+
+def _figure_3(run: RunFolder, page: Page, stored: _Stored, kind: str) -> Iterable[str]:
     """S-8 against SA-8, or the longest pair there is."""
-    full = [n for name, (_, w) in stored.items() if (n := w.shape[1] + 1) > 2 and np.isfinite(w).all(1).any()]
-    pairs = [n for n in full if run.predicted([f"S-{n}"])]
-    if not pairs:
-        yield paragraph("No SA-n has its S-n beside it, so SA-n cannot be compared with S-n (figure 3).")
+    full = {n: name for name, (_, w) in stored.items() if (n := w.shape[1] + 1) > 2 and np.isfinite(w).all(1).any()}
+    plains = {n: plain for n, name in full.items() for plain in run.predicted(_trained_from(run, name))}
+    if not plains:
+        without = "S-n" if kind == "SA" else "a model of the same window that it is trained from"
+        yield paragraph(f"No {kind}-n has {without} beside it to be compared with (figure 3).")
         return
-    n = 8 if 8 in pairs else pairs[-1]
-    attending, plain = f"SA-{n}", f"S-{n}"
+    n = 8 if 8 in plains else max(plains)
+    attending, plain = full[n], plains[n]
     table, weights = stored[attending]
     clip = middle_clip(table[_has_full(table, weights)], 3 * n)
     mine = np.flatnonzero((table["clip"] == clip).to_numpy())
@@ -70,7 +89,7 @@ def _figure_3(run: RunFolder, page: Page, stored: _Stored) -> Iterable[str]:
     both = pd.concat([run.predictions(run.fold, [plain]), table])
     part = both[both["clip"] == clip]
     yield page.picture(
-        "figure-3",
+        _picture("figure-3", kind),
         lambda theme: attention_against_plain(
             part, plain, attending, windows, run.caption, run.scale.middle, theme
         ),
@@ -115,11 +134,11 @@ def _two_windows(weights: NDArray[np.floating], moved: NDArray[np.floating] | No
     return [(names[0], most)] if most == least else [(names[0], most), (names[1], least)]
 
 
-def _figure_4(run: RunFolder, page: Page, stored: _Stored) -> Iterable[str]:
-    """All SA-n through a clip and over a part of it as long as the longest window."""
+def _figure_4(run: RunFolder, page: Page, stored: _Stored, kind: str) -> Iterable[str]:
+    """All SA-n, or those of another kind, through a clip and over a part of it as long as the longest window."""
     names = list(stored)
     reference, _ = stored[names[0]]
-    longest = max(Variant.parse(name).n for name in names)
+    longest = max(Variant.recorded(name).n for name in names)
     clip = middle_clip(reference, longest)
     truth = reference[reference["clip"] == clip]
     first, last = closest(truth[["valence", "arousal"]].to_numpy(np.float64), _LONGEST)
@@ -143,15 +162,15 @@ def _figure_4(run: RunFolder, page: Page, stored: _Stored) -> Iterable[str]:
         "the motion of the landmarks since the frame before, in sides of the crop, and " if rows is not None else ""
     )
     yield page.picture(
-        "figure-4",
+        _picture("figure-4", kind),
         lambda theme: attention_by_length(
             part, weights, (start, stop), faces, moved, run.metrics, run.caption, theme
         ),
         f"Valence and arousal through clip {clip} by {', '.join(names)}; the attention weights of each over frames "
         f"{start} to {stop - 1}; their scores.",
-        f"All SA-n through clip {clip}{cut}, the middle one for {names[0]} of the clips long enough (compare figure 4 "
-        f"of the paper). Below, frames {start} to {stop - 1}, where the face moves most: {motion}for each SA-n "
-        "windows side by side: a bar for the weight of each frame, a dot at the frame estimated, dashed what "
+        f"All {kind}-n through clip {clip}{cut}, the middle one for {names[0]} of the clips long enough (compare "
+        f"figure 4 of the paper). Below, frames {start} to {stop - 1}, where the face moves most: {motion}for each "
+        f"{kind}-n windows side by side: a bar for the weight of each frame, a dot at the frame estimated, dashed what "
         "the weights would be if all were equal. The legend has the scores on all test frames.",
         faces=run.corpus is not None,
     )  # fmt: skip
@@ -165,7 +184,7 @@ def _section_4_4(run: RunFolder, page: Page) -> Iterable[str]:
     beyond: list[Correlation] = []
     by_offset: dict[str, list[Correlation]] = {}
     by_lag: dict[str, NDArray[np.float64]] = {}
-    for name in run.of_kind("SA", shortest=3):
+    for name in (name for kind in run.attending for name in run.of_kind(kind, shortest=3)):
         found = [run.attention(fold, name) for fold in run.folds]
         parts = [(table, weights, run.corpus_rows(table)) for table, weights in filter(None, found)]
         if not parts:

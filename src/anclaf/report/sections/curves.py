@@ -17,7 +17,7 @@ def parts(run: RunFolder, page: Page) -> Iterable[str]:
     if run.fold is None:
         yield paragraph("The run's folder has no predictions, so no curves can be drawn.")
         return
-    leading = [name for name in (run.best(["base"]), run.best(["S"]), run.best(["SA"])) if name is not None]
+    leading = [name for name in map(run.best, run.kinds) if name is not None]
     names = run.predicted(leading)
     if not names:
         yield paragraph(f"The predictions of {', '.join(leading)} are not in the run's folder.")
@@ -34,7 +34,7 @@ def parts(run: RunFolder, page: Page) -> Iterable[str]:
         f"the lowest, the median and the highest RMSE of {lead} over valence and arousal. Scores in the legends are "
         "of that one clip."
     )
-    missing = [kind for kind in ("base", "S", "SA") if run.best([kind]) is None]
+    missing = [kind for kind in ("base", "S", "SA") if kind not in run.kinds]
     if missing:
         yield paragraph(
             f"Not drawn, because not trained: {', '.join(k if k == 'base' else f'{k}-n' for k in missing)}."
@@ -46,7 +46,7 @@ def parts(run: RunFolder, page: Page) -> Iterable[str]:
 def _figure_2(run: RunFolder, page: Page) -> Iterable[str]:
     """Base and all S-n through the middle clip of the best S-n, among clips long enough for a close-up if there are."""
     names = run.predicted([*run.of_kind("base"), *run.of_kind("S")])
-    best = run.best(["S"])
+    best = run.best("S")
     if best not in names:
         return
     assert run.fold is not None

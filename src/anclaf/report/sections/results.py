@@ -60,7 +60,7 @@ def comparisons(run: RunFolder) -> Iterable[str]:
         "Two models are compared on the same test frames, by a paired bootstrap over people. The difference is the "
         "first model's score less the second one's. The p-values are not corrected for multiple comparisons."
     )
-    leading_names = {"base", "S-8", "SA-8", run.best(["S"]), run.best(["SA"])}
+    leading_names = {"base", *(f"{kind}-8" for kind in run.kinds), *map(run.best, run.kinds)}
     leading = [pair for pair in pairs if pair["metric"] == "ccc" and {pair["a"], pair["b"]} <= leading_names]
     yield bullets(comparison_words(pair) for pair in leading or pairs[:6])
     rows = [

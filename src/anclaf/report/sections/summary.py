@@ -19,7 +19,7 @@ _PROTOCOLS = {
 
 
 def parts(run: RunFolder, table: ResultsTable) -> Iterable[str]:
-    best = run.best(["base", "S", "SA"])
+    best = run.best()
     assert best is not None, "metrics.json has a variant"
     cards: list[tuple[str, str, str]] = []
     for dimension in ("valence", "arousal"):

@@ -13,10 +13,11 @@ from anclaf.report.page import Page
 
 def parts(run: RunFolder, page: Page, name: str = "window") -> Iterable[str]:
     """name: of the picture."""
-    if not (run.of_kind("S") or run.of_kind("SA")):
+    kinds = [kind for kind in run.kinds if kind != "base"]
+    if not kinds:
         yield paragraph("Only the base model was trained, which sees one frame at a time: there is no window to vary.")
         return
-    yield bullets(_best(run, kind) for kind in ("S", "SA") if run.of_kind(kind))
+    yield bullets(_best(run, kind) for kind in kinds)
     yield paragraph(
         "Best is by the CCC averaged over valence and arousal. In the paper 8 frames were best, 160 ms at 50 frames a "
         "second."
@@ -35,13 +36,13 @@ def parts(run: RunFolder, page: Page, name: str = "window") -> Iterable[str]:
 
 
 def _best(run: RunFolder, kind: str) -> str:
-    """The best length of S-n or SA-n, and which others are not shown to be worse on these people."""
-    best = run.best([kind])
+    """The best length of a kind of model, and which others are not shown to be worse on these people."""
+    best = run.best(kind)
     assert best is not None
-    said = f"{best}, {_lasts(run, Variant.parse(best).n)}, has the highest CCC of {kind}-n ({_ccc(run, best)})."
+    said = f"{best}, {_lasts(run, Variant.recorded(best).n)}, has the highest CCC of {kind}-n ({_ccc(run, best)})."
     if len(run.of_kind(kind)) == 1:
         return f"{said} No other length of {kind}-n was trained."
-    tables = {Variant.parse(name).n: run.pooled(name) for name in run.of_kind(kind)}
+    tables = {Variant.recorded(name).n: run.pooled(name) for name in run.of_kind(kind)}
     found = optimum(tables, run.scale.middle, int(run.metrics.get("resamples") or 1000))
     if found is None:
         return (
