@@ -159,8 +159,9 @@ def test_distorted_pictures_are_what_g_sees(fabric, corpus, fold, config):
         assert torch.allclose(batch.cleaned, stage.network.generator(batch.image), atol=1e-6) == same
 
 
-def test_d_loss(stage: Stage1):
+def test_d_loss(fabric, corpus, fold, config):
     """Eq. 9: -log D(I) - log(1 - D(G(Ĩ))), and the quadrant on I."""
+    stage = _stage(fabric, corpus, fold, config, quadrant_weight=0.25)
     batch, d = stage.draw(0), stage.network.discriminator
     assert batch.cleaned is not None
     terms = stage.d_loss(batch)
@@ -169,7 +170,7 @@ def test_d_loss(stage: Stage1):
     quadrant = -functional.log_softmax(real.quadrant, 1)[torch.arange(16), batch.quadrant].mean()
     torch.testing.assert_close(terms["adversarial"], adversarial)
     torch.testing.assert_close(terms["quadrant"], quadrant)
-    torch.testing.assert_close(terms["loss"], adversarial + quadrant)
+    torch.testing.assert_close(terms["loss"], adversarial + 0.25 * quadrant)
     assert _moves(terms, d)
     # G(Ĩ) is given to D without its gradient
     assert not terms["loss"].requires_grad or not _moves(terms, stage.network.generator)
