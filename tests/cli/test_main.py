@@ -1,7 +1,6 @@
 """The commands as a user types them."""
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any, ClassVar, get_origin, get_type_hints
@@ -21,8 +20,6 @@ from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
 from anclaf.corpora.readers import READERS
 from anclaf.recipes import RECIPES, make_run
-
-ROOT = Path(__file__).parents[2]
 
 
 def _fails(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -70,27 +67,6 @@ def test_every_flag_has_a_text_without_broken_lines(command: Any):
 def test_version(flag: str, capsys: pytest.CaptureFixture[str]):
     assert cli.main([flag]) == 0
     assert capsys.readouterr().out.strip() == anclaf.__version__
-
-
-def _readme_commands() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line.startswith("anclaf ")] + re.findall(r"`(anclaf [a-z-]+ [^`]*)`", text)
-
-
-@pytest.mark.parametrize("line", _readme_commands())
-def test_every_command_in_the_readme_is_understood(line: str):
-    words = shlex.split(line)[1:]
-    if "--help" not in words:
-        cli.parse(words)
-
-
-def test_every_setting_in_the_documentation_is_one():
-    flags = {f"--config.{name}".replace("_", "-") for name in make_run("small").flat()}
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        named = re.findall(r"--config\.[a-z0-9.-]+", path.read_text(encoding="utf-8"))
-        assert {*named} <= flags, path
 
 
 def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
