@@ -251,7 +251,10 @@ CHECKS: list[Check] = [
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_what_a_page_names_exists(check: Check, page: Path):
-    assert check(page.read_text(encoding="utf-8"), page) == []
+    text = page.read_text(encoding="utf-8")
+    if page.name == "CHANGELOG.md":  # names that were, in the first column of its tables
+        text = re.sub(r"^\|[^|\n]*\|", "|", text, flags=re.MULTILINE)
+    assert check(text, page) == []
 
 
 WRONG: list[tuple[Check, str, str]] = [
