@@ -10,7 +10,7 @@ class ConfigError(AnclafError):
 
 
 class CorpusError(AnclafError):
-    """A corpus on disk, or a prepared one, is not what it should be."""
+    """A corpus, on disk or prepared, is incomplete, damaged, or not of the expected layout."""
 
 
 class VideoError(AnclafError):
@@ -18,7 +18,7 @@ class VideoError(AnclafError):
 
 
 class DetectorError(AnclafError):
-    """A face detector's file is missing or is none."""
+    """A face detector's file is missing or is not one."""
 
 
 class ModelError(AnclafError):
@@ -34,7 +34,7 @@ class LeakError(AnclafError):
 
 
 class RunError(AnclafError):
-    """A run's folder is none, is damaged, or has nothing to report yet."""
+    """A folder is not a run's, is damaged, or has nothing to report yet."""
 
 
 class TrainingError(AnclafError):
@@ -42,8 +42,8 @@ class TrainingError(AnclafError):
 
 
 class OutputError(AnclafError):
-    """A result cannot be written: the place exists, is full, or is not writable."""
+    """A result cannot be written: it exists already, the disk is full, or the folder is not writable."""
 
 
 class TableError(AnclafError):
-    """A table of `anclaf predict` cannot be read, or is none."""
+    """A table of `anclaf predict` cannot be read, or is not one."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and fingerprints of what is in them."""
+"""Writing files so that they are whole or absent, and fingerprints of content."""
 
 import errno
 import hashlib
@@ -37,7 +37,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """The user's line for a failed write."""
+    """What a user is told of a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"{path}: the disk is full; nothing half-written was kept. Free some space and run it again")
     return OutputError(f"{path}: cannot be written ({error.strerror or error})")
@@ -47,7 +47,7 @@ def _discard(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        # where even the folder is none, there is nothing to remove
+        # where there is no such folder, there is nothing to remove
         with suppress(OSError):
             path.unlink()
 
@@ -59,7 +59,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, keys in the order given; NaN is refused by no reader, so it is written as null."""
+    """Write JSON atomically, keys in the order given; NaN, which JSON does not have, as null."""
     write_text(path, json.dumps(_no_nan(value), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -82,6 +82,6 @@ def fingerprint(value: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Versions of the packages that a result depends on."""
     names = ("anclaf", "torch", "numpy", "opencv-python-headless", "av")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -1,4 +1,4 @@
-"""Labels of valence and arousal: a corpus's range and the way to [-1, 1] and back, and the four quadrants."""
+"""Labels of valence and arousal: a corpus's range, conversion to [-1, 1] and back, and the four quadrants."""
 
 from dataclasses import dataclass
 

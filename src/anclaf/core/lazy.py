@@ -19,7 +19,7 @@ def attach(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], An
     Args:
         package: its `__name__`.
         modules: public name -> the module that defines it, below `anclaf`. A name must not be that of a module of the
-            package, which takes its place as soon as it is imported.
+            package, which would shadow it once it is imported.
     """
     names = sorted(modules)
 

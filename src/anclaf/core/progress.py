@@ -1,4 +1,4 @@
-"""How library code tells whoever owns the screen how far it is."""
+"""How library code reports its progress to the command line, or to another caller."""
 
 from typing import Protocol
 
@@ -8,8 +8,8 @@ class Progress(Protocol):
 
     Args:
         done: steps done of this part, from 0.
-        total: steps there are; 0 where nobody knows.
-        task: the part's name. It stays the same while the part lasts and tells it from every other.
+        total: number of steps; 0 where it is not known.
+        task: the part's name, which identifies it: it does not change while the part lasts, and no other part has it.
         note: words that change from step to step, such as scores, or the clip that was just read.
     """
 
@@ -17,4 +17,4 @@ class Progress(Protocol):
 
 
 def silent(done: int, total: int, task: str, note: str = "") -> None:
-    """The default: nobody is watching."""
+    """The default: progress is not shown."""

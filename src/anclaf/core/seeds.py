@@ -1,4 +1,4 @@
-"""Draws as functions of (seed, purpose, where in the run), so that no generator's state has to be kept."""
+"""Random draws as functions of (seed, purpose, position in the run), so that no generator's state has to be saved."""
 
 from enum import IntEnum
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class Purpose(IntEnum):
-    """What is drawn; each has its own numbers."""
+    """What is drawn; each purpose has numbers of its own."""
 
     STAGE1_WEIGHTS = 0
     STAGE1_CHANGES = 1

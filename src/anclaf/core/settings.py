@@ -1,4 +1,4 @@
-"""Settings that are checked on construction: what a frozen dataclass of `anclaf.config` can do."""
+"""The base class of settings (`anclaf.config`): checked on construction, to and from JSON, changed by name."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""Numbers and counts as people read them, in reports and on the screen."""
+"""Numbers and counts as text, for reports and the console."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def fold_words(folds: list[int]) -> str:
 
 
 def size_words(corpus: Mapping[str, Any]) -> str:
-    """`12 clips, 1 subject, 360 frames`, of what a corpus card tells."""
+    """`12 clips, 1 subject, 360 frames`, from a corpus card."""
     return ", ".join(counted(corpus[f"{unit}s"], unit) for unit in ("clip", "subject", "frame") if f"{unit}s" in corpus)
 
 

@@ -1,7 +1,7 @@
 """Changes of a face's picture that keep its valence and arousal: flip, small similarity, light, noise.
 
-On by default in both stages, because without it people are memorised. One draw is a row of parameters, so that a whole
-clip can share one (stage 2) or every frame can have its own (stage 1).
+On by default in both stages, because without it the networks memorise people. A draw is a row of parameters, so that a
+whole clip can share one (stage 2) or every frame can have its own (stage 1).
 """
 
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from anclaf.config import AugmentationConfig
 class Augmentation:
     """B draws. flip (B,) bool; matrix (B, 2, 3), from output to input in [-1, 1] units; erase (B, 4): x0, y0, x1, y1.
 
-    surround (B, 2): half axes of the ellipse that stays, large where all does; paint (B, 3, 4, 4): colours around it.
+    surround (B, 2): half axes of the ellipse that is kept, large to keep all; paint (B, 3, 4, 4): colours around it.
     The rest are (B,), tint (B, 3).
     """
 
@@ -105,7 +105,7 @@ def apply(images: Tensor, augmentation: Augmentation, generator: torch.Generator
 def move_points(points: Tensor, augmentation: Augmentation, mirrored: Tensor) -> Tensor:
     """(B, P, 2) points on the crop in [-1, 1] -> where `apply` moves them.
 
-    mirrored: (P,) which point each becomes when left and right change places.
+    mirrored: (P,) the point that each becomes when left and right are swapped.
     """
     linear, shift = augmentation.matrix[:, :, :2], augmentation.matrix[:, :, 2]
     moved = torch.linalg.solve(linear, (points - shift[:, None]).transpose(1, 2)).transpose(1, 2)
@@ -125,5 +125,5 @@ def mirrored_points(count: int) -> Tensor:
         return torch.tensor(_IBUG68)
     assert count == 49, count
     kept = [*range(17, 60), *range(61, 64), *range(65, 68)]
-    place = {point: i for i, point in enumerate(kept)}
-    return torch.tensor([place[_IBUG68[point]] for point in kept])
+    index = {point: i for i, point in enumerate(kept)}
+    return torch.tensor([index[_IBUG68[point]] for point in kept])

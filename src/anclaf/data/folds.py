@@ -1,4 +1,4 @@
-"""Which rows of a prepared corpus train, which choose the checkpoint, and which test."""
+"""Rows of a prepared corpus for training, for choosing the checkpoint, and for testing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ class Split:
 def split(corpus: PreparedCorpus, protocol: Protocol, fold: int, folds: int | None = None, seed: int = 0) -> Split:
     """The rows of one fold; `split(...).folds` is how many folds there are.
 
-    strict: folds grouped by subject, alike in frames, drawn with the seed; an inner fifth of the subjects that are not
-    tested validates. A user's own `fold` column takes the place of the draw, its values in order being folds 0, 1….
-    paper: sorted clip names in contiguous blocks of int(clips / folds), the last taking the rest; nobody looks at
-    subjects or at a user's folds, and the checkpoint is chosen on the test block, as the authors did.
+    strict: folds grouped by subject, with about as many frames each, drawn with the seed; of the subjects that are not
+    tested an inner fifth validates. A user's own `fold` column replaces the draw; its values, sorted, are folds 0, 1….
+    paper: sorted clip names in contiguous blocks of int(clips / folds), the last one with the rest; subjects and a
+    user's folds are ignored, and the checkpoint is chosen on the test block, as the authors did.
 
     Args:
         fold: from 0.
@@ -129,7 +129,7 @@ def _draw(corpus: PreparedCorpus, who: NDArray, folds: int, seed: int) -> NDArra
 
 
 def _balanced(frames: NDArray, parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(subjects,) part of each: the largest first, each to the part with the fewest frames; equals in random order."""
+    """(subjects,) part of each: the largest first, each to the part with the fewest frames; ties in random order."""
     order = rng.permutation(len(frames))
     order = order[np.argsort(-frames[order], kind="stable")]
     held = np.zeros(parts, np.int64)

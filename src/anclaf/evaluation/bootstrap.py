@@ -1,7 +1,7 @@
 """95 % intervals and paired comparisons by bootstrap over subjects.
 
-Frames of a person resemble each other, so it is people that are drawn again, not frames. Every metric follows from a
-few sums, and the sums of a resample are the subjects' sums times how often each was drawn: nothing is re-indexed.
+Frames of a person resemble each other, so people are resampled, not frames. Every metric follows from a few sums, and
+the sums of a resample are the subjects' sums times how often each was drawn: no frame is indexed again.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def draws(groups: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.
 def intervals(sums: Sums, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, list[float]]]:
     """Dimension -> metric -> [low, high], the percentiles 2.5 and 97.5 over resamples of the subjects.
 
-    NaN for one subject, who says nothing about others, and where the metric itself is not defined.
+    NaN for a single subject, who shows no spread, and where the metric itself is not defined.
     """
     resampled = sums.scores(draws(len(sums.groups), resamples, seed))
     whole = sums.scores()
@@ -95,7 +95,7 @@ def intervals(sums: Sums, resamples: int = RESAMPLES, seed: int = 0) -> dict[str
 
 
 def _interval(values: NDArray, whole: NDArray, groups: int) -> list[float]:
-    """A resample of people whose labels are all alike has no correlation; it is left out."""
+    """[low, high]. A resample in which labels do not vary has no correlation; it is left out."""
     values = values[np.isfinite(values)]
     if groups < 2 or np.isnan(whole) or len(values) == 0:
         return [np.nan, np.nan]
@@ -118,9 +118,9 @@ def compare(
 ) -> list[Comparison]:
     """Paired bootstrap over subjects: both variants are scored on the same resamples of the same frames.
 
-    p = 2 min(P(difference <= 0), P(difference >= 0)) over the resamples, each share counting one more resample on its
-    side, so that p is never 0. A metric that is not defined for both is left out, and so is everything when the two
-    share fewer than two subjects.
+    p = 2 min(P(difference <= 0), P(difference >= 0)) over the resamples, one more resample being counted on
+    either side, so that p is never 0. A metric that is not defined for both is left out; nothing is compared when the
+    two share fewer than two subjects.
 
     Args:
         a: predictions of one variant, with the columns clip, frame and those of `Sums.of`.

@@ -1,4 +1,4 @@
-"""The adversarial part of Eq. 9: D tells images from reconstructions, G makes reconstructions that D takes for images.
+"""The adversarial part of Eq. 9: D separates images from reconstructions, G makes ones that D takes for images.
 
 Shapes: B images, p side of D's real/fake map (logits, or scores of a critic).
 """

@@ -1,7 +1,7 @@
 """L_afc, the loss of valence and arousal (Eq. 10-14): RMSE + (1 - COR) + (1 - CCC) + (1 - ICC), class-weighted.
 
 Shapes: N frames, D = 2 dimensions (valence, arousal). Everything is in the networks' units, [-1, 1].
-The twins that score results are in `metrics.regression`.
+The counterparts that score results, with NumPy, are in `metrics.regression`.
 """
 
 from typing import NamedTuple
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 SMALLEST_VARIANCE = 1e-6
-"""Variances below this count as this much in a denominator. A standard deviation of 0.001 is nothing on a scale of
-[-1, 1]; the floor bounds the gradient and leaves every larger value exact."""
+"""Smaller variances are replaced by this one in denominators. A standard deviation of 0.001 is negligible on a scale of
+[-1, 1]; the floor bounds the gradient and leaves all larger values exact."""
 
 
 class AffectLoss(NamedTuple):
-    """Scalars, summed over V and A, to be made small. total = rmse + cor + ccc + icc; cor is 1 - COR and so on."""
+    """Scalars, summed over V and A, each minimised. total = rmse + cor + ccc + icc; cor is 1 - COR, and so on."""
 
     total: Tensor
     rmse: Tensor
@@ -38,8 +38,8 @@ def agreement(estimate: Tensor, target: Tensor, weight: Tensor | None = None) ->
 
     Deviation: Eq. 12-14 print `(a) - (b)` under the expectation; a covariance is meant, so it is read as a product.
 
-    On degenerate input all are finite, with finite gradients: where either series is constant, COR, CCC and ICC are 0.
-    Where the targets are constant they have no gradient either, so that only RMSE moves the estimates.
+    On degenerate input all values and gradients are finite: where either series is constant, COR, CCC and ICC are 0.
+    Where the targets are constant they have no gradient either, so that RMSE alone moves the estimates.
 
     Args:
         estimate: (N, D).
@@ -77,9 +77,9 @@ def agreement(estimate: Tensor, target: Tensor, weight: Tensor | None = None) ->
 def affect_loss(estimate: Tensor, target: Tensor, weight: Tensor | None = None) -> AffectLoss:
     """L_afc (Eq. 10) of a batch, with f_i/F as the weight of each frame in each dimension's moments.
 
-    Deviation: Eq. 10 multiplies whole batch statistics by the class weight of single frames, which cannot be written
-    down; weighting the frames inside the statistics says the same for RMSE and extends it to the correlations.
-    Eq. 10 also adds COR, CCC and ICC themselves; 1 minus each is what has to become small.
+    Deviation: Eq. 10 multiplies statistics of a whole batch by class weights of single frames, which is not defined;
+    here the frames are weighted inside the statistics, which is the same for RMSE and extends to the correlations.
+    Eq. 10 also adds COR, CCC and ICC themselves; the loss adds 1 minus each, which falls as they rise.
 
     Args:
         estimate: (N, 2) valence, arousal.

@@ -1,4 +1,4 @@
-"""f_i/F of Eq. 10: rare labels weigh more, so that a corpus of mostly neutral frames does not teach only neutral."""
+"""f_i/F of Eq. 10: rare labels weigh more, so that mostly neutral frames do not train an estimator of neutral alone."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ def class_weights(target: NDArray, bins: int = 10, max_weight: float = 10.0) -> 
     Args:
         target: (N, 2) valence, arousal in [-1, 1] of the training frames.
         bins: equal parts of [-1, 1], the upper edge belonging to the next ("discretised by a value of 10", §3.3).
-        max_weight: the largest weight there is, for one odd frame must not rule a batch; 1 makes every weight 1. A bin
+        max_weight: the largest weight, so that one rare label cannot dominate a batch; 1 makes every weight 1. A bin
             without training frames weighs as much as the heaviest that has some.
 
     Deviation: the paper's text calls f_i the number of instances, which would favour common labels; "crucial in cases
@@ -60,10 +60,10 @@ def _limited(count: NDArray[np.int64], max_weight: float) -> NDArray[np.float64]
     """min(s / count, max_weight) of each bin, s such that the mean over all frames is 1."""
     weight = np.full(len(count), float(max_weight))
     frames, bins = count.sum(), len(count)
-    # from the rarest bin on, one after the other reaches the limit; what it leaves over goes to the commoner ones
-    for place in np.argsort(count, kind="stable"):
+    # rarest bin first: what the limit takes from it is shared among the more frequent ones
+    for rarest in np.argsort(count, kind="stable"):
         share = frames / bins
-        if share / count[place] <= max_weight:
+        if share / count[rarest] <= max_weight:
             return np.minimum(share / count, weight)
-        frames, bins = frames - max_weight * count[place], bins - 1
+        frames, bins = frames - max_weight * count[rarest], bins - 1
     return weight

@@ -17,7 +17,7 @@ from anclaf.losses.affect import AffectLoss
 
 @dataclass(frozen=True)
 class TermInput:
-    """What a term can be made of. N frames of the whole batch, M of them this process's.
+    """What a term can be computed from. N: frames of the whole batch; M: those of this process.
 
     x: (M, F) features. landmarks: (M, P, 2) on the crop in [-1, 1], or None where the corpus has none, and in stage 2.
     estimate, target, weight: (N, 2) valence and arousal in [-1, 1], and their class weights.
@@ -35,18 +35,18 @@ class LossTerm(nn.Module):
 
     @classmethod
     def make(cls, features: int, points: int) -> Self | None:  # noqa: ARG003 - as those that need them
-        """A term for x of F features and so many landmarks (0: none); None where it cannot be made of them."""
+        """A term for x of F features and this number of landmarks (0: none); None where it cannot be used."""
         return cls()
 
     def forward(self, seen: TermInput) -> Tensor:
-        """A scalar, small where the task is done well."""
+        """A scalar, which is minimised."""
         raise NotImplementedError
 
 
 class LandmarkTerm(LossTerm):
-    """Where the landmarks are, by a linear layer on x (`landmark_head`): mean absolute error in half sides of it.
+    """Landmark positions by a linear layer on x (`landmark_head`): mean absolute error, in half sides of the crop.
 
-    Deviation: not in the paper, which uses landmarks to crop only; without it people are memorised.
+    Deviation: not in the paper, which uses landmarks for the crop alone; without it the networks memorise people.
     """
 
     def __init__(self, features: int, points: int):
@@ -85,7 +85,7 @@ def check_terms(names: Iterable[str]) -> None:
 
 
 def make_terms(weights: dict[str, float], features: int, points: int) -> nn.ModuleDict:
-    """The terms of these names with a weight above 0, of those that can be made.
+    """The terms of these names that have a weight above 0 and can be made.
 
     Raises:
         ConfigError: as `check_terms`, or a term's package cannot be imported.

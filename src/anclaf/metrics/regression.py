@@ -1,8 +1,8 @@
 """How well a series of estimates follows its labels: RMSE, COR, CCC, ICC, SAGR (Eq. 11-14), in the corpus's own units.
 
-As in scikit-learn, `_error` is better low and `_score` better high. All moments are those of the population (divided
+As in scikit-learn, lower is better for `_error`, higher for `_score`. All moments are those of the population (divided
 by N): COR and ICC do not depend on that, CCC is Lin's (1989) own. Degenerate input gives NaN and a `RuntimeWarning`,
-never 0. The differentiable twins are in `losses.affect`.
+never 0. The differentiable counterparts are in `losses.affect`.
 """
 
 import warnings
