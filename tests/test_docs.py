@@ -254,6 +254,8 @@ def test_what_a_page_names_exists(check: Check, page: Path):
     text = page.read_text(encoding="utf-8")
     if page.name == "CHANGELOG.md":  # names that were, in the first column of its tables
         text = re.sub(r"^\|[^|\n]*\|", "|", text, flags=re.MULTILINE)
+    if page.name == "extending.md":  # its commands are of parts that it brings; test_extending.py runs them
+        text = re.sub(r"^```sh\n.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     assert check(text, page) == []
 
 

@@ -1,6 +1,7 @@
 """Parts by name: own ones late, registered ones, and those of entry points."""
 
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -48,5 +49,14 @@ def test_entry_points(monkeypatch: pytest.MonkeyPatch):
 
     assert registry.names() == ("own", "late", "brought", "broken")
     assert registry.get("brought") is math.sqrt
-    with pytest.raises(ConfigError, match=r"'broken': its package cannot be imported"):
+    with pytest.raises(ConfigError, match=r"'broken': its package cannot be imported \(ModuleNotFoundError: No module"):
         registry.get("broken")
+
+
+def test_a_package_with_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "faulty_package.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = metadata.EntryPoint("faulty", "faulty_package:Part", "anclaf.test_parts")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+    with pytest.raises(ConfigError, match=r"'faulty': its package cannot be imported \(ZeroDivisionError: division"):
+        _registry().get("faulty")

@@ -17,7 +17,7 @@ from anclaf.models.anclaf import (
     condition,
     to_input,
 )
-from anclaf.models.spec import Variant
+from anclaf.models.spec import Variant, variant_order
 
 TINY = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
 
@@ -202,6 +202,17 @@ def test_a_successor_has_what_its_parent_has():
         "combiner",
         "head",
     }
+
+
+def test_variants_that_are_recorded():
+    """As in a run's folder; of kinds that are not installed too, which come after the others."""
+    assert Variant.recorded("GRU-2-4") == Variant("GRU-2", 4)
+    assert sorted(["GRU-8", "SA-2", "GRU-16", "A-2", "base", "S-16", "S-8"], key=variant_order) == [
+        "base", "S-8", "S-16", "SA-2", "A-2", "GRU-8", "GRU-16",
+    ]  # fmt: skip
+    for text in ("GRU", "base-2", "-2", ""):
+        with pytest.raises(ConfigError, match="expected base, S-n, SA-n"):
+            Variant.recorded(text)
 
 
 def test_variants():

@@ -1,6 +1,7 @@
 import pytest
 
 from anclaf.core.errors import ConfigError
+from anclaf.models import HEADS, Head
 from anclaf.training.curriculum import parse_variants, plan
 
 
@@ -31,6 +32,30 @@ def test_without_a_curriculum_every_length_starts_from_base():
     assert [(str(x.variant), str(x.parent)) for x in lessons[1:]] == [
         ("S-4", "base"), ("S-8", "base"), ("S-16", "base"), ("SA-8", "S-8"),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def heads():
+    starts = {"GRU": None, "FLAT": "base", "LOOP": "BACK", "BACK": "LOOP"}
+    for kind, start in starts.items():
+        HEADS.register(kind, type(kind, (Head,), {"starts_from": start}))
+    yield
+    for kind in starts:
+        HEADS.unregister(kind)
+
+
+def test_heads_of_other_packages(heads):
+    assert _names("SA-4,GRU-4,FLAT-4,FLAT-8") == [
+        ("base", None), ("S-2", "base"), ("S-4", "S-2"), ("GRU-2", "base"), ("GRU-4", "GRU-2"),
+        ("SA-4", "S-4"), ("FLAT-4", "base"), ("FLAT-8", "base"),
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="variant LOOP-2: what it starts from leads back to itself"):
+        _names("BACK-2")
+
+
+def test_all_is_every_kind_that_is_installed(heads):
+    kinds = [variant.kind for variant in parse_variants("all", (2, 4))]
+    assert kinds == ["base", *(kind for kind in ("S", "SA", "GRU", "FLAT", "LOOP", "BACK") for _ in range(2))]
 
 
 def test_nonsense():
