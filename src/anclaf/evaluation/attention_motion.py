@@ -59,13 +59,13 @@ class Attended:
 def landmark_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
     """(N,) mean over the landmarks of how far each moved on the crop since the frame before, in sides of the crop.
 
-    The crop follows the face, so that this is what the face does and not where the head goes. NaN at a run's start.
+    The crop follows the face, so that this is what the face does and not where the head goes. NaN at a segment's start.
     """
     points = corpus.crop_landmarks.astype(np.float64) / 2
     moved = np.full(len(corpus), np.nan)
     moved[1:] = np.linalg.norm(np.diff(points, axis=0), axis=-1).mean(-1)
-    for run in corpus.segments():
-        moved[run[0]] = np.nan
+    for segment in corpus.segments():
+        moved[segment[0]] = np.nan
     return moved
 
 
@@ -78,9 +78,9 @@ def attended(
         parts: for each fold the model's predictions, its (N, n - 1) weights, and its rows in the corpus.
     """
     motion = landmark_motion(corpus)
-    run_of = np.empty(len(corpus), np.int64)
-    for number, run in enumerate(corpus.segments()):
-        run_of[run] = number
+    segment_of = np.empty(len(corpus), np.int64)
+    for number, segment in enumerate(corpus.segments()):
+        segment_of[segment] = number
     weights = np.concatenate([part[1] for part in parts]).astype(np.float64)
     row = np.concatenate([part[2] for part in parts])
     subjects = np.concatenate([part[0]["subject"].to_numpy(str) for part in parts])
@@ -89,10 +89,10 @@ def attended(
     states = row[:, None] - 1 - np.arange(weights.shape[1])
     found: dict[int, NDArray[np.float64]] = {}
     for offset in offsets:
-        place = states + offset
-        inside = (place >= 0) & (place < len(corpus))
-        place = np.where(inside, place, 0)
-        found[offset] = np.where(inside & (run_of[place] == run_of[row][:, None]), motion[place], np.nan)
+        at = states + offset
+        inside = (at >= 0) & (at < len(corpus))
+        at = np.where(inside, at, 0)
+        found[offset] = np.where(inside & (segment_of[at] == segment_of[row][:, None]), motion[at], np.nan)
     return Attended(weights, found, subjects)
 
 

@@ -1,6 +1,8 @@
 """Stage 1: G, D and C together, adversarially (Eq. 9). The result is the base model, ANCLaF.
 
-One iteration, from top to bottom: `Stage1.draw` (I, Ĩ, G(Ĩ)), then the phases D, G and C, each with its loss.
+One iteration is this page from top to bottom: Ĩ and G(Ĩ) (`clean`); the losses of D, G and C (`d_loss`, `g_loss`,
+`c_loss`), which the phases minimise in this order; their batch (`Stage1.draw`); and the training around them
+(`train_base`).
 """
 
 from collections.abc import Callable
@@ -33,65 +35,86 @@ from anclaf.losses.terms import TermInput, make_terms, term_values
 from anclaf.models.anclaf import AffectNetwork, Discriminator, Generator, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.metric_log import MetricLog
-from anclaf.training.phases import Phase, Terms, gather, local
+from anclaf.training.phases import Batch, Phase, Terms, gather, local
 from anclaf.training.trainer import Networks, Schedule, Trainer
 
-
-class Trained(NamedTuple):
-    """network: with the best weights, in evaluation mode. log: losses over time. summary: best step, seconds…"""
-
-    network: AffectNetwork
-    log: MetricLog
-    summary: dict[str, Any]
+DTask = Callable[[Tensor], Tensor]
+"""What D tells of faces beside real or not: its outputs (B, outputs) -> loss. Quadrants, or V and A in AEG-CD."""
 
 
-def train_base(
-    fabric: Fabric, corpus: PreparedCorpus, split: Split, config: RunConfig, folder: Path, progress: Progress = silent
-) -> Trained:
-    """Train the base model, or go on where a killed run stopped.
+class AdversarialBatch(Protocol):
+    """What D's and G's losses need of a batch; see `Stage1Batch`."""
 
-    Args:
-        split: the weights with the best mean CCC on its validation rows are kept.
-        folder: where `checkpoint.safetensors` lives while training.
-
-    Raises:
-        StaleError: `folder` holds a checkpoint of other settings or data.
-        TrainingError: a loss is not finite, or there are fewer training frames than a batch.
-    """
-    settings = config.stage1
-    check_frames(corpus, split.train, config.model, settings.batch_size)
-    torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
-    stage = Stage1(fabric, corpus, split.train, config)
-    averaged, best = (AffectNetwork(config.model, Variant("base")).to(fabric.device) for _ in range(2))
-    truth = corpus.targets[split.validation]
-
-    def validate() -> dict[str, float]:
-        return agreement_score(estimate_frames(averaged, corpus, split.validation, fabric.device), truth)
-
-    identity = {
-        "config": asdict(settings), "seed": config.seed, "model": asdict(config.model),
-        "corpus": corpus.card.fingerprint, "train": split.train.tolist(),
-    }  # fmt: skip
-    networks = Networks(stage.network, averaged, best)
-    trainer = Trainer(
-        fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, stage.phases(),
-        stage1_schedule(settings, config.seed),
-    )  # fmt: skip
-    summary = trainer.fit(stage.draw, validate, "stage 1, base", progress)
-    speed = round(settings.steps * settings.batch_size / max(summary["seconds"], 1e-9), 1)
-    return Trained(best.eval(), trainer.log, summary | {"frames_per_second": speed})
+    image: Tensor
+    cleaned: Tensor | None
+    u: Tensor | None
 
 
-def stage1_schedule(config: Stage1Config, seed: int) -> Schedule:
-    """Validation at every so many steps and at the last."""
-    return Schedule(
-        config.steps,
-        config.warmup_steps,
-        config.ema_decay,
-        config.checkpoint_every,
-        evaluate=lambda done: done % config.evaluate_every == 0 or done == config.steps,
-        dropout_seed=lambda step: seed_of(seed, Purpose.STAGE1_DROPOUT, step),
-    )
+def clean(
+    fabric: Fabric, generator: Generator, image: Tensor, rng: torch.Generator, config: Stage1Config
+) -> tuple[Tensor, Tensor]:
+    """G(Ĩ) of this process's part of I (B, 3, S, S), made once for D's and G's phases; and u for the penalty."""
+    distorted = local(fabric, distort(image, rng, config.distortion_probability))
+    u = local(fabric, torch.rand(len(image), 1, 1, 1, generator=rng))
+    with fabric.autocast():
+        return generator(distorted), u
+
+
+def d_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, config: Stage1Config) -> Terms:
+    """-log D(I) - log(1 - D(G(Ĩ))) (Eq. 9), or WGAN-GP's, + quadrant_weight * task on I (the term called `name`)."""
+    assert batch.cleaned is not None
+    assert batch.u is not None
+    fake, real = batch.cleaned.detach(), d(batch.image)
+    terms = {
+        "adversarial": discriminator_loss(config.adversarial_loss, real.real, d(fake).real),
+        name: task(real.quadrant),
+    }
+    loss = terms["adversarial"] + config.quadrant_weight * terms[name]
+    if config.adversarial_loss == "wgan-gp":
+        terms["penalty"] = gradient_penalty(lambda x: d(x).real, batch.image, fake, batch.u)
+        loss = loss + config.gradient_penalty_weight * terms["penalty"]
+    return {"loss": loss, **terms}
+
+
+def g_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, config: Stage1Config) -> Terms:
+    """-log D(G(Ĩ)) + reconstruction_weight * L1(G(Ĩ), I) + quadrant_weight * task on G(Ĩ) (the term called `name`)."""
+    assert batch.cleaned is not None
+    judged = d(batch.cleaned)
+    terms = {
+        "adversarial": generator_loss(config.adversarial_loss, judged.real),
+        "reconstruction": functional.l1_loss(batch.cleaned, batch.image),
+        name: task(judged.quadrant),
+    }
+    reconstruction = config.reconstruction_weight * terms["reconstruction"]
+    loss = terms["adversarial"] + reconstruction + config.quadrant_weight * terms[name]
+    return {"loss": loss, **terms}
+
+
+def c_loss(seen: TermInput, terms: nn.ModuleDict, weights: dict[str, float]) -> Terms:
+    """L_afc (Eq. 10) and its parts, + weight * each further term."""
+    afc = affect_loss(seen.estimate, seen.target, seen.weight)
+    loss = afc.total
+    named = {"affect": afc.total, "rmse": afc.rmse, "cor": afc.cor, "ccc": afc.ccc, "icc": afc.icc}
+    for name, value in term_values(terms, seen).items():
+        named[name] = value
+        loss = loss + weights[name] * value
+    return {"loss": loss, **named}
+
+
+def adversarial_phases(
+    generator: Generator,
+    discriminator: Discriminator,
+    d: Callable[[Batch], Terms],
+    g: Callable[[Batch], Terms],
+    config: Stage1Config,
+) -> list[Phase[Batch]]:
+    """D's phase, where there is anything for it to learn, and G's. d, g: their losses."""
+    of_d, of_g = list(discriminator.parameters()), list(generator.parameters())
+    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": (0.5, 0.999)}
+    phases = [Phase("G", g, of_g, torch.optim.Adam(of_g, **options), config.adversarial_interval)]
+    if config.adversarial_loss != "none" or config.quadrant_weight > 0:
+        phases.insert(0, Phase("D", d, of_d, torch.optim.Adam(of_d, **options), config.adversarial_interval))
+    return phases
 
 
 @dataclass
@@ -157,7 +180,7 @@ class Stage1:
         return g_loss(self.network.discriminator, batch, self._quadrants(batch), "quadrant", self.config)
 
     @staticmethod
-    def _quadrants(batch: Stage1Batch) -> "DTask":
+    def _quadrants(batch: Stage1Batch) -> DTask:
         return lambda logits: functional.cross_entropy(logits, batch.quadrant)
 
     def c_loss(self, batch: Stage1Batch) -> Terms:
@@ -183,76 +206,58 @@ class Stage1:
         return [*adversarial, Phase("C", self.c_loss, c, optimizer, clip_norm=5.0)]
 
 
-DTask = Callable[[Tensor], Tensor]
-"""What D tells of faces beside real or not: its outputs (B, outputs) -> loss. Quadrants, or V and A in AEG-CD."""
+class Trained(NamedTuple):
+    """network: with the best weights, in evaluation mode. log: losses over time. summary: best step, seconds…"""
+
+    network: AffectNetwork
+    log: MetricLog
+    summary: dict[str, Any]
 
 
-def clean(
-    fabric: Fabric, generator: Generator, image: Tensor, rng: torch.Generator, config: Stage1Config
-) -> tuple[Tensor, Tensor]:
-    """G(Ĩ) of this process's part of I (B, 3, S, S), made once for D's and G's phases; and u for the penalty."""
-    distorted = local(fabric, distort(image, rng, config.distortion_probability))
-    u = local(fabric, torch.rand(len(image), 1, 1, 1, generator=rng))
-    with fabric.autocast():
-        return generator(distorted), u
+def train_base(
+    fabric: Fabric, corpus: PreparedCorpus, split: Split, config: RunConfig, folder: Path, progress: Progress = silent
+) -> Trained:
+    """Train the base model, or go on where a killed run stopped.
+
+    Args:
+        split: the weights with the best mean CCC on its validation rows are kept.
+        folder: where `checkpoint.safetensors` lives while training.
+
+    Raises:
+        StaleError: `folder` holds a checkpoint of other settings or data.
+        TrainingError: a loss is not finite, or there are fewer training frames than a batch.
+    """
+    settings = config.stage1
+    check_frames(corpus, split.train, config.model, settings.batch_size)
+    torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
+    stage = Stage1(fabric, corpus, split.train, config)
+    averaged, best = (AffectNetwork(config.model, Variant("base")).to(fabric.device) for _ in range(2))
+    truth = corpus.targets[split.validation]
+
+    def validate() -> dict[str, float]:
+        return agreement_score(estimate_frames(averaged, corpus, split.validation, fabric.device), truth)
+
+    identity = {
+        "config": asdict(settings), "seed": config.seed, "model": asdict(config.model),
+        "corpus": corpus.card.fingerprint, "train": split.train.tolist(),
+    }  # fmt: skip
+    networks = Networks(stage.network, averaged, best)
+    trainer = Trainer(
+        fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, stage.phases(),
+        stage1_schedule(settings, config.seed),
+    )  # fmt: skip
+    summary = trainer.fit(stage.draw, validate, "stage 1, base", progress)
+    speed = round(settings.steps * settings.batch_size / max(summary["seconds"], 1e-9), 1)
+    return Trained(best.eval(), trainer.log, summary | {"frames_per_second": speed})
 
 
-class AdversarialBatch(Protocol):
-    """What D's and G's losses need of a batch; see `Stage1Batch`."""
-
-    image: Tensor
-    cleaned: Tensor | None
-    u: Tensor | None
-
-
-def d_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, config: Stage1Config) -> Terms:
-    """-log D(I) - log(1 - D(G(Ĩ))) (Eq. 9), or WGAN-GP's, + quadrant_weight * task on I (the term called `name`)."""
-    assert batch.cleaned is not None
-    assert batch.u is not None
-    fake, real = batch.cleaned.detach(), d(batch.image)
-    terms = {
-        "adversarial": discriminator_loss(config.adversarial_loss, real.real, d(fake).real),
-        name: task(real.quadrant),
-    }
-    loss = terms["adversarial"] + config.quadrant_weight * terms[name]
-    if config.adversarial_loss == "wgan-gp":
-        terms["penalty"] = gradient_penalty(lambda x: d(x).real, batch.image, fake, batch.u)
-        loss = loss + config.gradient_penalty_weight * terms["penalty"]
-    return {"loss": loss, **terms}
-
-
-def g_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, config: Stage1Config) -> Terms:
-    """-log D(G(Ĩ)) + reconstruction_weight * L1(G(Ĩ), I) + quadrant_weight * task on G(Ĩ) (the term called `name`)."""
-    assert batch.cleaned is not None
-    judged = d(batch.cleaned)
-    terms = {
-        "adversarial": generator_loss(config.adversarial_loss, judged.real),
-        "reconstruction": functional.l1_loss(batch.cleaned, batch.image),
-        name: task(judged.quadrant),
-    }
-    reconstruction = config.reconstruction_weight * terms["reconstruction"]
-    loss = terms["adversarial"] + reconstruction + config.quadrant_weight * terms[name]
-    return {"loss": loss, **terms}
-
-
-def c_loss(seen: TermInput, terms: nn.ModuleDict, weights: dict[str, float]) -> Terms:
-    """L_afc (Eq. 10) and its parts, + weight * each further term."""
-    afc = affect_loss(seen.estimate, seen.target, seen.weight)
-    loss = afc.total
-    named = {"affect": afc.total, "rmse": afc.rmse, "cor": afc.cor, "ccc": afc.ccc, "icc": afc.icc}
-    for name, value in term_values(terms, seen).items():
-        named[name] = value
-        loss = loss + weights[name] * value
-    return {"loss": loss, **named}
-
-
-def adversarial_phases(
-    generator: Generator, discriminator: Discriminator, d: Callable, g: Callable, config: Stage1Config
-) -> list[Phase]:
-    """D's phase, where there is anything for it to learn, and G's."""
-    of_d, of_g = list(discriminator.parameters()), list(generator.parameters())
-    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": (0.5, 0.999)}
-    phases = [Phase("G", g, of_g, torch.optim.Adam(of_g, **options), config.adversarial_interval)]
-    if config.adversarial_loss != "none" or config.quadrant_weight > 0:
-        phases.insert(0, Phase("D", d, of_d, torch.optim.Adam(of_d, **options), config.adversarial_interval))
-    return phases
+def stage1_schedule(config: Stage1Config, seed: int) -> Schedule:
+    """Validation at every so many steps and at the last."""
+    return Schedule(
+        config.steps,
+        config.warmup_steps,
+        config.ema_decay,
+        config.checkpoint_every,
+        evaluate=lambda done: done % config.evaluate_every == 0 or done == config.steps,
+        dropout_seed=lambda step: seed_of(seed, Purpose.STAGE1_DROPOUT, step),
+    )

@@ -187,7 +187,7 @@ class Stage2:
 def epoch_windows(segments: Sequence[NDArray[np.int64]], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """(W, n) positions: windows that do not overlap, from a random start in each segment, in random order.
 
-    So no frame is computed twice in an epoch, and every frame comes to every place of a window over the epochs.
+    So no frame is computed twice in an epoch, and every frame comes to every position of a window over the epochs.
     """
     found = []
     for segment in segments:
