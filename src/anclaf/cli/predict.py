@@ -37,7 +37,7 @@ class Predict:
     windows: WindowMode = "sliding"
     """sliding: each frame's window ends at it. tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
-    """Add the attention weights of SA models as columns."""
+    """Add attention weights as columns, of SA and other models that attend."""
     format: TableFormat = "csv"
     """Of the table."""
     overlay: bool = True

@@ -1,9 +1,10 @@
 """Attention weight against the motion of the landmarks: the paper's section 4.4 as a number.
 
 The paper: "the weights calculated with respect to the associated frames seem to be higher in the presence of changes".
-Here, for each test frame t of an SA-n model whose window is full, Spearman's correlation within the window between the
-n - 1 weights that t gives to the states before it and the motion of the landmarks at those states; then the mean over
-frames, with a 95 % interval by bootstrap over subjects. Ranks within a window need no unit and no uniform weight.
+Here, for each test frame t of a model that attends (SA-n) whose window is full, Spearman's correlation within the
+window between the n - 1 weights that t gives to the states before it and the motion of the landmarks at those states;
+then the mean over frames, with a 95 % interval by bootstrap over subjects. Ranks within a window need no unit and no
+uniform weight.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Attended:
-    """Windows of one SA-n, full ones only.
+    """Windows of one model that attends, full ones only.
 
     weights: (N, n - 1), of the state j + 1 frames before. motion: offset -> (N, n - 1), at those states or so many
     frames after, NaN where it is not known. subjects: (N,).

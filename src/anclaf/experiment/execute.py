@@ -87,7 +87,7 @@ def _save(
 
 
 def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
-    """Write the model's estimates of the test rows and, of SA-n, its attention weights."""
+    """Write the model's estimates of the test rows and, if it attends, its attention weights."""
     network, spec = load_model(job.folder, fabric.device)
     variant, rows = job.variant, fold.split.test
     if fold.split.protocol == "strict":
