@@ -240,6 +240,28 @@ def test_c_loss(fabric, corpus, fold, config):
         assert _moves(terms, moved)
 
 
+def test_c_is_given_the_quadrant_of_the_label_where_settings_say_so(fabric, corpus, fold, config):
+    given = replace(config, model=replace(config.model, quadrant_source="true"))
+    stage = _stage(fabric, corpus, fold, given, terms={})
+    batch, network = stage.draw(0), stage.network
+    assert batch.labelled is not None
+    assert torch.equal(batch.labelled, batch.quadrant)
+    q = functional.one_hot(batch.quadrant, 4).float()
+    x = network.features(Latents(network.generator.encode(batch.image), q))
+    affect = affect_loss(network.head(x[:, None]).affect[:, 0], batch.target, batch.weight).total
+    torch.testing.assert_close(stage.c_loss(batch)["loss"], affect)
+
+
+def test_landmarks_move_with_the_picture(fabric, corpus, fold, config):
+    plain = _stage(fabric, corpus, fold, config).draw(0)
+    mirrored = _stage(fabric, corpus, fold, config, augmentation=replace(PLAIN, flip=1.0)).draw(0)
+    assert plain.landmarks is not None
+    assert mirrored.landmarks is not None
+    torch.testing.assert_close(mirrored.image, plain.image.flip(3), atol=2e-3, rtol=0)
+    expected = plain.landmarks[:, [1, 0, 2, 4, 3]] * torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(mirrored.landmarks, expected)
+
+
 def test_dropout_is_of_x_in_c(fabric, corpus, fold, config):
     dropped = _stage(fabric, corpus, fold, config, dropout=0.5)
     batch = dropped.draw(0)
