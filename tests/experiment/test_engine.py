@@ -205,9 +205,11 @@ fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
 model = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(12))
 stage1 = Stage1Config(steps=5, batch_size=16, evaluate_every=5, checkpoint_every=5, warmup_steps=2,
     adversarial_interval=1, ema_decay=0.0, dropout=0.0)
-network, *_ = train_base(fabric, corpus, fold, RunConfig(model=model, stage1=stage1), Path(sys.argv[2]))
-if fabric.is_global_zero:
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, sys.argv[2] + "/end.safetensors")
+for seed in (2, 3, 4):
+    folder = Path(sys.argv[2]) / str(seed)
+    network, *_ = train_base(fabric, corpus, fold, RunConfig(seed=seed, model=model, stage1=stage1), folder)
+    if fabric.is_global_zero:
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "end.safetensors")
 """
 
 
@@ -219,5 +221,9 @@ def test_two_processes_train_as_one(corpus: PreparedCorpus, tmp_path: Path):
         subprocess.run(
             [sys.executable, script, corpus.folder, tmp_path / str(count), str(count)], check=True, timeout=300
         )
-    one, two = (load_file(tmp_path / str(count) / "end.safetensors") for count in (1, 2))
-    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-4
+    apart = []
+    for seed in ("2", "3", "4"):
+        one, two = (load_file(tmp_path / str(count) / seed / "end.safetensors") for count in (1, 2))
+        apart.append(max(float((one[name] - two[name]).abs().max()) for name in one))
+    # now and then rounding takes one ReLU over its edge, and Adam makes much of it; not in the middle one of three
+    assert sorted(apart)[1] < 5e-6, apart

@@ -260,6 +260,11 @@ def test_landmarks_move_with_the_picture(fabric, corpus, fold, config):
     torch.testing.assert_close(mirrored.image, plain.image.flip(3), atol=2e-3, rtol=0)
     expected = plain.landmarks[:, [1, 0, 2, 4, 3]] * torch.tensor([-1.0, 1.0])
     torch.testing.assert_close(mirrored.landmarks, expected)
+    shifted = _stage(fabric, corpus, fold, config, augmentation=replace(PLAIN, shift=0.2)).draw(0)
+    assert shifted.landmarks is not None
+    moved = shifted.landmarks - plain.landmarks
+    torch.testing.assert_close(moved, moved[:, :1].expand_as(moved), atol=1e-5, rtol=0)
+    assert float(moved.abs().mean()) > 0.05
 
 
 def test_dropout_is_of_x_in_c(fabric, corpus, fold, config):

@@ -137,7 +137,7 @@ def test_no_score_that_is_a_number(tmp_path: Path):
 
 def test_the_average_forgets_the_first_weights(tmp_path: Path):
     """decay min(ema_decay, (1 + step) / (10 + step)): a long memory only once there is something to remember."""
-    watched = Watched(tmp_path, steps=30, ema_decay=0.6)
+    watched = Watched(tmp_path, steps=4, ema_decay=0.6)
     average = watched.trained.weight.detach().clone()
     watched.fit()
     for step, weight in enumerate(watched.weights):
