@@ -116,7 +116,7 @@ class AugmentationConfig(Settings):
     section: ClassVar[str] = "stage1.augmentation"
 
     flip: Probability = 0.5
-    """Probability of left and right changing places."""
+    """Probability that the face is mirrored."""
     angle: Annotated[float, Range(0, 180)] = 10.0
     """Rotation in degrees, to either side."""
     scale: Weight = 0.12
@@ -189,7 +189,7 @@ class Stage1Config(Settings):
     """Probability that G's input is distorted."""
     terms: dict[str, Weight] = field(default_factory=_landmark_term)
     """Weights of further terms in C's loss, by name. landmarks: a linear layer on x finds the corpus's landmarks, where
-    it has them; dropped after training. Not in the paper; without it people are memorised."""
+    it has them; dropped after training. Not in the paper; without it the network memorises people."""
     ema_decay: Fraction = 0.99
     """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
     evaluate_every: Count = 250
