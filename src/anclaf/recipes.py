@@ -80,7 +80,7 @@ def demo(seed: int = 0) -> RunConfig:
     """The embedded corpus in minutes: 64x64 faces, narrow networks, S-2 to S-8 and SA-8.
 
     Command: `make demo`, 8 minutes on 2 cores with installation. On drawn people not seen in training: base CCC 0.49
-    valence, 0.34 arousal; SA-8 0.52, 0.44 (docs/results.md).
+    valence, 0.41 arousal; S-8 0.54, 0.57 (docs/results.md).
     """
     return RunConfig(
         seed=seed,
