@@ -38,13 +38,12 @@ DWELL_S = 0.5
 seconds, and shorter ones are called micro-expressions; what is shorter here is mostly an estimate that trembles at the
 border of two quadrants."""
 
-
-Count = Annotated[int, Range(1)]
-CountOrNone = Annotated[int, Range(0)]
-Weight = Annotated[float, Range(0)]
+PositiveInt = Annotated[int, Range(1)]
+NonNegativeInt = Annotated[int, Range(0)]
+NonNegative = Annotated[float, Range(0)]
 Probability = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(0, 1, below=True)]
-Rate = Annotated[float, Range(0, above=True)]
+Positive = Annotated[float, Range(0, above=True)]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class LstmConfig(Settings):
 
     section: ClassVar[str] = "model.lstm"
 
-    hidden_size: Count = 512
+    hidden_size: PositiveInt = 512
     """Size of the LSTM's state h."""
     change_input: bool = True
     """The LSTM also sees how much x has changed since the frame before. Not in the paper, whose LSTM sees x alone."""
@@ -82,11 +81,11 @@ class ModelConfig(Settings):
 
     image_size: Annotated[int, Range(32)] = 128
     """Side of the face in pixels, a power of two."""
-    g_width: Count = 16
+    g_width: PositiveInt = 16
     """Channels of G's first layer; Z has four times as many."""
-    d_width: Count = 16
+    d_width: PositiveInt = 16
     """Channels of D's first layer."""
-    c_width: Count = 64
+    c_width: PositiveInt = 64
     """Channels of C's first layer."""
     quadrant_source: QuadrantSource = "reconstruction"
     """What Q is: reconstruction (D on G(I), the paper), image (D on I), none (zeros), true or false (from the labels;
@@ -119,21 +118,21 @@ class AugmentationConfig(Settings):
     """Probability that the face is mirrored."""
     angle: Annotated[float, Range(0, 180)] = 10.0
     """Rotation in degrees, to either side."""
-    scale: Weight = 0.12
+    scale: NonNegative = 0.12
     """Logarithm of the scale, both sides alike."""
-    stretch: Weight = 0.10
+    stretch: NonNegative = 0.10
     """Logarithm of the scale, each side apart."""
-    shift: Weight = 0.06
+    shift: NonNegative = 0.06
     """Shift, in sides of the face's picture."""
     brightness: Fraction = 0.35
     """Change of the mean brightness, as a part of it."""
     contrast: Fraction = 0.40
     """Change of the contrast, as a part of it."""
-    gamma: Weight = 0.40
+    gamma: NonNegative = 0.40
     """Logarithm of the exponent."""
     tint: Fraction = 0.25
     """Change of each colour channel, as a part of it."""
-    noise: Weight = 0.05
+    noise: NonNegative = 0.05
     """Standard deviation of noise, of the range 0..1."""
     grey: Probability = 0.2
     """Probability that colour is lost."""
@@ -159,15 +158,15 @@ class Stage1Config(Settings):
 
     section: ClassVar[str] = "stage1"
 
-    steps: Count = 3000
+    steps: PositiveInt = 3000
     """Updates of C."""
     batch_size: Annotated[int, Range(4)] = 48
     """Frames a step, of all processes together; a correlation needs at least 4."""
-    lr: Rate = 1e-3
+    lr: Positive = 1e-3
     """Learning rate of C's phase (AdamW)."""
-    weight_decay: Weight = 0.01
+    weight_decay: NonNegative = 0.01
     """Of C's phase."""
-    warmup_steps: CountOrNone = 50
+    warmup_steps: NonNegativeInt = 50
     """Steps over which the learning rates rise; then they fall along half a cosine."""
     dropout: Fraction = 0.3
     """Part of x that is left out before the affect layer."""
@@ -175,26 +174,26 @@ class Stage1Config(Settings):
     """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1."""
     adversarial_loss: AdversarialLoss = "gan"
     """gan: Eq. 9's log loss. wgan-gp: as the authors' code runs. none: D estimates quadrants only."""
-    adversarial_lr: Rate = 5e-4
+    adversarial_lr: Positive = 5e-4
     """Learning rate of D's and G's phases (Adam)."""
-    adversarial_interval: Count = 1
+    adversarial_interval: PositiveInt = 1
     """D and G are updated at every so many steps."""
-    reconstruction_weight: Weight = 10.0
+    reconstruction_weight: NonNegative = 10.0
     """Of L1(G(distorted I), I) in G's loss."""
-    quadrant_weight: Weight = 1.0
+    quadrant_weight: NonNegative = 1.0
     """Of the quadrants' cross-entropy in D's and G's losses; of L_afc in AEG-CD's."""
-    gradient_penalty_weight: Weight = 10.0
+    gradient_penalty_weight: NonNegative = 10.0
     """Of WGAN-GP's penalty in D's loss."""
     distortion_probability: Probability = 0.5
     """Probability that G's input is distorted."""
-    terms: dict[str, Weight] = field(default_factory=_landmark_term)
+    terms: dict[str, NonNegative] = field(default_factory=_landmark_term)
     """Weights of further terms in C's loss, by name. landmarks: a linear layer on x finds the corpus's landmarks, where
     it has them; dropped after training. Not in the paper; without it the network memorises people."""
     ema_decay: Fraction = 0.99
     """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
-    evaluate_every: Count = 250
+    evaluate_every: PositiveInt = 250
     """Steps between two looks at the validation people."""
-    checkpoint_every: Count = 250
+    checkpoint_every: PositiveInt = 250
     """Steps between two checkpoints."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     """Changes of the faces, in both stages."""
@@ -206,31 +205,31 @@ class Stage2Config(Settings):
 
     section: ClassVar[str] = "stage2"
 
-    first_epochs: Count = 12
+    first_epochs: PositiveInt = 12
     """Epochs of a model that starts from the base model. An epoch reads every window once, in one view."""
-    epochs: Count = 10
+    epochs: PositiveInt = 10
     """Epochs of every other model."""
     frames_per_step: Annotated[int, Range(8)] = 512
     """Frames a step, of all processes together: frames_per_step / n windows."""
-    augmented_views: CountOrNone = 5
+    augmented_views: NonNegativeInt = 5
     """Augmented views of each clip in the latent cache, beside the plain one."""
-    lr: Rate = 1e-3
+    lr: Positive = 1e-3
     """Learning rate of the head (AdamW)."""
-    combiner_lr_scale: Weight = 0.1
+    combiner_lr_scale: NonNegative = 0.1
     """Learning rate of C's convolutions, as a part of `lr`: they come trained from the base model."""
-    weight_decay: Weight = 0.01
+    weight_decay: NonNegative = 0.01
     """Of all weights trained."""
-    warmup_steps: CountOrNone = 10
+    warmup_steps: NonNegativeInt = 10
     """Steps over which the learning rates rise; then they fall along half a cosine."""
     dropout: Fraction = 0.3
     """Part of x, and of its changes, that is left out before the head."""
     max_class_weight: Annotated[float, Range(1)] = 3.0
     """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1."""
-    terms: dict[str, Weight] = field(default_factory=dict)
+    terms: dict[str, NonNegative] = field(default_factory=dict)
     """Weights of further terms in the loss, by name."""
     ema_decay: Fraction = 0.95
     """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
-    checkpoint_every: Count = 50
+    checkpoint_every: PositiveInt = 50
     """Steps between two checkpoints."""
 
 
@@ -247,9 +246,9 @@ class ComparatorConfig(Settings):
     training: Stage1Config = field(default_factory=_without_terms)
     """As the base model, without further terms; only aeg-cd has an adversary, and coherence takes pairs of adjacent
     frames, twice as many frames a step."""
-    coherence_weight: Rate = 10.0
+    coherence_weight: Positive = 10.0
     """Of the term that keeps features of adjacent frames as near as their labels, in coherence."""
-    tucker_rank: Count = 32
+    tucker_rank: PositiveInt = 32
     """Rank of the channels in tucker's regression."""
 
     def __post_init__(self) -> None:
@@ -265,7 +264,7 @@ class ComparatorConfig(Settings):
 class RunConfig(Settings):
     """Everything that decides a run's numbers, beside the corpus and its folds. Written whole into `run.json`."""
 
-    seed: CountOrNone = 0
+    seed: NonNegativeInt = 0
     """Decides the first weights, the order of training, every random change, and in `strict` who is in which fold."""
     lengths: tuple[Annotated[int, Range(2)], ...] = LENGTHS
     """The curriculum's windows in frames, rising."""
@@ -296,9 +295,9 @@ class RunConfig(Settings):
 class Resources(Settings):
     """What each job runs on."""
 
-    cpus: Count = 1
+    cpus: PositiveInt = 1
     """Threads of a job. Results are equal to the bit only where threads are equal."""
-    gpus: Weight = 0.0
+    gpus: NonNegative = 0.0
     """A job's share of GPUs on a cluster; 0.25 lets four share one."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
@@ -316,11 +315,11 @@ class StreamOptions(Settings):
     """tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
     """Whether the attention weights of SA models are given."""
-    min_size: Weight = 32.0
+    min_size: NonNegative = 32.0
     """A crop that covers fewer pixels of the frame along its side is `too_small`; 32 is a face of about 20."""
-    min_sharpness: Weight = 0.012
+    min_sharpness: NonNegative = 0.012
     """A crop of less is `blurred`."""
-    max_gap_s: Weight = 1.0
+    max_gap_s: NonNegative = 1.0
     """A person who is not seen for more seconds gets a new track."""
 
 
