@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -91,6 +92,44 @@ def test_a_part_that_is_dropped_is_named_again(log: Log):
     log.show.drop("report")
     log.show.drop("nothing")
     assert log.tell(1, 4, 18, "report") == ["report  4/18"]
+
+
+def test_a_part_that_says_nothing_for_long_is_named_again(log: Log):
+    def reminded(seconds: float) -> list[str]:
+        log.now += seconds
+        before = len(log.lines)
+        log.show.remind()
+        return log.lines[before:]
+
+    assert reminded(100) == []
+    log.tell(0, 0, 1, "fold 0, mean")
+    log.tell(1, 1, 1, "fold 0, mean")
+    log.tell(0, 0, 1, "fold 0, svr")
+    assert reminded(59) == []
+    assert reminded(1) == ["fold 0, svr  for 0:01:00"]
+    assert reminded(30) == []
+    assert reminded(45) == ["fold 0, svr  for 0:02:15"]
+    assert log.tell(1, 1, 1, "fold 0, svr") == ["fold 0, svr  in 0:02:16"]
+    assert reminded(1000) == [], "it has ended"
+    log.tell(0, 3, 10, "stage 1, base", "val CCC V 0.5")
+    log.tell(1, 4, 10, "stage 1, base", "val CCC V 0.5")
+    assert reminded(99) == ["stage 1, base  4/10  0.01/s  0:10:00 left  val CCC V 0.5  for 0:01:40"]
+    log.show.drop("stage 1, base")
+    assert reminded(1000) == []
+
+
+def test_a_thread_does_the_reminding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(console, "_REMIND_S", 0.01)
+    reminded = threading.Event()
+    monkeypatch.setattr(ProgressLines, "remind", lambda _: reminded.set())
+    with progress_display() as progress:
+        progress(0, 1, "slow")
+        assert reminded.wait(10)
+    reminded.clear()
+    alive = [thread for thread in threading.enumerate() if thread.name == "reminder"]
+    for thread in alive:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in alive)
 
 
 def test_ends_only():

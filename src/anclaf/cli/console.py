@@ -4,9 +4,10 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 60.0
 """Where there is no terminal, a part that goes on is named at least so often."""
+_REMIND_S = 5.0
+"""Between two looks whether that is due, for work that says nothing itself."""
 
 
 Threads = Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: as many as torch chooses)")]
@@ -101,8 +104,15 @@ class ProgressLines:
         self._write, self._clock = write, clock
         self._interval = math.inf if interval is None else interval
         self._parts: dict[str, _Part] = {}
+        self._last: tuple[int, str, str] | None = None
+        self._lock = Lock()
 
     def __call__(self, done: int, total: int, task: str, note: str = "", /) -> None:
+        with self._lock:
+            self._hear(done, total, task, note)
+
+    def _hear(self, done: int, total: int, task: str, note: str) -> None:
+        self._last = total, task, note
         now, part = self._clock(), self._parts.get(task)
         begins = part is None or done < part.done
         if part is None or begins:
@@ -114,9 +124,21 @@ class ProgressLines:
             part.shown = now
             self._write(part.text(total, task, note, now))
 
+    def remind(self) -> None:
+        """Name the part that was last heard of again, if it goes on and a line is due: it may say nothing for long."""
+        with self._lock:
+            if self._last is None:
+                return
+            (total, task, note), now = self._last, self._clock()
+            part = self._parts.get(task)
+            if part is not None and not part.ended and now - part.shown >= self._interval:
+                part.shown = now
+                self._write(f"{part.text(total, task, note, now)}  for {_duration(now - part.began)}")
+
     def drop(self, task: str) -> None:
         """Forget a part that has not ended and will not go on."""
-        self._parts.pop(task, None)
+        with self._lock:
+            self._parts.pop(task, None)
 
 
 class ProgressBars:
@@ -152,8 +174,12 @@ def progress_display(quiet: bool = False) -> Iterator[ProgressLines | ProgressBa
     Args:
         quiet: show nothing, as all but one of several processes do.
     """
-    if quiet or not console().is_terminal:
-        yield ProgressLines((lambda _: None) if quiet else say)
+    if quiet:
+        yield ProgressLines(lambda _: None)
+        return
+    if not console().is_terminal:
+        with _reminded(ProgressLines()) as lines:
+            yield lines
         return
     from rich import progress as rich
 
@@ -163,6 +189,23 @@ def progress_display(quiet: bool = False) -> Iterator[ProgressLines | ProgressBa
     )  # fmt: skip
     with rich.Progress(*columns, console=console()) as bars:
         yield ProgressBars(bars)
+
+
+@contextmanager
+def _reminded(lines: ProgressLines) -> Iterator[ProgressLines]:
+    """Let a thread remind of parts that are silent for long."""
+    ended = Event()
+
+    def watch() -> None:
+        with suppress(OSError):  # nobody reads any more, which the work will find by itself
+            while not ended.wait(_REMIND_S):
+                lines.remind()
+
+    Thread(target=watch, name="reminder", daemon=True).start()
+    try:
+        yield lines
+    finally:
+        ended.set()
 
 
 def _duration(seconds: float) -> str:
