@@ -100,22 +100,27 @@ def test_spec_cut_short(folder: Path):
         load_model(folder)
 
 
-def test_a_model_of_version_1(folder: Path):
+def _rewrite_as_version_1(folder: Path, weights: dict[str, torch.Tensor], sizes: dict, **changes: str) -> None:
     """As written before: sizes in place of model, and other names for the head's weights."""
-    network, spec = load_model(folder)
     content = json.loads((folder / "model.json").read_text())
     del content["model"]
-    sizes = {
-        "image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12,
-        "attention_score": "additive", "attention_divide": False, "attention_cell": True,
-        "motion": True, "quadrant": "reconstruction",
-    }  # fmt: skip
-    (folder / "model.json").write_text(json.dumps(content | {"sizes": sizes, "spec_version": 1}))
+    widths = {"image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12}
+    content |= {"sizes": widths | sizes, "spec_version": 1, **changes}
+    (folder / "model.json").write_text(json.dumps(content))
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+
+
+def test_a_model_of_version_1(folder: Path):
+    network, spec = load_model(folder)
     weights = {
-        f"recurrent.{name.removeprefix('head.')}" if name.startswith("head.") else name: value.contiguous()
+        f"recurrent.{name.removeprefix('head.')}" if name.startswith("head.") else name: value
         for name, value in network.state_dict().items()
     }
-    save_file(weights, folder / "model.safetensors")
+    sizes = {
+        "attention_score": "additive", "attention_divide": False, "attention_cell": True, "motion": True,
+        "quadrant": "reconstruction",
+    }  # fmt: skip
+    _rewrite_as_version_1(folder, weights, sizes)
     old, old_spec = load_model(folder)
     assert old_spec == spec
     x = torch.randn(2, 4, network.combiner.features)
@@ -124,16 +129,12 @@ def test_a_model_of_version_1(folder: Path):
 
 def test_a_base_model_of_version_1(folder: Path):
     network = AffectNetwork(MODEL, Variant("base"))
-    content = json.loads((folder / "model.json").read_text())
-    del content["model"]
+    weights = {name.removeprefix("head."): value for name, value in network.state_dict().items()}
     sizes = {
-        "image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12,
-        "attention_score": "location", "attention_divide": True, "attention_cell": False,
-        "motion": False, "quadrant": "image",
+        "attention_score": "location", "attention_divide": True, "attention_cell": False, "motion": False,
+        "quadrant": "image",
     }  # fmt: skip
-    (folder / "model.json").write_text(json.dumps(content | {"sizes": sizes, "spec_version": 1, "variant": "base"}))
-    weights = {name.removeprefix("head."): value.contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, folder / "model.safetensors")
+    _rewrite_as_version_1(folder, weights, sizes, variant="base")
     old, spec = load_model(folder)
     assert (spec.model.attention.score, spec.model.attention.divide_context) == ("location", True)
     assert (spec.model.attention.attend_cell, spec.model.lstm.change_input) == (False, False)

@@ -134,7 +134,7 @@ class RunFolder:
             StaleError: the folder holds another run. ConfigError: it holds something else.
         """
         content = {
-            "config": asdict(run.config),
+            "config": run.config.to_json(),
             "protocol": run.protocol,
             "folds": folds,
             "corpus": corpus.card.fingerprint,

@@ -28,7 +28,7 @@ def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS, curricul
         curriculum: False: each model of such a kind starts from the base model; only the lengths wanted are trained.
 
     Raises:
-        ConfigError: nothing is wanted.
+        ConfigError: nothing is wanted, or what a kind starts from leads back to itself.
     """
     needed = list(variants)
     if not needed:
