@@ -265,7 +265,10 @@ class RunConfig(Settings):
     """Everything that decides a run's numbers, beside the corpus and its folds. Written whole into `run.json`."""
 
     seed: NonNegativeInt = 0
-    """Decides the first weights, the order of training, every random change, and in `strict` who is in which fold."""
+    """Decides the training: the first weights, the order, and every random change."""
+    fold_seed: NonNegativeInt = 0
+    """Decides who is in which fold, and who of the others chooses the checkpoint, so that runs that differ in `seed`
+    differ by their training alone. `paper`, whose folds are blocks of clips, takes 0 only."""
     lengths: tuple[Annotated[int, Range(2)], ...] = LENGTHS
     """The curriculum's windows in frames, rising."""
     curriculum: bool = True

@@ -73,6 +73,11 @@ def test_strict_is_the_same_for_the_same_seed_whatever_the_order_of_clips():
     assert set(backwards.subjects[again.validation]) == set(whole.subjects[a.validation])
 
 
+def test_paper_has_no_seed():
+    with pytest.raises(ConfigError, match="fold_seed: got 3 with protocol paper, whose folds are not drawn"):
+        split(many(), "paper", 0, seed=3)
+
+
 def test_stills_of_many_people():
     whole = corpus({f"p{i}": [1] * (1 + i % 3) for i in range(500)}, fps=0.0)
     s = split(whole, "strict", 2)

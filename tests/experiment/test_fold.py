@@ -43,6 +43,23 @@ def test_a_change_of_settings_changes_what_depends_on_it(corpus: PreparedCorpus,
     assert changed(replace(CONFIG, bootstrap=70)) == set()
 
 
+def test_the_seed_trains_and_the_fold_seed_divides(corpus: PreparedCorpus, tmp_path: Path):
+    def people(config: RunConfig) -> list[set[str]]:
+        part = Fold.of(RunSpec("r", corpus.folder, tmp_path, config), 0).split
+        return [set(corpus.subjects[rows]) for rows in (part.train, part.validation, part.test)]
+
+    def fingerprints(config: RunConfig) -> dict[str, str]:
+        jobs = Fold.of(RunSpec("r", corpus.folder, tmp_path, config), 0).jobs([Variant("S", 2)], ["mean", "cnn"])
+        return {job.name: job.fingerprint for job in jobs}
+
+    trained, divided = replace(CONFIG, seed=1), replace(CONFIG, fold_seed=1)
+    assert people(trained) == people(CONFIG)
+    assert people(divided)[2] != people(CONFIG)[2]
+    plain, of_seed = fingerprints(CONFIG), fingerprints(trained)
+    assert {name for name in plain if plain[name] == of_seed[name]} == {"mean"}, "it is fitted, not trained"
+    assert not fingerprints(divided).items() & plain.items()
+
+
 def test_comparators_that_need_a_sequence_are_left_out_of_stills(make_corpus, tmp_path: Path):
     stills = make_corpus(subjects=40, clips=1, frames=1, fps=0)
     jobs = Fold.of(RunSpec("", stills.folder, tmp_path, CONFIG), 0).jobs([], COMPARATORS.names())

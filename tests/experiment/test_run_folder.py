@@ -54,6 +54,14 @@ def test_a_frame_that_the_corpus_has_not(run: Path) -> None:
         opened.corpus_rows(table)
 
 
+def test_of_an_earlier_run_the_seed_decided_the_folds(run: Path) -> None:
+    settings = json.loads((run / "run.json").read_text()) | {"seed": 3}
+    for config, expected in ({}, 3), ({"config": {"steps": 1}}, 3), ({"config": {"fold_seed": 5}}, 5):
+        (run / "run.json").write_text(json.dumps(settings | config))
+        opened = RunFolder.open(run)
+        assert (opened.seed, opened.fold_seed) == (3, expected)
+
+
 def test_folds_are_pooled(run: Path) -> None:
     (run / "fold1").mkdir()
     for name in ("base", "SA-4"):

@@ -27,7 +27,7 @@ class Plan:
     """Folder of the grid, where grid.json is written."""
     recipes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RECIPE...", help=recipes_text())] = ("small",)
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED...")] = (0,)
-    """Each recipe is run with each seed: first weights, order of training, random changes and, in `strict`, folds."""
+    """Each recipe is run with each seed: first weights, order of training, random changes. All have the same folds."""
     folds: Annotated[str, tyro.conf.arg(metavar="{N,N...,all}")] = "all"
     """Numbers of the folds to run, from 0 and with commas between; or all."""
     of: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or a corpus's own)")] = None

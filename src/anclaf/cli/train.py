@@ -32,7 +32,7 @@ class Train:
     """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
     comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "quick"
     seed: int = 0
-    """Decides the first weights, the order of training, every random change, and in `strict` who is in which fold."""
+    """Decides the training: the first weights, the order, and every random change. Folds are --config.fold-seed's."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     devices: int = 1

@@ -43,15 +43,17 @@ def split(corpus: PreparedCorpus, protocol: Protocol, fold: int, folds: int | No
     Args:
         fold: from 0.
         folds: how many; None is 5, or as many as the user's column has.
-        seed: of the draws in `strict`; `paper` has none.
+        seed: of the draws in `strict`; `paper` has none, and 0 is expected.
 
     Raises:
         CorpusError: too few subjects or clips, or a user's folds that are incomplete, single, or split a subject.
-        ConfigError: fold or folds out of range, or folds other than the user's column has.
+        ConfigError: fold or folds out of range, folds other than the user's column has, or a seed in `paper`.
     """
     if folds is not None and folds < 2:
         raise ConfigError(f"folds: got {folds}; expected 2 or more, for what is tested must not train")
     if protocol == "paper":
+        if seed:
+            raise ConfigError(f"fold_seed: got {seed} with protocol paper, whose folds are not drawn; leave it out")
         part = _clip_blocks(corpus.clips, folds or DEFAULT_FOLDS)
     else:
         subject, who = np.unique(corpus.subjects, return_inverse=True)

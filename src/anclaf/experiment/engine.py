@@ -117,7 +117,7 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
     corpus = open_corpus(run.corpus)
     scores = run_scores(
         tables, corpus.folder.name, corpus.card, run.protocol, WINDOWS[run.protocol], labels, run.config.bootstrap,
-        run.seed, progress,
+        run.config.fold_seed, progress,
     )  # fmt: skip
     write_json(run.folder.metrics_file, scores)
     return scores

@@ -32,7 +32,7 @@ class Fold:
     @classmethod
     def of(cls, run: RunSpec, number: int) -> "Fold":
         corpus = open_corpus(run.corpus)
-        return cls(run, corpus, split(corpus, run.protocol, number, run.folds, run.seed))
+        return cls(run, corpus, split(corpus, run.protocol, number, run.folds, run.config.fold_seed))
 
     @property
     def folder(self) -> Path:
@@ -96,7 +96,7 @@ class Fold:
             "protocol": part.protocol,
             "fold": part.fold,
             "folds": part.folds,
-            "seed": part.seed,
+            "fold_seed": part.seed,
             "fingerprint": self.fingerprint,
         }
         for name in ("train", "validation", "test"):

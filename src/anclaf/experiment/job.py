@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anclaf.config import Protocol, RunConfig
-from anclaf.experiment.run_folder import JobFolder, RunFolder
+from anclaf.experiment.job_folder import JobFolder
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import Variant
 
 LATENTS = "latents"

@@ -19,7 +19,7 @@ from anclaf.core.errors import StaleError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress
 from anclaf.experiment.job import Job, JobKind
-from anclaf.experiment.run_folder import JobFolder
+from anclaf.experiment.job_folder import JobFolder
 
 _WAIT_S = 5.0
 """How long to wait for a lock: `is_locked` takes a free one for a moment."""

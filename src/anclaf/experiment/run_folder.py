@@ -13,7 +13,7 @@ report/
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,58 +24,16 @@ from numpy.typing import NDArray
 
 from anclaf.comparators.registry import label_of
 from anclaf.core.errors import ConfigError, CorpusError, RunError, StaleError
-from anclaf.core.files import atomic_path, fingerprint, versions, write_json
+from anclaf.core.files import fingerprint, versions, write_json
 from anclaf.core.labels import LabelScale
 from anclaf.core.words import counted, number
 from anclaf.data.store import PreparedCorpus, corpus_kind
 from anclaf.evaluation.scores import COLUMNS
+from anclaf.experiment.job_folder import PREDICTIONS, JobFolder
 from anclaf.models.spec import Variant, variant_order
 
 if TYPE_CHECKING:
     from anclaf.experiment.job import RunSpec
-
-_PREDICTIONS = "predictions.parquet"
-
-
-@dataclass(frozen=True)
-class JobFolder:
-    """What one job leaves: a model's, a comparator's or the latents' folder in a fold."""
-
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        return self.path / "job.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / ".lock"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def predictions(self) -> Path:
-        return self.path / _PREDICTIONS
-
-    @property
-    def attention(self) -> Path:
-        return self.path / "attention.npz"
-
-    def write_predictions(self, table: pd.DataFrame) -> None:
-        """table: a row for each test frame that has an estimate, with the columns of `scores.COLUMNS`."""
-        with atomic_path(self.predictions) as path:
-            table.to_parquet(path, index=False)
-
-    def write_attention(self, weights: NDArray[np.float32]) -> None:
-        """weights: (N, n - 1) of the rows of `predictions`, see `RunFolder.attention`."""
-        with atomic_path(self.attention) as path, open(path, "wb") as file:
-            np.savez(file, weights=weights)
 
 
 class RunFolder:
@@ -112,7 +70,7 @@ class RunFolder:
     def tested(self) -> dict[int, list[str]]:
         """Folds, and the names in each that have predictions."""
         found: dict[int, list[str]] = {}
-        for path in sorted(self.path.glob(f"fold*/*/{_PREDICTIONS}")):
+        for path in sorted(self.path.glob(f"fold*/*/{PREDICTIONS}")):
             found.setdefault(int(path.parts[-3].removeprefix("fold")), []).append(path.parts[-2])
         return found
 
@@ -246,7 +204,13 @@ class RunFolder:
 
     @property
     def seed(self) -> int:
+        """Of the training."""
         return int(self.settings.get("seed") or 0)
+
+    @property
+    def fold_seed(self) -> int:
+        """Of the folds. In runs of earlier versions, which do not have it, the seed of the training decided them."""
+        return int((self.settings.get("config") or {}).get("fold_seed", self.seed))
 
     @property
     def scale(self) -> LabelScale:

@@ -40,7 +40,7 @@ def parts(run: RunFolder) -> Iterable[str]:
         ("Left out", ", ".join(f"{reason}: {count(n)}" for reason, n in skipped.items()) or "nothing"),
         ("Notes", "; ".join(card.get("notes") or []) or "none"),
         ("Fingerprint", card.get("fingerprint")),
-        ("Seed", run.settings.get("seed")),
+        ("Seed", f"{run.seed} (training), {run.fold_seed} (folds)"),
         ("Versions", ", ".join(f"{k} {v}" for k, v in (run.settings.get("versions") or {}).items())),
     ]
     items = "".join(f"<dt>{escape(a)}</dt><dd>{escape(str(b))}</dd>" for a, b in facts if b not in (None, ""))

@@ -1,0 +1,53 @@
+"""A job's folder: the one place that knows what a model, a comparator or the latents leave in a fold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anclaf.core.files import atomic_path
+
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """What one job leaves: a model's, a comparator's or the latents' folder in a fold."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / PREDICTIONS
+
+    @property
+    def attention(self) -> Path:
+        return self.path / "attention.npz"
+
+    def write_predictions(self, table: pd.DataFrame) -> None:
+        """table: a row for each test frame that has an estimate, with the columns of `scores.COLUMNS`."""
+        with atomic_path(self.predictions) as path:
+            table.to_parquet(path, index=False)
+
+    def write_attention(self, weights: NDArray[np.float32]) -> None:
+        """weights: (N, n - 1) of the rows of `predictions`, see `RunFolder.attention`."""
+        with atomic_path(self.attention) as path, open(path, "wb") as file:
+            np.savez(file, weights=weights)
