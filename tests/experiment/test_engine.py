@@ -17,6 +17,8 @@ from anclaf.comparators.registry import COMPARATORS, Comparator, Task
 from anclaf.config import RunConfig
 from anclaf.core.errors import AnclafError, ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.estimate import estimate_frames
+from anclaf.experiment import execute
 from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
 from anclaf.models.io import load_model
@@ -72,6 +74,50 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(metrics["variants"]) == {"base", "S-2", "S-4", "SA-4"}
     assert set(metrics["variants"]["base"]["mean"]) >= {"rmse", "cor", "ccc", "icc", "sagr", "ci95"}
+
+
+def test_a_model_estimates_people_it_has_seen_too(corpus: PreparedCorpus, run: Path):
+    fold = run / "fold0"
+    split = json.loads((fold / "split.json").read_text())
+    for name in ("base", "SA-4"):
+        seen = pd.read_parquet(fold / name / "seen.parquet")
+        assert set(seen["variant"]) == {name}
+        for part in ("train", "validation"):
+            rows = seen[seen["part"] == part]
+            assert set(rows["subject"]) == set(split[f"{part}_subjects"])
+            assert len(rows) == split[f"{part}_frames"]
+    network = load_model(fold / "base")[0]
+    rows = np.flatnonzero(np.isin(corpus.subjects, split["train_subjects"]))
+    seen = pd.read_parquet(fold / "base" / "seen.parquet").query("part == 'train'")
+    expected = corpus.card.scale.restore(estimate_frames(network, corpus, rows, "cpu"))
+    np.testing.assert_allclose(seen[["valence_hat", "arousal_hat"]], expected, atol=1e-5)
+    assert not (fold / "ridge-1" / "seen.parquet").exists()
+
+
+def test_of_many_training_frames_some_of_every_clip(
+    corpus: PreparedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(execute, "SEEN_FRAMES", 40)
+    out, whole = tmp_path / "some", tmp_path / "whole"
+    train_run(_fabric(), _run(corpus, out), variants=[Variant("S", 2)], comparators=[])
+    monkeypatch.undo()
+    train_run(_fabric(), _run(corpus, whole), variants=[Variant("S", 2)], comparators=[])
+    read = {folder: pd.read_parquet(folder / "fold0" / "S-2" / "seen.parquet") for folder in (out, whole)}
+    few, all_of_them = (table.query("part == 'train'").set_index(["clip", "frame"]) for table in read.values())
+    assert 20 < len(few) <= 40 < len(all_of_them)
+    assert set(few.index.get_level_values("clip")) == set(all_of_them.index.get_level_values("clip"))
+    assert few.index.equals(
+        pd.read_parquet(out / "fold0" / "base" / "seen.parquet")
+        .query("part == 'train'")
+        .set_index(["clip", "frame"])
+        .index
+    )
+    np.testing.assert_allclose(few["arousal_hat"], all_of_them.loc[few.index, "arousal_hat"], atol=1e-5)
+
+
+def test_in_paper_the_validation_people_are_the_test_people(corpus: PreparedCorpus, tmp_path: Path):
+    train_run(_fabric(), _run(corpus, tmp_path, protocol="paper"), variants=[Variant("base")], comparators=[])
+    assert set(pd.read_parquet(tmp_path / "fold0" / "base" / "seen.parquet")["part"]) == {"train"}
 
 
 def _median(task: Task) -> np.ndarray:

@@ -66,22 +66,31 @@ def estimate_frames(
 
 @torch.inference_mode()
 def estimate_windows(
-    network: AffectNetwork, x: Tensor, segments: Sequence[NDArray[np.int64]], n: int, mode: WindowMode, batch: int = 512
+    network: AffectNetwork,
+    x: Tensor,
+    segments: Sequence[NDArray[np.int64]],
+    n: int,
+    mode: WindowMode,
+    only: NDArray[np.int64] | None = None,
+    batch: int = 512,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Sequence models: estimates of frames from windows of n.
 
     Args:
-        x: (N, F) features. segments: positions in x of each segment of consecutive frames.
+        x: (N, F) features. segments: positions in x of each segment of consecutive frames. only: positions whose
+            estimates are wanted, all by default; windows that give none of them are not looked at.
 
     Returns:
-        (N, 2) estimates, NaN where `tumbling` dropped a frame; and for a head that attends (N, n - 1) attention: [i, j]
-        is the weight that frame i gives to the state j + 1 frames before it, NaN where there is none.
+        (N, 2) estimates, NaN where `tumbling` dropped a frame or it is not wanted; and for a head that attends
+        (N, n - 1) attention: [i, j] is the weight that frame i gives to the state j + 1 frames before it, NaN where
+        there is none.
     """
     network.eval()
     attends = network.head.attends
     out = np.full((len(x), 2), np.nan, np.float32)
     attention = np.full((len(x), n - 1), np.nan, np.float32) if attends else None
-    for length, index in _grouped(segments, n, mode):
+    wanted = np.ones(len(x), np.bool_) if only is None else np.isin(np.arange(len(x)), only)
+    for length, index in _grouped(segments, n, mode, wanted):
         for i in range(0, len(index), batch):
             part = index[i : i + batch]
             got = network.head(x[torch.from_numpy(part).to(x.device)])
@@ -91,18 +100,23 @@ def estimate_windows(
                 out[part[:, t]] = got.affect[:, t].float().cpu().numpy()
                 if attention is not None and got.attention is not None and t > 0:
                     attention[part[:, t], :t] = got.attention[:, t, :t].flip(1).float().cpu().numpy()
+    out[~wanted] = np.nan
     return out, attention
 
 
-def _grouped(segments: Sequence[NDArray[np.int64]], n: int, mode: WindowMode) -> list[tuple[int, NDArray[np.int64]]]:
-    """Windows of one length together: (length, (windows, length) positions)."""
+def _grouped(
+    segments: Sequence[NDArray[np.int64]], n: int, mode: WindowMode, wanted: NDArray[np.bool_]
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """Windows of one length together: (length, (windows, length) positions); wanted: (N,) of which positions."""
     by_length: dict[int, list[NDArray[np.int64]]] = {}
     for segment in segments:
         if mode == "tumbling":
             for start in windows.tumbling(len(segment), n):
-                by_length.setdefault(n, []).append(segment[start : start + n])
+                window = segment[start : start + n]
+                if wanted[window].any():
+                    by_length.setdefault(n, []).append(window)
         else:
-            for end in range(1, len(segment) + 1):
+            for end in np.flatnonzero(wanted[segment]) + 1:
                 window = segment[max(0, end - n) : end]
                 by_length.setdefault(len(window), []).append(window)
     return [(length, np.stack(group)) for length, group in sorted(by_length.items())]

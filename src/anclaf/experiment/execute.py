@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
@@ -20,6 +21,9 @@ from anclaf.training.latents import FreshLatents, LatentCache, features_from, wr
 from anclaf.training.metric_log import MetricLog
 from anclaf.training.stage1 import train_base
 from anclaf.training.stage2 import train_recurrent
+
+SEEN_FRAMES = 4000
+"""Of how many training frames, at most, each model's estimates are kept: every k-th of each clip, the same for all."""
 
 
 def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
@@ -87,23 +91,53 @@ def _save(
 
 
 def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
-    """Write the model's estimates of the test rows and, if it attends, its attention weights."""
+    """Write the model's estimates of the test rows, of the rows that it has seen, and its attention if it attends."""
     network, spec = load_model(job.folder, fabric.device)
     variant, rows = job.variant, fold.split.test
     if fold.split.protocol == "strict":
         refuse_leak(spec, fold.corpus.subjects[rows])
     progress(0, 1, f"{variant}, test")
-    if variant.kind == "base":
-        estimate, attention = estimate_frames(network, fold.corpus, rows, fabric.device), None
-    else:
-        x = features_from(network, _latents(fold, job)["test"], fabric.device)
-        segments = fold.corpus.segment_positions(rows)
-        estimate, attention = estimate_windows(network, x, segments, variant.n, fold.windows)
+    estimate, attention = _estimates(fabric, fold, job, network, "test")
     if fabric.is_global_zero:
-        _write_predictions(fold, job, fold.corpus.card.scale.restore(estimate))
+        job.files.write_seen(_seen(fabric, fold, job, network))
+        job.files.write_predictions(_labelled(fold, job, rows, estimate))
         if attention is not None:
             job.files.write_attention(attention[np.isfinite(estimate).all(1)])
     progress(1, 1, f"{variant}, test")
+
+
+def _estimates(
+    fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork, part: str, only: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.floating], NDArray[np.float32] | None]:
+    """Estimates (N, 2) of a part's rows in the corpus's units, and attention weights where the model attends.
+
+    Args:
+        part: train, validation or test. only: positions among its rows that are wanted, the others being NaN.
+    """
+    rows = _rows_of_parts(fold)[part]
+    if job.variant.kind == "base":
+        chosen = np.arange(len(rows)) if only is None else only
+        estimate, attention = np.full((len(rows), 2), np.nan, np.float32), None
+        estimate[chosen] = estimate_frames(network, fold.corpus, rows[chosen], fabric.device)
+    else:
+        x = features_from(network, _latents(fold, job)[part], fabric.device)
+        segments = fold.corpus.segment_positions(rows)
+        estimate, attention = estimate_windows(network, x, segments, job.variant.n, fold.windows, only)
+    return fold.corpus.card.scale.restore(estimate), attention
+
+
+def _seen(fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork) -> pd.DataFrame:
+    """Labels and estimates of validation rows and of some training rows, with a column `part`."""
+    every = -(-len(fold.split.train) // SEEN_FRAMES)
+    # rows are in the order of clips; in `paper` the validation rows are the test rows
+    parts = {"train": np.arange(every // 2, len(fold.split.train), every), "validation": None}
+    tables: list[pd.DataFrame] = []
+    for part, only in parts.items():
+        if part == "train" or fold.split.protocol == "strict":
+            estimate, _ = _estimates(fabric, fold, job, network, part, only)
+            table = _labelled(fold, job, _rows_of_parts(fold)[part], estimate)
+            tables.append(table.assign(part=part))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _compare(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
@@ -119,23 +153,23 @@ def _compare(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
         progress(0, 1, job.name)
     estimate = comparator.estimate(task)
     if fabric.is_global_zero:
-        _write_predictions(fold, job, estimate)
+        job.files.write_predictions(_labelled(fold, job, fold.split.test, estimate))
     if not comparator.trains:
         progress(1, 1, job.name)
 
 
-def _write_predictions(fold: Fold, job: Job, estimate: NDArray[np.floating]) -> None:
-    """`predictions.parquet`: labels and estimates of the test rows in the corpus's own units.
+def _labelled(fold: Fold, job: Job, rows: NDArray[np.int64], estimate: NDArray[np.floating]) -> pd.DataFrame:
+    """A table with the columns of `scores.COLUMNS`: labels and estimates in the corpus's own units.
 
     Args:
-        estimate: (len(test), 2) in the corpus's units; rows without one (NaN) are left out.
+        estimate: (len(rows), 2) in the corpus's units; rows without one (NaN) are left out.
     """
     columns = ["clip", "subject", "frame", "time_s", "valence", "arousal"]
-    labels = fold.corpus.index.iloc[fold.split.test][columns].reset_index(drop=True)
+    labels = fold.corpus.index.iloc[rows][columns].reset_index(drop=True)
     known = np.isfinite(estimate).all(1)
     table = labels[known].copy()
     table.insert(0, "variant", job.name)
-    job.files.write_predictions(table.assign(valence_hat=estimate[known, 0], arousal_hat=estimate[known, 1]))
+    return table.assign(valence_hat=estimate[known, 0], arousal_hat=estimate[known, 1])
 
 
 def _write_latents(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:

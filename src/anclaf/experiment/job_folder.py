@@ -39,12 +39,22 @@ class JobFolder:
         return self.path / PREDICTIONS
 
     @property
+    def seen(self) -> Path:
+        return self.path / "seen.parquet"
+
+    @property
     def attention(self) -> Path:
         return self.path / "attention.npz"
 
     def write_predictions(self, table: pd.DataFrame) -> None:
         """table: a row for each test frame that has an estimate, with the columns of `scores.COLUMNS`."""
         with atomic_path(self.predictions) as path:
+            table.to_parquet(path, index=False)
+
+    def write_seen(self, table: pd.DataFrame) -> None:
+        """table: as `write_predictions`, of frames that the model has seen, with a column `part`: train, by which
+        it learnt, or validation, by which its checkpoint was chosen."""
+        with atomic_path(self.seen) as path:
             table.to_parquet(path, index=False)
 
     def write_attention(self, weights: NDArray[np.float32]) -> None:

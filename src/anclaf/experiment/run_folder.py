@@ -3,8 +3,8 @@
 run.json                            recipe, seed, configuration, corpus, versions
 metrics.json                        scores of everything that was tested
 fold0/split.json                    clips and people of training, validation and test
-fold0/base/, S-2/, ... SA-8/        job.json, model.json, model.safetensors, history.csv, predictions.parquet;
-                                    of those that attend (SA-n) also attention.npz
+fold0/base/, S-2/, ... SA-8/        job.json, model.json, model.safetensors, history.csv, predictions.parquet,
+                                    seen.parquet; of those that attend (SA-n) also attention.npz
 fold0/ridge-1/, cnn/, ...           comparators: job.json, predictions.parquet, and the model's files of networks
 fold0/latents/                      removed when no job waits for it any more
 report/
