@@ -46,6 +46,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("divided-context", {"model.attention.divide_context": True}),
     ("no-curriculum", {"curriculum": False}),
     ("no-class-weights", {"stage1.max_class_weight": 1.0, "stage2.max_class_weight": 1.0}),
+    ("count-weights", {"stage1.class_weighting": "count", "stage2.class_weighting": "count"}),
     ("location-score", {"model.attention.score": "location"}),
     ("no-landmarks", {"stage1.terms.landmarks": None}),
     ("no-change", {"model.lstm.change_input": False}),
@@ -71,7 +72,7 @@ def test_several_are_joined_and_unknown_ones_refused():
     assert (run.stage1.adversarial_loss, run.model.quadrant_source) == ("wgan-gp", "none")
     with pytest.raises(ConfigError, match="ablation 'no-attention': expected one of no-quadrant, true-quadrant, "):
         make_run("tiny+no-attention")
-    with pytest.raises(ConfigError, match="recipe 'huge': expected one of demo, paper, small, tiny"):
+    with pytest.raises(ConfigError, match="recipe 'huge': expected one of as-written, demo, paper, small, tiny"):
         make_run("huge+no-quadrant")
 
 

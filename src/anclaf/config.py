@@ -10,8 +10,17 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from anclaf.core.errors import ConfigError
 from anclaf.core.settings import Range, Settings
 
-AdversarialLoss = Literal["gan", "wgan-gp", "none"]
-"""Eq. 9's log loss; Wasserstein with gradient penalty (Gulrajani et al. 2017), as in the authors' code; none."""
+AdversarialLoss = Literal["gan", "minimax", "wgan-gp", "none"]
+"""Eq. 9's log loss, with the non-saturating loss for G; the same with G's loss as printed; Wasserstein with gradient
+penalty (Gulrajani et al. 2017), as in the authors' code; none."""
+ClassWeighting = Literal["inverse", "count"]
+"""What f_i of Eq. 10 is for a class of labels: the inverse of how often it occurs; or how often, as printed."""
+Optimizer = Literal["adamw", "adam"]
+"""AdamW with PyTorch's own betas; Adam with betas 0.5 and 0.999, as in the authors' code."""
+RateSchedule = Literal["cosine", "constant"]
+"""How learning rates go on after the warm-up: along half a cosine down to 0, or as they are."""
+DiscriminatorInit = Literal["he", "plain"]
+"""First weights of D's convolutions: He's, made for LeakyReLU; or PyTorch's own."""
 AttentionScore = Literal["additive", "location"]
 """How previous states are scored: Luong et al.'s concat score, or Eq. 6."""
 QuadrantSource = Literal["reconstruction", "image", "none", "true", "false"]
@@ -19,6 +28,8 @@ QuadrantSource = Literal["reconstruction", "image", "none", "true", "false"]
 quadrant or a wrong one. The last two are an upper bound and a control: they need labels, which a video lacks."""
 CropName = Literal["five-point", "paper"]
 """How a face is cut out: eyes, nose and mouth corners to fixed places; or the landmark box, squashed to a square."""
+CropWanted = Literal["any", "five-point", "paper"]
+"""Which crop a corpus must have been prepared with."""
 CorpusKind = Literal["real", "synthetic", "drawn", "unknown"]
 """Whose faces a corpus holds: people who were filmed, rendered ones, those this program draws, or nobody said."""
 Protocol = Literal["strict", "paper"]
@@ -44,6 +55,7 @@ NonNegative = Annotated[float, Range(0)]
 Probability = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(0, 1, below=True)]
 Positive = Annotated[float, Range(0, above=True)]
+WeightLimit = Annotated[float, Range(1, or_zero=True)]
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,8 @@ class LstmConfig(Settings):
     """Size of the LSTM's state h."""
     change_input: bool = True
     """The LSTM also sees how much x has changed since the frame before. Not in the paper, whose LSTM sees x alone."""
+    forget_bias: float = 1.0
+    """Added to the forget gate's first bias, so that the LSTM remembers from the first step on; 0 is PyTorch's own."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,9 @@ class ModelConfig(Settings):
     """Channels of G's first layer; Z has four times as many."""
     d_width: PositiveInt = 16
     """Channels of D's first layer."""
+    discriminator_init: DiscriminatorInit = "he"
+    """First weights of D's convolutions. he: made for LeakyReLU, so that D's outputs depend on the face from the start.
+    plain: PyTorch's own."""
     c_width: PositiveInt = 64
     """Channels of C's first layer."""
     quadrant_source: QuadrantSource = "reconstruction"
@@ -163,17 +180,29 @@ class Stage1Config(Settings):
     batch_size: Annotated[int, Range(4)] = 48
     """Frames a step, of all processes together; a correlation needs at least 4."""
     lr: Positive = 1e-3
-    """Learning rate of C's phase (AdamW)."""
+    """Learning rate of C's phase."""
+    optimizer: Optimizer = "adamw"
+    """Of C's phase. adam: with betas 0.5 and 0.999, as the authors train everything."""
     weight_decay: NonNegative = 0.01
     """Of C's phase."""
+    schedule: RateSchedule = "cosine"
+    """Learning rates after the warm-up. cosine: along half a cosine down to 0. constant: as they are."""
     warmup_steps: NonNegativeInt = 50
-    """Steps over which the learning rates rise; then they fall along half a cosine."""
+    """Steps over which the learning rates rise."""
+    clip_norm: NonNegative = 5.0
+    """Largest norm of the gradient in C's phase; 0 for none."""
     dropout: Fraction = 0.3
     """Part of x that is left out before the affect layer."""
-    max_class_weight: Annotated[float, Range(1)] = 3.0
-    """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1."""
+    max_class_weight: WeightLimit = 3.0
+    """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1, 0 is no limit."""
+    class_weighting: ClassWeighting = "inverse"
+    """f_i of Eq. 10. inverse: of how often a class occurs, so that rare labels weigh more. count: how often, as
+    printed, so that common labels do."""
+    class_bins: PositiveInt = 10
+    """Classes of Eq. 10: equal parts of each dimension. The authors' code has 21 of AFEW-VA, one for each label."""
     adversarial_loss: AdversarialLoss = "gan"
-    """gan: Eq. 9's log loss. wgan-gp: as the authors' code runs. none: D estimates quadrants only."""
+    """gan: Eq. 9's log loss, G's being -log D(G(I)). minimax: G's is log(1 - D(G(I))), as printed. wgan-gp: as the
+    authors' code runs. none: D estimates quadrants only."""
     adversarial_lr: Positive = 5e-4
     """Learning rate of D's and G's phases (Adam)."""
     adversarial_interval: PositiveInt = 1
@@ -214,17 +243,28 @@ class Stage2Config(Settings):
     augmented_views: NonNegativeInt = 5
     """Augmented views of each clip in the latent cache, beside the plain one."""
     lr: Positive = 1e-3
-    """Learning rate of the head (AdamW)."""
+    """Learning rate of the head."""
+    optimizer: Optimizer = "adamw"
+    """adam: with betas 0.5 and 0.999, as the authors train."""
     combiner_lr_scale: NonNegative = 0.1
     """Learning rate of C's convolutions, as a part of `lr`: they come trained from the base model."""
     weight_decay: NonNegative = 0.01
     """Of all weights trained."""
+    schedule: RateSchedule = "cosine"
+    """Learning rates after the warm-up. cosine: along half a cosine down to 0. constant: as they are."""
     warmup_steps: NonNegativeInt = 10
-    """Steps over which the learning rates rise; then they fall along half a cosine."""
+    """Steps over which the learning rates rise."""
+    clip_norm: NonNegative = 1.0
+    """Largest norm of the gradient; 0 for none."""
     dropout: Fraction = 0.3
     """Part of x, and of its changes, that is left out before the head."""
-    max_class_weight: Annotated[float, Range(1)] = 3.0
-    """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1."""
+    max_class_weight: WeightLimit = 3.0
+    """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1, 0 is no limit."""
+    class_weighting: ClassWeighting = "inverse"
+    """f_i of Eq. 10. inverse: of how often a class occurs, so that rare labels weigh more. count: how often, as
+    printed, so that common labels do."""
+    class_bins: PositiveInt = 10
+    """Classes of Eq. 10: equal parts of each dimension. The authors' code has 21 of AFEW-VA, one for each label."""
     terms: dict[str, NonNegative] = field(default_factory=dict)
     """Weights of further terms in the loss, by name."""
     ema_decay: Fraction = 0.95
@@ -273,6 +313,8 @@ class RunConfig(Settings):
     """The curriculum's windows in frames, rising."""
     curriculum: bool = True
     """Each S-n starts from the one before; otherwise each starts from the base model."""
+    crop: CropWanted = "any"
+    """The crop that a corpus must have been prepared with (`anclaf prepare --crop`)."""
     bootstrap: Annotated[int, Range(10)] = 1000
     """Resamples of people for intervals."""
     model: ModelConfig = field(default_factory=ModelConfig)

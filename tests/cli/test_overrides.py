@@ -67,9 +67,11 @@ def test_help_names_recipes_with_what_they_say_of_themselves(
     for name, function in RECIPES.items():
         assert f"{name}: {(function.__doc__ or '').splitlines()[0]}" in printed
     assert all(name in printed for name in ABLATIONS)
-    assert "Updates of C. (1 or more; default: tiny 40, demo 1000, small 2500, paper 20000)" in printed
-    assert "Learning rate of C's phase (AdamW). (above 0; default: 0.001)" in printed
-    assert "(0 or more; default: landmarks 50)" in printed
+    assert "Updates of C. (1 or more; default: tiny 40, demo 1000, small 2500, paper 20000, as-written 10000)" in printed
+    values = ", ".join(f"{name} 0.001" for name in ("tiny", "demo", "small", "paper"))
+    assert f"Learning rate of C's phase. (above 0; default: {values}, as-written 0.0001)" in printed
+    assert "0 is no limit. (1 or more, or 0; default: tiny 3, demo 3, small 3, paper 3, as-written 0)" in printed
+    assert "paper landmarks 50, as-written none)" in printed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -109,7 +111,7 @@ def test_a_recipe_can_be_written_out(command: str, recipe: str):
         ("--config.stage1.lr nan", "stage1.lr: got nan; expected a finite number"),
         ("--config.stage1.terms landmarks -1", "stage1.terms landmarks: got -1.0; expected 0 or more"),
         ("{seed} -1", "seed: got -1; expected 0 or more"),
-        ("{recipe} large", "recipe 'large': expected one of demo, paper, small, tiny"),
+        ("{recipe} large", "recipe 'large': expected one of as-written, demo, paper, small, tiny"),
         ("{recipe} small+no-hope", "ablation 'no-hope': expected one of no-quadrant"),
         ("{recipe} small+wgan-gp --config.stage1.adversarial-loss none", "small+wgan-gp sets it itself"),
     ],
@@ -139,7 +141,7 @@ def test_what_is_not_allowed_is_one_line(
         ("--config.recipe paper", "--config.recipe"),
         ("--config.stage1.steps 2.5", "2.5"),
         ("--config.stage1.steps None", "None"),
-        ("--config.stage1.adversarial-loss wgan", "('gan', 'wgan-gp', 'none')"),
+        ("--config.stage1.adversarial-loss wgan", "('gan', 'minimax', 'wgan-gp', 'none')"),
     ],
 )
 def test_what_is_not_understood(command: str, words: str, message: str, capsys: pytest.CaptureFixture[str]):

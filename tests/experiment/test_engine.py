@@ -222,7 +222,7 @@ def test_too_few_people(make_corpus, tmp_path: Path, subjects: int, message: str
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["demo", "small", "paper"])
+@pytest.mark.parametrize("name", ["as-written", "demo", "small", "paper"])
 def test_every_recipe_says_what_it_is(name: str):
     config = make_run(name, 3)
     assert config.seed == 3
@@ -230,7 +230,7 @@ def test_every_recipe_says_what_it_is(name: str):
 
 
 def test_no_such_recipe():
-    with pytest.raises(ConfigError, match="expected one of demo, paper, small"):
+    with pytest.raises(ConfigError, match="expected one of as-written, demo, paper, small"):
         make_run("large")
 
 

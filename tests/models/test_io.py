@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
 from anclaf.models.anclaf import AffectNetwork
-from anclaf.models.io import load_model, load_spec, save_model
+from anclaf.models.io import LATER, load_model, load_spec, save_model
 from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
@@ -66,7 +66,7 @@ def test_a_pickle_is_never_loaded(folder: Path, name: str):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 and 2"),
+        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 to 3"),
         ({"variant": "T"}, "not a model's spec"),
         ({"model": {"image_size": 33}}, "not a model's spec"),
         ({"colour": "red"}, "not a model's spec"),
@@ -108,6 +108,23 @@ def _rewrite_as_version_1(folder: Path, weights: dict[str, torch.Tensor], sizes:
     content |= {"sizes": widths | sizes, "spec_version": 1, **changes}
     (folder / "model.json").write_text(json.dumps(content))
     save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+
+
+def test_a_model_of_version_2(folder: Path):
+    """It has no setting that came with version 3, and is read as the model that it was."""
+    network, spec = load_model(folder)
+    content = json.loads((folder / "model.json").read_text()) | {"spec_version": 2}
+    for name in LATER:
+        *section, last = name.split(".")
+        del (content["model"][section[0]] if section else content["model"])[last]
+    (folder / "model.json").write_text(json.dumps(content))
+    again, spec_again = load_model(folder)
+    assert spec_again == spec
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), network.parameters(), strict=True))
+    content["spec_version"] = 3
+    (folder / "model.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="discriminator_init is missing"):
+        load_model(folder)
 
 
 def test_a_model_of_version_1(folder: Path):

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from anclaf.core.errors import TrainingError
-from anclaf.training.phases import Phase, cosine, run_phases, update_average
+from anclaf.training.phases import Phase, rate, run_phases, update_average
 from anclaf.training.trainer import Networks, Schedule, Trainer
 
 
@@ -53,9 +53,11 @@ def test_a_loss_that_is_not_finite_stops_the_run():
 
 
 def test_the_schedule():
-    assert cosine(0, 100, 10) == pytest.approx(0.1)
-    assert cosine(50, 100, 10) == pytest.approx(0.5)
-    assert cosine(99, 100, 10) < 0.001
+    assert rate("cosine", 0, 100, 10) == pytest.approx(0.1)
+    assert rate("cosine", 50, 100, 10) == pytest.approx(0.5)
+    assert rate("cosine", 99, 100, 10) < 0.001
+    assert [rate("constant", step, 100, 2) for step in (0, 1, 50, 99)] == [0.5, 1, 1, 1]
+    assert rate("constant", 0, 100, 0) == 1
 
 
 def test_the_running_average():
@@ -71,7 +73,7 @@ def test_the_running_average():
 class Watched:
     """A training of one linear layer; notes what the loop does at each step."""
 
-    def __init__(self, folder: Path, steps: int = 6, clip_norm: float | None = None, **schedule: Any):
+    def __init__(self, folder: Path, steps: int = 6, clip_norm: float = 0.0, **schedule: Any):
         torch.manual_seed(0)
         self.steps = steps
         self.trained, self.averaged, self.best = (nn.Linear(2, 1, bias=False) for _ in range(3))
@@ -83,8 +85,8 @@ class Watched:
         self.optimizer = torch.optim.SGD(parameters, 0.5)
         phase = Phase("train", self._loss, parameters, self.optimizer, clip_norm=clip_norm)
         settings: dict[str, Any] = {
-            "warmup_steps": 2, "ema_decay": 0.9, "checkpoint_every": 2, "evaluate": lambda done: True,
-            "dropout_seed": lambda step: 100 + step,
+            "rates": "cosine", "warmup_steps": 2, "ema_decay": 0.9, "checkpoint_every": 2,
+            "evaluate": lambda done: True, "dropout_seed": lambda step: 100 + step,
         }  # fmt: skip
         self.trainer = Trainer(
             Fabric(accelerator="cpu", devices=1), folder, "fingerprint",
@@ -149,7 +151,7 @@ def test_the_average_forgets_the_first_weights(tmp_path: Path):
 def test_rates_follow_the_schedule_and_dropout_its_seed(tmp_path: Path):
     watched = Watched(tmp_path)
     watched.fit()
-    assert watched.lr == pytest.approx([0.5 * cosine(step, 6, 2) for step in range(6)])
+    assert watched.lr == pytest.approx([0.5 * rate("cosine", step, 6, 2) for step in range(6)])
     for step, drawn in enumerate(watched.drawn):
         torch.manual_seed(100 + step)
         assert drawn == float(torch.rand(()))
@@ -160,7 +162,7 @@ def test_gradients_are_clipped_to_the_phases_norm(tmp_path: Path):
     start = free.trained.weight.detach().clone()
     for watched in (free, clipped):
         watched.fit()
-    first_rate = 0.5 * cosine(0, 6, 2)
+    first_rate = 0.5 * rate("cosine", 0, 6, 2)
     assert float((clipped.weights[0] - start).norm()) == pytest.approx(1e-3 * first_rate, rel=1e-3)
     assert float((free.weights[0] - start).norm()) > 0.01
 

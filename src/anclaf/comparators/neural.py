@@ -33,9 +33,9 @@ from anclaf.data.sampling import check_frames, draw_frames
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_balance import class_weights
+from anclaf.losses.class_balance import class_weights_of
 from anclaf.models.anclaf import Discriminator, Generator, to_input
-from anclaf.training.phases import Phase, gather, local
+from anclaf.training.phases import Phase, gather, local, make_optimizer
 from anclaf.training.stage1 import DTask, adversarial_phases, clean, d_loss, g_loss, stage1_schedule
 from anclaf.training.trainer import Networks, Trainer
 
@@ -110,7 +110,7 @@ class AegCd(nn.Module):
     def __init__(self, model: ModelConfig):
         super().__init__()
         self.generator = Generator(model.g_width)
-        self.discriminator = Discriminator(model.image_size, model.d_width, outputs=2)
+        self.discriminator = Discriminator(model.image_size, model.d_width, 2, model.discriminator_init)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.discriminator(self.generator(image)).quadrant
@@ -196,7 +196,7 @@ def _train(task: Task) -> None:
     trained, averaged, best = (NETWORKS[task.name](task.model, config.tucker_rank).to(fabric.device) for _ in range(3))
     items = _adjacent(corpus, train) if task.name == "coherence" else train[:, None]
     batch_size = items.shape[1] * settings.batch_size
-    weights = class_weights(corpus.targets[train], max_weight=settings.max_class_weight)
+    weights = class_weights_of(settings, corpus.targets[train])
 
     def draw(step: int) -> FrameBatch:
         frames = draw_frames(corpus, items, batch_size, settings.augmentation, task.seed, step)
@@ -254,8 +254,8 @@ def _phases(fabric: Fabric, trained: Network, config: ComparatorConfig, coherent
         return {"loss": affect + config.coherence_weight * coherence, "affect": affect, "coherence": coherence}
 
     parameters = list(trained.parameters())
-    optimizer = torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
-    return [Phase("train", loss, parameters, optimizer, clip_norm=5.0)]
+    optimizer = make_optimizer(settings.optimizer, parameters, settings.lr, settings.weight_decay)
+    return [Phase("train", loss, parameters, optimizer, clip_norm=settings.clip_norm)]
 
 
 def coherence_loss(x: Tensor, target: Tensor) -> Tensor:

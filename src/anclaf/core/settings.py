@@ -16,14 +16,20 @@ from anclaf.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Range:
-    """Allowed numbers, ends included unless `above` or `below` says otherwise. In `Annotated` of a field."""
+    """Allowed numbers, ends included unless `above` or `below` says otherwise. In `Annotated` of a field.
+
+    or_zero: 0 is allowed too, and stands for none.
+    """
 
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
     below: bool = False
+    or_zero: bool = False
 
     def __contains__(self, value: float) -> bool:
+        if self.or_zero and value == 0:
+            return True
         over = value > self.low if self.above else value >= self.low
         return over and (value < self.high if self.below else value <= self.high)
 
@@ -33,7 +39,7 @@ class Range:
             ends.append(f"above {self.low:g}" if self.above else f"{self.low:g} or more")
         if self.high < math.inf:
             ends.append(f"below {self.high:g}" if self.below else f"{self.high:g} or less")
-        return " and ".join(ends) or "any number"
+        return (" and ".join(ends) or "any number") + (", or 0" if self.or_zero else "")
 
 
 @dataclass(frozen=True)

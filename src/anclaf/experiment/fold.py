@@ -52,12 +52,18 @@ class Fold:
         """Parents before children; what they start from is added.
 
         Raises:
-            ConfigError: sequence models are wanted of stills, there is no such comparator or loss term, or no
-                head has one of `model.options`.
+            ConfigError: sequence models are wanted of stills, there is no such comparator or loss term, no head has
+                one of `model.options`, or the corpus was prepared with another crop than the run takes.
         """
         config = self.run.config
         check_options(config.model)
         check_terms([*config.stage1.terms, *config.stage2.terms])
+        crop = self.corpus.card.crop
+        if config.crop not in ("any", crop):
+            raise ConfigError(
+                f"this run takes faces cut out in the {config.crop} way, {self.corpus.folder} has the {crop} crop: "
+                f"prepare it with `anclaf prepare ... --crop {config.crop}`, or take --config.crop any"
+            )
         lessons = plan(variants, config.lengths, config.curriculum) if variants else []
         if not self.corpus.card.fps and any(lesson.parent is not None for lesson in lessons):
             raise ConfigError("this corpus holds stills, which have no sequence; use --variants base")

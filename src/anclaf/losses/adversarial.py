@@ -15,8 +15,8 @@ from anclaf.config import AdversarialLoss
 def discriminator_loss(kind: AdversarialLoss, real_map: Tensor, fake_map: Tensor) -> Tensor:
     """The loss of D.
 
-    gan: -log D(I) - log(1 - D(G(Ĩ))), Eq. 9. wgan-gp: -D(I) + D(G(Ĩ)) (Gulrajani et al. 2017), to which the trainer
-    adds `gradient_penalty`. Each is averaged over images and over the map. none: 0, without a gradient.
+    gan, minimax: -log D(I) - log(1 - D(G(Ĩ))), Eq. 9. wgan-gp: -D(I) + D(G(Ĩ)) (Gulrajani et al. 2017), to which the
+    trainer adds `gradient_penalty`. Each is averaged over images and over the map. none: 0, without a gradient.
 
     Args:
         real_map: (B, 1, p, p) of images.
@@ -24,7 +24,7 @@ def discriminator_loss(kind: AdversarialLoss, real_map: Tensor, fake_map: Tensor
     """
     if kind == "none":
         return real_map.new_zeros(())
-    if kind == "gan":
+    if kind in ("gan", "minimax"):
         return softplus(-_full(real_map)).mean() + softplus(_full(fake_map)).mean()
     return _full(fake_map).mean() - _full(real_map).mean()
 
@@ -33,8 +33,8 @@ def generator_loss(kind: AdversarialLoss, fake_map: Tensor) -> Tensor:
     """The loss of G.
 
     gan: -log D(G(Ĩ)). Deviation: Eq. 9 has log(1 - D(G(Ĩ))), whose gradient vanishes while D wins; this is the
-    non-saturating form of Goodfellow et al. 2014 with the same fixed point. wgan-gp: -D(G(Ĩ)). none: 0,
-    without a gradient.
+    non-saturating form of Goodfellow et al. 2014 with the same fixed point. minimax: log(1 - D(G(Ĩ))), as printed.
+    wgan-gp: -D(G(Ĩ)). none: 0, without a gradient.
 
     Args:
         fake_map: (B, 1, p, p) of reconstructions.
@@ -43,6 +43,8 @@ def generator_loss(kind: AdversarialLoss, fake_map: Tensor) -> Tensor:
         return fake_map.new_zeros(())
     if kind == "gan":
         return softplus(-_full(fake_map)).mean()
+    if kind == "minimax":
+        return -softplus(_full(fake_map)).mean()
     return -_full(fake_map).mean()
 
 

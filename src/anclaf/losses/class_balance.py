@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anclaf.config import ClassWeighting, Stage1Config, Stage2Config
 from anclaf.core.errors import ConfigError
 
 
@@ -25,45 +26,57 @@ class ClassWeights:
         return torch.stack([table[d][index[..., d]] for d in range(2)], -1)
 
 
-def class_weights(target: NDArray, bins: int = 10, max_weight: float = 10.0) -> ClassWeights:
-    """Weights inversely proportional to how often a label's bin occurs, with mean 1 over these frames.
+def class_weights(
+    target: NDArray, bins: int = 10, max_weight: float = 10.0, weighting: ClassWeighting = "inverse"
+) -> ClassWeights:
+    """Weights in proportion to f_i, with mean 1 over these frames.
 
     Args:
         target: (N, 2) valence, arousal in [-1, 1] of the training frames.
         bins: equal parts of [-1, 1], the upper edge belonging to the next ("discretised by a value of 10", §3.3).
-        max_weight: the largest weight, so that one rare label cannot dominate a batch; 1 makes every weight 1. A bin
-            without training frames weighs as much as the heaviest that has some.
+        max_weight: the largest weight, so that one rare label cannot dominate a batch; 1 makes every weight 1, 0 is no
+            limit.
+        weighting: `inverse`: f_i is the inverse of how often a label's bin occurs; a bin without training frames weighs
+            as much as the heaviest that has some. `count`: f_i is how often; a bin without training frames weighs 0.
 
-    Deviation: the paper's text calls f_i the number of instances, which would favour common labels; "crucial in cases
-    of large imbalance" can only mean its inverse.
+    Deviation: by default f_i is the inverse. The paper's text calls it the number of instances, which favours common
+    labels; "crucial in cases of large imbalance" can only mean its inverse.
 
     Raises:
-        ConfigError: no frames, not (N, 2), or bins or max_weight below 1.
+        ConfigError: no frames, not (N, 2), bins below 1, or max_weight below 1 and not 0.
     """
     target = np.asarray(target, np.float64)
     if target.ndim != 2 or target.shape[1] != 2 or len(target) == 0:
         raise ConfigError(f"class weights: got labels of shape {target.shape}; expected (N, 2), N > 0")
-    if bins < 1 or not max_weight >= 1:
-        raise ConfigError(f"class weights: got bins={bins}, max_weight={max_weight}; expected both to be 1 or more")
+    if bins < 1 or not (max_weight >= 1 or max_weight == 0):
+        raise ConfigError(
+            f"class weights: got bins={bins}, max_weight={max_weight}; expected both to be 1 or more, or no limit (0)"
+        )
     unit = ClassWeights(torch.arange(bins).expand(2, bins))
     index = unit.of(torch.from_numpy(target)).numpy()
     table = np.empty((2, bins))
     for dimension in range(2):
         count = np.bincount(index[:, dimension], minlength=bins)
         present = count > 0
-        table[dimension, present] = _limited(count[present], max_weight)
-        table[dimension, ~present] = table[dimension, present].max()
+        f = 1 / count[present] if weighting == "inverse" else count[present].astype(np.float64)
+        table[dimension, present] = _limited(f, count[present], max_weight or np.inf)
+        table[dimension, ~present] = table[dimension, present].max() if weighting == "inverse" else 0.0
     return ClassWeights(torch.from_numpy(table).float())
 
 
-def _limited(count: NDArray[np.int64], max_weight: float) -> NDArray[np.float64]:
-    """min(s / count, max_weight) of each bin, s such that the mean over all frames is 1."""
-    weight = np.full(len(count), float(max_weight))
-    frames, bins = count.sum(), len(count)
-    # rarest bin first: what the limit takes from it is shared among the more frequent ones
-    for rarest in np.argsort(count, kind="stable"):
-        share = frames / bins
-        if share / count[rarest] <= max_weight:
-            return np.minimum(share / count, weight)
-        frames, bins = frames - max_weight * count[rarest], bins - 1
-    return weight
+def class_weights_of(config: Stage1Config | Stage2Config, target: NDArray) -> ClassWeights:
+    """Of the training frames' labels (N, 2), as a stage's settings have them."""
+    return class_weights(target, config.class_bins, config.max_class_weight, config.class_weighting)
+
+
+def _limited(f: NDArray[np.float64], count: NDArray[np.int64], max_weight: float) -> NDArray[np.float64]:
+    """min(s * f, max_weight) of each bin, s such that the mean over all frames is 1."""
+    frames, free = float(count.sum()), f * count
+    # heaviest bin first: what the limit takes from it is shared among the lighter ones
+    order = np.argsort(-f, kind="stable")
+    for done, heaviest in enumerate(order):
+        s = frames / free[order[done:]].sum()
+        if s * f[heaviest] <= max_weight:
+            return np.minimum(s * f, max_weight)
+        frames -= max_weight * count[heaviest]
+    return np.full(len(f), max_weight)

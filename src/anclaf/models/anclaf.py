@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anclaf.config import ModelConfig
+from anclaf.config import DiscriminatorInit, ModelConfig
 from anclaf.core.errors import ConfigError
 from anclaf.models.spec import HEADS, Variant, head_options
 
@@ -101,9 +101,10 @@ class Discriminator(nn.Module):
         image_size: S.
         width: channels of the first layer; they double.
         outputs: 4 quadrants. D of the parent model AEG-CD gives 2 in their place, valence and arousal.
+        init: of the convolutions.
     """
 
-    def __init__(self, image_size: int = 128, width: int = 16, outputs: int = 4):
+    def __init__(self, image_size: int = 128, width: int = 16, outputs: int = 4, init: DiscriminatorInit = "he"):
         super().__init__()
         depth = image_size.bit_length() - 2
         channels = [3, *(width * 2**i for i in range(depth))]
@@ -112,7 +113,7 @@ class Discriminator(nn.Module):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
         self.body = nn.Sequential(*layers)
         for layer in self.body:
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d) and init == "he":
                 # PyTorch's own start makes each layer's output smaller, until the heads see next to nothing of the face
                 nn.init.kaiming_normal_(layer.weight, a=LEAK, nonlinearity="leaky_relu")
         self.real = nn.Conv2d(channels[-1], 1, 3, padding=1, bias=False)
@@ -225,7 +226,7 @@ class LstmHead(Head):
             self.from_change = nn.Linear(features, 4 * hidden, bias=False)
         self.affect = nn.Linear(hidden, 2)
         with torch.no_grad():
-            self.from_input.bias[hidden : 2 * hidden] += 1.0  # the forget gate starts open
+            self.from_input.bias[hidden : 2 * hidden] += config.lstm.forget_bias  # 1: the forget gate starts open
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         driven = self._driven(x, dropout)
@@ -339,7 +340,7 @@ class AffectNetwork(nn.Module):
         all_options = config.options | {f"{kind}.{name}": value for name, value in options.items()}
         self.config, self.variant = replace(config, options=all_options), variant
         self.generator = Generator(config.g_width)
-        self.discriminator = Discriminator(config.image_size, config.d_width)
+        self.discriminator = Discriminator(config.image_size, config.d_width, init=config.discriminator_init)
         self.combiner = Combiner(4 * config.g_width + 4, config.image_size // 4, config.c_width)
         self.head = HEADS.get(kind)(self.combiner.features, replace(config, options=options))
 

@@ -29,7 +29,7 @@ def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
 
 
 def load_spec(folder: Path) -> ModelSpec:
-    """Read `model.json`, of this version of the format or of the first.
+    """Read `model.json`, of this version of the format or of an earlier one.
 
     Raises:
         ModelError: no model here, damaged JSON, an unknown spec version, a field missing or unknown, or a kind of model
@@ -84,14 +84,17 @@ def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path}: not JSON ({error}); copy the model folder again") from error
-    version = content.get("spec_version") if isinstance(content, dict) else None
-    if version not in (1, SPEC_VERSION):
+    version: Any = content.get("spec_version") if isinstance(content, dict) else None
+    if version not in range(1, SPEC_VERSION + 1):
         raise ModelError(
-            f"{path}: spec version {version!r}; this anclaf reads versions 1 and {SPEC_VERSION}. "
+            f"{path}: spec version {version!r}; this anclaf reads versions 1 to {SPEC_VERSION}. "
             "Use the anclaf that wrote it"
         )
     try:
-        model = model_of_version_1(content.pop("sizes")) if version == 1 else ModelConfig.from_json(content["model"])
+        if version == 1:
+            model = model_of_version_1(content.pop("sizes"))
+        else:
+            model = ModelConfig.from_json(content["model"] if version > 2 else _with_later_settings(content["model"]))
         content |= {"model": model, "spec_version": SPEC_VERSION}
         content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
         spec = ModelSpec(**content)
@@ -118,6 +121,19 @@ def model_of_version_1(sizes: dict[str, Any]) -> ModelConfig:
         lstm=LstmConfig(sizes["hidden"], sizes["motion"]),
         attention=AttentionConfig(sizes["attention_score"], sizes["attention_divide"], sizes["attention_cell"]),
     )
+
+
+LATER: dict[str, Any] = {"discriminator_init": "he", "lstm.forget_bias": 1.0}
+"""Settings that came with version 3, and what models before it do."""
+
+
+def _with_later_settings(model: dict[str, Any]) -> dict[str, Any]:
+    """`model` of a `model.json` of version 2, with `LATER`."""
+    whole = {name: dict(value) if isinstance(value, dict) else value for name, value in model.items()}
+    for name, value in LATER.items():
+        *section, last = name.split(".")
+        (whole[section[0]] if section else whole)[last] = value
+    return whole
 
 
 def _weights_of_version_1(weights: dict[str, Tensor]) -> dict[str, Tensor]:

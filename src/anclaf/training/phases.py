@@ -3,7 +3,7 @@
 Several processes train as if they were one: each takes its part of the same batch, statistics are of the whole batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from anclaf.config import Optimizer, RateSchedule
 from anclaf.core.errors import TrainingError
 
 Batch = TypeVar("Batch")
@@ -23,6 +24,7 @@ class Phase(Generic[Batch]):
     """One update of some parameters.
 
     loss: batch -> terms. trained: the parameters that move. interval: the phase runs at every interval-th step.
+    clip_norm: largest norm of the gradient, 0 for none.
     """
 
     name: str
@@ -30,7 +32,7 @@ class Phase(Generic[Batch]):
     trained: Sequence[nn.Parameter]
     optimizer: torch.optim.Optimizer
     interval: int = 1
-    clip_norm: float | None = None
+    clip_norm: float = 0.0
 
 
 def run_phases(fabric: Fabric, phases: Sequence[Phase[Batch]], batch: Batch, step: int) -> dict[str, dict[str, float]]:
@@ -60,7 +62,7 @@ def run_phases(fabric: Fabric, phases: Sequence[Phase[Batch]], batch: Batch, ste
         for parameter, gradient in zip(phase.trained, gradients, strict=True):
             parameter.grad = gradient
         _average_gradients(fabric, phase.trained)
-        if phase.clip_norm is not None:
+        if phase.clip_norm > 0:
             nn.utils.clip_grad_norm_(phase.trained, phase.clip_norm)
         phase.optimizer.step()
         losses[phase.name] = {name: float(term.detach()) for name, term in terms.items()}
@@ -97,10 +99,25 @@ def scale_lr(phases: Sequence[Phase[Any]], factor: float) -> None:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
-def cosine(step: int, steps: int, warmup_steps: int) -> float:
-    """Schedule: a linear rise over `warmup_steps`, then half a cosine down to 0."""
+def rate(schedule: RateSchedule, step: int, steps: int, warmup_steps: int) -> float:
+    """Factor of the learning rates: a linear rise over `warmup_steps`; then half a cosine down to 0, or 1."""
     rise = min(1.0, (step + 1) / max(1, warmup_steps))
+    if schedule == "constant":
+        return rise
     return rise * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / steps))))
+
+
+AUTHORS_BETAS = (0.5, 0.999)
+"""Of every Adam in the authors' code; of D's and G's here whatever the settings say of C's."""
+
+
+def make_optimizer(
+    kind: Optimizer, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], lr: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """The optimiser of a phase, of parameters or of groups of them as PyTorch takes them."""
+    if kind == "adam":
+        return torch.optim.Adam(parameters, lr, AUTHORS_BETAS, weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr, weight_decay=weight_decay)
 
 
 @torch.no_grad()

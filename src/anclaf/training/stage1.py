@@ -30,12 +30,12 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_frames, labelled_quadrants
 from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_balance import class_weights
+from anclaf.losses.class_balance import class_weights_of
 from anclaf.losses.terms import TermInput, make_terms, term_values
 from anclaf.models.anclaf import AffectNetwork, Discriminator, Generator, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.metric_log import MetricLog
-from anclaf.training.phases import Batch, Phase, Terms, gather, local
+from anclaf.training.phases import AUTHORS_BETAS, Batch, Phase, Terms, gather, local, make_optimizer
 from anclaf.training.trainer import Networks, Schedule, Trainer
 
 DTask = Callable[[Tensor], Tensor]
@@ -110,7 +110,7 @@ def adversarial_phases(
 ) -> list[Phase[Batch]]:
     """D's phase, where there is anything for it to learn, and G's. d, g: their losses."""
     of_d, of_g = list(discriminator.parameters()), list(generator.parameters())
-    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": (0.5, 0.999)}
+    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": AUTHORS_BETAS}
     phases = [Phase("G", g, of_g, torch.optim.Adam(of_g, **options), config.adversarial_interval)]
     if config.adversarial_loss != "none" or config.quadrant_weight > 0:
         phases.insert(0, Phase("D", d, of_d, torch.optim.Adam(of_d, **options), config.adversarial_interval))
@@ -142,7 +142,7 @@ class Stage1:
     def __init__(self, fabric: Fabric, corpus: PreparedCorpus, rows: NDArray[np.int64], config: RunConfig):
         self.fabric, self.corpus, self.rows, self.run, self.config = fabric, corpus, rows, config, config.stage1
         self.network = AffectNetwork(config.model, Variant("base"))
-        self.class_weights = class_weights(corpus.targets[rows], max_weight=self.config.max_class_weight)
+        self.class_weights = class_weights_of(self.config, corpus.targets[rows])
         self.points = corpus.crop_landmarks.shape[1] if np.isfinite(corpus.crop_landmarks[rows]).all() else 0
         self.terms = make_terms(self.config.terms, self.network.combiner.features, self.points)
         self.network.to(fabric.device)
@@ -202,8 +202,8 @@ class Stage1:
         adversarial = adversarial_phases(network.generator, network.discriminator, self.d_loss, self.g_loss, config)
         c = [*network.generator.encoder.parameters(), *network.combiner.parameters(), *network.head.parameters()]
         c += list(self.terms.parameters())
-        optimizer = torch.optim.AdamW(c, config.lr, weight_decay=config.weight_decay)
-        return [*adversarial, Phase("C", self.c_loss, c, optimizer, clip_norm=5.0)]
+        optimizer = make_optimizer(config.optimizer, c, config.lr, config.weight_decay)
+        return [*adversarial, Phase("C", self.c_loss, c, optimizer, clip_norm=config.clip_norm)]
 
 
 class Trained(NamedTuple):
@@ -255,6 +255,7 @@ def stage1_schedule(config: Stage1Config, seed: int) -> Schedule:
     """Validation at every so many steps and at the last."""
     return Schedule(
         config.steps,
+        config.schedule,
         config.warmup_steps,
         config.ema_decay,
         config.checkpoint_every,

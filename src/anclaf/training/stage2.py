@@ -20,12 +20,12 @@ from anclaf.core.progress import Progress, silent
 from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_windows
-from anclaf.losses.class_balance import class_weights
+from anclaf.losses.class_balance import class_weights_of
 from anclaf.losses.terms import TermInput, make_terms
 from anclaf.models.anclaf import AffectNetwork, Estimate, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.latents import LatentSource, features_from
-from anclaf.training.phases import Phase, Terms, gather
+from anclaf.training.phases import Phase, Terms, gather, make_optimizer
 from anclaf.training.stage1 import Trained, c_loss
 from anclaf.training.trainer import Networks, Schedule, Trainer
 
@@ -72,6 +72,7 @@ def train_recurrent(
 
     schedule = Schedule(
         len(plan),
+        settings.schedule,
         settings.warmup_steps,
         settings.ema_decay,
         settings.checkpoint_every,
@@ -129,7 +130,7 @@ class Stage2:
         self.fabric, self.source, self.network = fabric, source, network
         self.run, self.config, self.n = config, config.stage2, network.variant.n
         self.targets = corpus.targets[source.rows]
-        self.class_weights = class_weights(self.targets, max_weight=self.config.max_class_weight)
+        self.class_weights = class_weights_of(self.config, self.targets)
         self.segments = corpus.segment_positions(source.rows)
         longest = max(len(segment) for segment in self.segments)
         if longest < self.n:
@@ -180,8 +181,8 @@ class Stage2:
         config, combiner = self.config, list(self.network.combiner.parameters())
         head = [*self.network.head.parameters(), *self.terms.parameters()]
         groups = [{"params": combiner, "lr": config.lr * config.combiner_lr_scale}, {"params": head, "lr": config.lr}]
-        optimizer = torch.optim.AdamW(groups, config.lr, weight_decay=config.weight_decay)
-        return Phase("train", self.loss, [*combiner, *head], optimizer, clip_norm=1.0)
+        optimizer = make_optimizer(config.optimizer, groups, config.lr, config.weight_decay)
+        return Phase("train", self.loss, [*combiner, *head], optimizer, clip_norm=config.clip_norm)
 
 
 def epoch_windows(segments: Sequence[NDArray[np.int64]], n: int, rng: np.random.Generator) -> NDArray[np.int64]:

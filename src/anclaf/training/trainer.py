@@ -10,11 +10,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from anclaf.config import RateSchedule
 from anclaf.core.errors import TrainingError
 from anclaf.core.progress import Progress
 from anclaf.training.checkpoint import load_checkpoint, save_checkpoint
 from anclaf.training.metric_log import MetricLog, TensorBoard
-from anclaf.training.phases import Batch, Phase, cosine, run_phases, scale_lr, update_average
+from anclaf.training.phases import Batch, Phase, rate, run_phases, scale_lr, update_average
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -31,10 +32,11 @@ class Networks(Generic[Network]):
 
 @dataclass(frozen=True)
 class Schedule:
-    """steps: updates. evaluate: steps done -> whether the validation people are scored now. dropout_seed: step -> seed
-    of torch's own generator."""
+    """steps: updates. rates: of learning rates after the warm-up. evaluate: steps done -> whether the validation people
+    are scored now. dropout_seed: step -> seed of torch's own generator."""
 
     steps: int
+    rates: RateSchedule
     warmup_steps: int
     ema_decay: float
     checkpoint_every: int
@@ -97,7 +99,7 @@ class Trainer(Generic[Batch]):
         schedule, networks = self._schedule, self._networks
         for step in range(self._state["step"], schedule.steps):
             torch.manual_seed(schedule.dropout_seed(step))
-            scale_lr(self._phases, cosine(step, schedule.steps, schedule.warmup_steps))
+            scale_lr(self._phases, rate(schedule.rates, step, schedule.steps, schedule.warmup_steps))
             losses = run_phases(self._fabric, self._phases, draw(step), step)
             # in the first steps the average must forget the weights that training began with
             update_average(networks.averaged, networks.trained, min(schedule.ema_decay, (1 + step) / (10 + step)))
