@@ -262,7 +262,11 @@ def test_what_a_page_names_exists(check: Check, page: Path):
 WRONG: list[tuple[Check, str, str]] = [
     (files_and_names, "`models/anclav.py`", "no file models/anclav.py"),
     (files_and_names, "`models/anclaf.py::Generater`", "no Generater in models/anclaf.py"),
-    (files_and_names, "`models/anclaf.py::AttentionHead._weight`", "no AttentionHead._weight in models/anclaf.py"),
+    (
+        files_and_names,
+        "`models/attention.py::AttentionHead._weight`",
+        "no AttentionHead._weight in models/attention.py",
+    ),
     (files_and_names, "`models/anclaf.py::CHANGE_GAIN.real`", "no CHANGE_GAIN.real in models/anclaf.py"),
     (dotted_names, "`anclaf.faces.face_beauty`", "no anclaf.faces.face_beauty"),
     (dotted_names, "`anclaf.feces`", "no anclaf.feces"),

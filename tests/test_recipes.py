@@ -47,6 +47,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("no-curriculum", {"curriculum": False}),
     ("no-class-weights", {"stage1.max_class_weight": 1.0, "stage2.max_class_weight": 1.0}),
     ("count-weights", {"stage1.class_weighting": "count", "stage2.class_weighting": "count"}),
+    ("place-only", {"model.attention.score": "place"}),
     ("location-score", {"model.attention.score": "location"}),
     ("no-landmarks", {"stage1.terms.landmarks": None}),
     ("no-change", {"model.lstm.change_input": False}),

@@ -21,8 +21,10 @@ RateSchedule = Literal["cosine", "constant"]
 """How learning rates go on after the warm-up: along half a cosine down to 0, or as they are."""
 DiscriminatorInit = Literal["he", "plain"]
 """First weights of D's convolutions: He's, made for LeakyReLU; or PyTorch's own."""
-AttentionScore = Literal["additive", "location"]
-"""How previous states are scored: Luong et al.'s concat score, or Eq. 6."""
+AttentionScore = Literal["additive", "general", "location", "place"]
+"""How previous states are scored: two of Luong et al.'s scores, Eq. 6, or how far back they are."""
+AttentionQuery = Literal["previous", "present"]
+"""Which state is S_t of Eq. 5: the one after frame t - 1, or the one that frame t would give without a context."""
 QuadrantSource = Literal["reconstruction", "image", "none", "true", "false"]
 """What Q is: D's estimate on the reconstruction (the paper) or on the image itself; zeros; or, one-hot, the label's own
 quadrant or a wrong one. The last two are an upper bound and a control: they need labels, which a video lacks."""
@@ -79,7 +81,16 @@ class AttentionConfig(Settings):
     section: ClassVar[str] = "model.attention"
 
     score: AttentionScore = "additive"
-    """additive: v tanh(W_a [S_t; S_i]), the concat score of Luong et al. 2015. location: W_a S_i (Eq. 6)."""
+    """additive: v tanh(W_a [S_t; S_i]), the concat score of Luong et al. 2015. general: theirs of that name, S_t W_a
+    S_i. location: W_a S_i (Eq. 6). place: a weight for each place in the window whatever the states hold, a control."""
+    query: AttentionQuery = "previous"
+    """Which state asks, S_t of Eq. 5. previous: the one before frame t is seen. present: the one that frame t would
+    give without a context, so that what is seen now decides where to look."""
+    normalise_states: bool = False
+    """States are normalised to mean 0 and variance 1 before they are scored and summed up."""
+    lead_in: bool = False
+    """The LSTM also reads the n frames before a window, which it does not estimate, so that every frame has n previous
+    states, as the paper writes; otherwise a window's first frame has none and its last one n - 1."""
     divide_context: bool = False
     """Divide the context by the number of states, as printed in Eq. 7."""
     attend_cell: bool = True
@@ -248,6 +259,8 @@ class Stage2Config(Settings):
     """adam: with betas 0.5 and 0.999, as the authors train."""
     combiner_lr_scale: NonNegative = 0.1
     """Learning rate of C's convolutions, as a part of `lr`: they come trained from the base model."""
+    attention_lr_scale: NonNegative = 1.0
+    """Learning rate of what attention adds to the LSTM, as a part of `lr`: it alone begins untrained."""
     weight_decay: NonNegative = 0.01
     """Of all weights trained."""
     schedule: RateSchedule = "cosine"

@@ -247,6 +247,13 @@ def count_weights(config: RunConfig) -> RunConfig:
     return replace(_stage1(config, class_weighting="count"), stage2=replace(config.stage2, class_weighting="count"))
 
 
+@ablation("place-only")
+def place_only(config: RunConfig) -> RunConfig:
+    """States are weighed by how far back they are, whatever they hold: a control. What SA-n is ahead of it is what
+    attending to what was seen is worth."""
+    return _attention(config, score="place")
+
+
 @ablation("location-score")
 def location_score(config: RunConfig) -> RunConfig:
     """Previous states are scored without the present one (Eq. 6). Takes out a deviation of ours."""

@@ -6,7 +6,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.attention_motion import OFFSETS, attended, landmark_motion, mean_correlation, within_window
+from anclaf.evaluation.attention_motion import (
+    OFFSETS,
+    Attended,
+    attended,
+    landmark_motion,
+    mean_correlation,
+    variance_of_place,
+    within_window,
+)
 from anclaf.report.sections.attention import verdicts
 from fake_run import FakeRun
 
@@ -115,3 +123,33 @@ def test_words_fall_as_the_numbers_do() -> None:
     assert "against the paper, in SA-8 (-0.200)" in first
     assert "no relation is shown in SA-16 (0.000)" in first
     assert "as the paper says, in SA-16 (0.300); no relation is shown in SA-4 (0.000), SA-8 (0.000)" in second
+
+
+def test_share_of_place() -> None:
+    """All of it where every window has the same weights, none where each place is as heavy as any other."""
+    fixed = np.tile(softmax(np.arange(7.0)[None]), (400, 1))
+    found = variance_of_place(fixed, PEOPLE)
+    assert (found.value, found.low, found.high) == pytest.approx((1, 1, 1))
+    free = variance_of_place(softmax(3 * RNG.normal(size=(400, 7))), PEOPLE)
+    assert 0 <= free.value < 0.02
+    mixed = np.where((np.arange(400) % 2 == 0)[:, None], fixed, softmax(np.roll(np.arange(7.0), 3)[None]))
+    found = variance_of_place(mixed, PEOPLE)
+    total, within = ((mixed - 1 / 7) ** 2).sum(), ((mixed - mixed.mean(0)) ** 2).sum()
+    assert found.value == pytest.approx(1 - within / total)
+    assert np.isnan(variance_of_place(np.full((400, 7), 1 / 7), PEOPLE).value), "nothing varies"
+    assert np.isnan(variance_of_place(np.ones((400, 1)), PEOPLE).value), "SA-2 has nothing to choose between"
+
+
+def test_intensity_is_spearmans_across_windows() -> None:
+    strength = MOTION.mean(1)
+    sharp = softmax(strength[:, None] * np.linspace(0, 2, 7))
+    windows = Attended(sharp, {0: MOTION}, PEOPLE)
+    assert windows.intensity().value == pytest.approx(1, abs=1e-6)
+    noisy = softmax((strength + RNG.normal(size=400))[:, None] * np.linspace(0, 2, 7))
+    found = Attended(noisy, {0: MOTION}, PEOPLE).intensity()
+    assert found.value == pytest.approx(spearmanr((noisy**2).sum(1), strength)[0], abs=1e-3)
+    assert found.low < found.value < found.high
+    unknown = MOTION.copy()
+    unknown[:50, 2] = np.nan
+    assert Attended(noisy, {0: unknown}, PEOPLE).intensity().frames == 350
+    assert np.isnan(Attended(np.tile(sharp[:1], (400, 1)), {0: MOTION}, PEOPLE).intensity().value)

@@ -1,15 +1,12 @@
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 
-from anclaf.config import AttentionConfig, LstmConfig, ModelConfig, QuadrantSource
+from anclaf.config import LstmConfig, ModelConfig, QuadrantSource
 from anclaf.core.errors import ConfigError
 from anclaf.models.anclaf import (
-    CHANGE_GAIN,
     AffectNetwork,
-    AttentionHead,
     Combiner,
     Discriminator,
     Generator,
@@ -17,13 +14,10 @@ from anclaf.models.anclaf import (
     condition,
     to_input,
 )
+from anclaf.models.attention import AttentionHead
 from anclaf.models.spec import Variant, variant_order
 
 TINY = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
-
-
-def _heads(change_input: bool = True, **attention: Any) -> ModelConfig:
-    return ModelConfig(lstm=LstmConfig(7, change_input), attention=AttentionConfig(**attention))
 
 
 def test_paper_sizes():
@@ -77,7 +71,7 @@ def test_condition_spreads_the_quadrant_over_the_plane():
 
 def test_s_is_an_lstm():
     torch.manual_seed(0)
-    model = LstmHead(5, _heads(change_input=False))
+    model = LstmHead(5, ModelConfig(lstm=LstmConfig(7, change_input=False)))
     reference = torch.nn.LSTM(5, 7, batch_first=True)
     with torch.no_grad():
         weights = {
@@ -89,86 +83,6 @@ def test_s_is_an_lstm():
         reference.load_state_dict(weights)
     x = torch.randn(3, 6, 5)
     torch.testing.assert_close(model(x).affect, model.affect(reference(x)[0]), atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize("score", ["additive", "location"])
-@pytest.mark.parametrize(("divide", "cell"), [(False, True), (True, True), (False, False)])
-def test_sa_equals_s_at_its_first_step(score, divide: bool, cell: bool):
-    torch.manual_seed(0)
-    config = _heads(score=score, divide_context=divide, attend_cell=cell)
-    plain, attending = LstmHead(5, config), AttentionHead(5, config)
-    attending.inherit(plain)
-    x = torch.randn(4, 6, 5)
-    assert torch.equal(attending(x).affect, plain(x).affect)
-    attending(x).affect.sum().backward()
-    assert attending.from_context.weight.grad is not None
-    assert attending.from_context.weight.grad.abs().max() > 0, "the context cannot be learnt"
-
-
-def _one_by_one(model: AttentionHead, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eq. 5-8 for one window, written as the paper does: a loop over frames and over previous states."""
-    h, c, states, out = torch.zeros(model.hidden), torch.zeros(model.hidden), [], []
-    before = x[0]
-    attention = torch.zeros(len(x), len(x))
-    for t, frame in enumerate(x):
-        context = torch.zeros((1 + model.cell) * model.hidden)
-        if states:
-            now = states[-1]
-            scores = []
-            for state in states:
-                if model.score == "location":
-                    scores.append(model.align_past(state)[0])
-                else:
-                    scores.append(model.align_score(torch.tanh(model.align_past(state) + model.align_now(now)))[0])
-            weights = torch.softmax(torch.stack(scores), 0)
-            attention[t, : len(states)] = weights
-            for weight, state in zip(weights, states, strict=True):
-                context = context + weight * state
-            if model.divide:
-                context = context / len(states)
-        gates = model.from_input(frame) + model.from_hidden(h) + model.from_context(context)
-        i, f, g, o = (gates + model.from_change(CHANGE_GAIN * (frame - before).abs())).chunk(4)
-        before = frame
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        states.append(torch.cat([h, c]) if model.cell else h)
-        out.append(model.affect(h))
-    return torch.stack(out), attention
-
-
-@pytest.mark.parametrize("score", ["additive", "location"])
-@pytest.mark.parametrize(("divide", "cell"), [(False, True), (True, True), (False, False)])
-def test_attention_does_not_mix_people(score, divide: bool, cell: bool):
-    torch.manual_seed(1)
-    model = AttentionHead(5, _heads(score=score, divide_context=divide, attend_cell=cell))
-    torch.nn.init.normal_(model.from_context.weight, std=0.3)
-    x = torch.randn(3, 6, 5)
-    got = model(x)
-    assert got.attention is not None
-    for window in range(3):
-        affect, attention = _one_by_one(model, x[window])
-        torch.testing.assert_close(got.affect[window], affect, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(got.attention[window], attention, atol=1e-6, rtol=1e-5)
-
-
-def test_attention_weights_are_a_distribution_over_the_past():
-    model = AttentionHead(5, _heads())
-    attention = model(torch.randn(2, 6, 5)).attention
-    assert attention is not None
-    assert attention.triu().abs().max() == 0
-    torch.testing.assert_close(attention.sum(2)[:, 1:], torch.ones(2, 5))
-    assert attention[:, 0].abs().max() == 0
-
-
-def test_the_present_state_matters_to_the_additive_score_only():
-    """Without tanh the term of S_t is one number for all i and cancels in the softmax: Eq. 5 would be Eq. 6."""
-    torch.manual_seed(2)
-    past = torch.randn(1, 3, 14)
-    for score, differs in (("additive", True), ("location", False)):
-        model = AttentionHead(5, _heads(score=score))
-        projected = model.align_past(past)
-        a, b = (model._weights(torch.randn(1, 14), projected) for _ in range(2))
-        assert (not torch.allclose(a, b)) == differs
 
 
 def _network(quadrant: QuadrantSource) -> AffectNetwork:

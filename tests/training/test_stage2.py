@@ -197,6 +197,20 @@ def test_the_phase(fabric: Fabric, corpus: PreparedCorpus, sources: Sources, bas
     assert len(phase.trained) == len(combiner["params"]) + len(head["params"])
 
 
+def test_what_attention_adds_has_its_own_rate(
+    fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig
+):
+    network = base.successor(Variant("SA", 3))
+    phase = Stage2(fabric, corpus, sources[0], network, _with(config, lr=0.5, attention_lr_scale=3.0)).phase()
+    rates = {id(p): group["lr"] for group in phase.optimizer.param_groups for p in group["params"]}
+    names = {name: rates[id(p)] for name, p in network.head.named_parameters()}
+    assert {name for name, lr in names.items() if lr == 1.5} == {
+        "align_past.weight", "align_now.weight", "align_now.bias", "align_score.weight", "from_context.weight",
+    }  # fmt: skip
+    assert set(names.values()) == {0.5, 1.5}
+    assert len(phase.trained) == len(rates)
+
+
 def test_dropout_is_before_the_head(
     fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig
 ):

@@ -1,13 +1,18 @@
 """Attention weight against the motion of the landmarks: the paper's section 4.4 as a number.
 
 The paper: "the weights calculated with respect to the associated frames seem to be higher in the presence of changes".
-Here, for each test frame t of a model that attends (SA-n) whose window is full, Spearman's correlation within the
-window between the n - 1 weights that t gives to the states before it and the motion of the landmarks at those states;
-then the mean over frames, with a 95 % interval by bootstrap over subjects. Ranks within a window need no unit and no
-uniform weight.
+Here, for the test frames of a model that attends (SA-n) whose window is full, with 95 % intervals by bootstrap over
+subjects:
+
+- localisation: for each frame t, Spearman's correlation within the window between the weights that t gives to the
+  states before it and the motion of the landmarks at those states; then the mean over frames. Ranks within a window
+  need no unit and no uniform weight.
+- intensity: Spearman's correlation across windows between how concentrated the weights are and how much the face moves.
+- place: the share of the weights' variance that how far back a state is explains by itself. Where it is 1 every frame
+  looks at the same places, whatever is seen there, and nothing has been attended to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +41,20 @@ class Correlation:
 
 
 @dataclass(frozen=True)
+class AttentionScores:
+    """What is said of one model's weights. by_lag: (K,) mean weight of the state j + 1 frames before.
+
+    beyond_place: localisation after each lag's mean weight is taken off.
+    """
+
+    localisation: Correlation
+    beyond_place: Correlation
+    intensity: Correlation
+    place: Correlation
+    by_lag: list[float]
+
+
+@dataclass(frozen=True)
 class Attended:
     """Windows of one model that attends, full ones only.
 
@@ -55,6 +74,27 @@ class Attended:
             # what differs by rounding alone is alike, and must not be ranked
             weights = np.where(np.abs(weights - mean) < _ALIKE * mean, 0.0, weights - mean)
         return mean_correlation(within_window(weights, self.motion[offset]), self.subjects, resamples)
+
+    def intensity(self, resamples: int = RESAMPLES) -> Correlation:
+        """Of concentration, the sum of the squared weights, and the mean motion at the states, over all windows.
+
+        What differs by rounding alone is alike, so that weights which never change have no correlation.
+        """
+        concentration = (self.weights**2).sum(1)
+        concentration = np.round(concentration / _ALIKE) * _ALIKE
+        return rank_correlation(concentration, self.motion[0].mean(1), self.subjects, resamples)
+
+    def place(self, resamples: int = RESAMPLES) -> Correlation:
+        return variance_of_place(self.weights, self.subjects, resamples)
+
+    def scores(self, resamples: int = RESAMPLES) -> AttentionScores:
+        return AttentionScores(
+            self.correlation(resamples=resamples),
+            self.correlation(beyond_place=True, resamples=resamples),
+            self.intensity(resamples),
+            self.place(resamples),
+            self.weights.mean(0).tolist() if len(self.weights) else [],
+        )
 
 
 def landmark_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
@@ -120,10 +160,71 @@ def mean_correlation(
     known = np.isfinite(values)
     if not known.any():
         return Correlation(np.nan, np.nan, np.nan, 0, 0)
-    names, who = np.unique(subjects[known], return_inverse=True)
-    total, frames = np.bincount(who, values[known]), np.bincount(who)
+    return _resampled(values[known, None], subjects[known], lambda mean: mean[..., 0], resamples, seed)
+
+
+def rank_correlation(
+    a: NDArray[np.floating], b: NDArray[np.floating], subjects: NDArray, resamples: int = RESAMPLES, seed: int = 0
+) -> Correlation:
+    """Spearman's correlation of (N,) and (N,) where both are known, people drawn again for the interval.
+
+    Ranks are those among all; NaN where either side is constant.
+    """
+    known = np.isfinite(a) & np.isfinite(b)
+    if not known.any():
+        return Correlation(np.nan, np.nan, np.nan, 0, 0)
+    x, y = ((rank - rank.mean()) / len(rank) for rank in (rankdata(side[known]) for side in (a, b)))
+
+    def correlation(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        mx, my, xx, yy, xy = np.moveaxis(mean, -1, 0)
+        return _ratio(xy - mx * my, np.sqrt((xx - mx**2).clip(0) * (yy - my**2).clip(0)))
+
+    return _resampled(np.stack([x, y, x * x, y * y, x * y], 1), subjects[known], correlation, resamples, seed)
+
+
+def variance_of_place(
+    weights: NDArray[np.floating], subjects: NDArray, resamples: int = RESAMPLES, seed: int = 0
+) -> Correlation:
+    """R² of (N, K) weights on the place: 1 where each place has one weight, 0 where no place has more than another.
+
+    NaN where all weights are alike, and for fewer than two states, between which there is nothing to choose.
+    """
+    count = weights.shape[1]
+    if count < 2 or not len(weights):
+        return Correlation(np.nan, np.nan, np.nan, 0, 0)
+    centred = weights - 1 / count  # rows sum to 1
+
+    def share(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _ratio((mean[..., :count] ** 2).sum(-1), mean[..., count])
+
+    sums = np.concatenate([centred, (centred**2).sum(1, keepdims=True)], 1)
+    return _resampled(sums, subjects, share, resamples, seed)
+
+
+def _resampled(
+    rows: NDArray[np.floating],
+    subjects: NDArray,
+    score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    resamples: int,
+    seed: int,
+) -> Correlation:
+    """A score of the mean of the rows (N, M), people drawn again with replacement for the interval.
+
+    score: (..., M) means -> (...).
+    """
+    names, who = np.unique(subjects, return_inverse=True)
+    total, frames = np.zeros((len(names), rows.shape[1])), np.bincount(who)
+    np.add.at(total, who, rows)
     low = high = np.nan
-    if len(names) > 1:
+    value = float(score(total.sum(0) / len(rows)))
+    if len(names) > 1 and np.isfinite(value):
         counts = draws(len(names), resamples, seed)
-        low, high = np.percentile((counts @ total) / (counts @ frames), [2.5, 97.5]).tolist()
-    return Correlation(float(values[known].mean()), low, high, int(known.sum()), len(names))
+        drawn = score((counts @ total) / (counts @ frames)[:, None])
+        # a resample in which nothing varies has no correlation; it is left out
+        low, high = np.percentile(drawn[np.isfinite(drawn)], [2.5, 97.5]).tolist()
+    return Correlation(value, low, high, len(rows) if np.isfinite(value) else 0, len(names))
+
+
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """NaN where what is divided by is 0 but for rounding."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > _ALIKE**2)

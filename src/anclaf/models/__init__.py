@@ -6,7 +6,6 @@ from anclaf.core.lazy import attach
 
 if TYPE_CHECKING:
     from anclaf.models.anclaf import AffectNetwork as AffectNetwork
-    from anclaf.models.anclaf import AttentionHead as AttentionHead
     from anclaf.models.anclaf import Combiner as Combiner
     from anclaf.models.anclaf import Discriminator as Discriminator
     from anclaf.models.anclaf import Estimate as Estimate
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from anclaf.models.anclaf import LstmHead as LstmHead
     from anclaf.models.anclaf import condition as condition
     from anclaf.models.anclaf import to_input as to_input
+    from anclaf.models.attention import AttentionHead as AttentionHead
     from anclaf.models.io import load_model as load_model
     from anclaf.models.io import load_spec as load_spec
     from anclaf.models.io import save_model as save_model
@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "AffectNetwork": "models.anclaf",
-        "AttentionHead": "models.anclaf",
+        "AttentionHead": "models.attention",
         "Combiner": "models.anclaf",
         "Discriminator": "models.anclaf",
         "Estimate": "models.anclaf",

@@ -4,7 +4,7 @@
     Î --D--> Q                Eq. 2    Discriminator
     [Z; Q] --C--> x, θ̂        Eq. 3    Combiner, LinearHead
     x_1..x_n --LSTM--> θ̂      Eq. 4    LstmHead
-    with attention            Eq. 5-8  AttentionHead
+    with attention            Eq. 5-8  models.attention.AttentionHead
 
 Shapes: B images or windows, T frames of a window, S side of the face, F size of x, H size of the LSTM's state, w width
 of G. Images are RGB in [-1, 1]; θ̂ is valence and arousal, also in [-1, 1].
@@ -184,9 +184,22 @@ class Head(nn.Module):
     starts_from: ClassVar[str | None] = None
     options: ClassVar[dict[str, float]] = {}
 
+    lead_in: int = 0
+    """Frames before the window that it reads too, and does not estimate. Where above 0, `forward` also takes `missing`,
+    see `AttentionHead.forward`."""
+
+    @classmethod
+    def build(cls, features: int, config: ModelConfig, n: int) -> "Head":  # noqa: ARG003 - for heads that need it
+        """A head for windows of n frames."""
+        return cls(features, config)
+
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         """x (B, T, F), frames in time order. dropout: part of the input that is left out, for training."""
         raise NotImplementedError
+
+    def added(self) -> list[nn.Parameter]:
+        """Those of its parameters that the model it starts from has not; they may have a learning rate of their own."""
+        return []
 
     def inherit(self, parent: nn.Module) -> None:
         """Begin with the weights of the head of the model that this one is trained from, if they are of use."""
@@ -259,62 +272,6 @@ class LstmHead(Head):
             assert not missing.unexpected_keys
 
 
-class AttentionHead(LstmHead):
-    """ANCLaF-SA (Eq. 5-8): the LSTM also sees a context, a weighted sum of previous states S_i = [h_i; c_i].
-
-    Deviation: Eq. 5 has no tanh; without one the term of S_t is the same for every i and cancels in the softmax, so
-    that Eq. 5 would be Eq. 6. The `additive` score is the smallest change in which S_t matters.
-    Deviation: the context is not divided by the number of states (Eq. 7) unless `divide_context` says so: the softmax
-    has already averaged, and the size of the context would depend on the window, while one set of weights serves any.
-    """
-
-    attends = True
-    starts_from = "S"
-
-    def __init__(self, features: int, config: ModelConfig):
-        super().__init__(features, config)
-        hidden, attention = self.hidden, config.attention
-        self.score, self.divide, self.cell = attention.score, attention.divide_context, attention.attend_cell
-        # W_a [S_t; S_i] as two products, so that the product of each past state is made once
-        state = 2 * hidden if self.cell else hidden
-        self.align_past = nn.Linear(state, hidden if self.score == "additive" else 1, bias=False)
-        if self.score == "additive":
-            self.align_now = nn.Linear(state, hidden)
-            self.align_score = nn.Linear(hidden, 1, bias=False)
-        self.from_context = nn.Linear(state, 4 * hidden, bias=False)
-        nn.init.zeros_(self.from_context.weight)  # SA-n is S-n at its first step
-
-    def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
-        length = x.shape[1]
-        driven = self._driven(x, dropout)
-        h = c = x.new_zeros(len(x), self.hidden)
-        outputs: list[Tensor] = []
-        states: list[Tensor] = []  # S_1 … S_{t-1}
-        projected: list[Tensor] = []  # their part of W_a [S_t; S_i]
-        rows: list[Tensor] = []
-        for t in range(length):
-            gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(len(x), 0)
-            if states:
-                weights = self._weights(states[-1], torch.stack(projected, 1))  # Eq. 5, 6
-                context = torch.einsum("bi,bis->bs", weights, torch.stack(states, 1))  # Eq. 7
-                if self.divide:
-                    context = context / len(states)
-                gates = gates + self.from_context(context)  # Eq. 8
-            rows.append(functional.pad(weights, (0, length - weights.shape[1])))
-            h, c = self._cell(gates, c)
-            outputs.append(h)
-            if t < length - 1:
-                states.append(torch.cat([h, c], 1) if self.cell else h)
-                projected.append(self.align_past(states[-1]))
-        return Estimate(self.affect(torch.stack(outputs, 1)), torch.stack(rows, 1))
-
-    def _weights(self, now: Tensor, past: Tensor) -> Tensor:
-        """(B, I) softmax over the I previous states. now: (B, 2H or H) latest state; past: (B, I, .) projections."""
-        if self.score == "location":
-            return past[..., 0].softmax(1)
-        return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0].softmax(1)
-
-
 class Latents(NamedTuple):
     """z: Z (B, 4w, S/4, S/4). q: Q (B, 4), probabilities."""
 
@@ -342,7 +299,7 @@ class AffectNetwork(nn.Module):
         self.generator = Generator(config.g_width)
         self.discriminator = Discriminator(config.image_size, config.d_width, init=config.discriminator_init)
         self.combiner = Combiner(4 * config.g_width + 4, config.image_size // 4, config.c_width)
-        self.head = HEADS.get(kind)(self.combiner.features, replace(config, options=options))
+        self.head = HEADS.get(kind).build(self.combiner.features, replace(config, options=options), variant.n)
 
     def latents(self, image: Tensor, labelled: Tensor | None = None) -> Latents:
         """I (B, 3, S, S) -> Z and Q. labelled: as in `quadrants`."""

@@ -119,11 +119,21 @@ def model_of_version_1(sizes: dict[str, Any]) -> ModelConfig:
         c_width=sizes["combiner"],
         quadrant_source=sizes["quadrant"],
         lstm=LstmConfig(sizes["hidden"], sizes["motion"]),
-        attention=AttentionConfig(sizes["attention_score"], sizes["attention_divide"], sizes["attention_cell"]),
+        attention=AttentionConfig(
+            score=sizes["attention_score"],
+            divide_context=sizes["attention_divide"],
+            attend_cell=sizes["attention_cell"],
+        ),
     )
 
 
-LATER: dict[str, Any] = {"discriminator_init": "he", "lstm.forget_bias": 1.0}
+LATER: dict[str, Any] = {
+    "discriminator_init": "he",
+    "lstm.forget_bias": 1.0,
+    "attention.query": "previous",
+    "attention.normalise_states": False,
+    "attention.lead_in": False,
+}
 """Settings that came with version 3, and what models before it do."""
 
 

@@ -20,7 +20,7 @@ HEADS: Registry[type["Head"]] = Registry(
     {
         "base": "anclaf.models.anclaf:LinearHead",
         "S": "anclaf.models.anclaf:LstmHead",
-        "SA": "anclaf.models.anclaf:AttentionHead",
+        "SA": "anclaf.models.attention:AttentionHead",
     },
 )
 """Kind of model -> its head. `base` sees one frame; all others see windows of n, and are called KIND-n.

@@ -177,10 +177,17 @@ class Stage2:
         return c_loss(TermInput(x, None, *values), self.terms, self.config.terms)
 
     def phase(self) -> Phase[Stage2Batch]:
-        """The head, and C's convolutions at a smaller rate."""
+        """The head, what attention adds to it, and C's convolutions, each at its own rate."""
         config, combiner = self.config, list(self.network.combiner.parameters())
+        added = self.network.head.added()
         head = [*self.network.head.parameters(), *self.terms.parameters()]
-        groups = [{"params": combiner, "lr": config.lr * config.combiner_lr_scale}, {"params": head, "lr": config.lr}]
+        new = set(map(id, added))
+        groups = [
+            {"params": combiner, "lr": config.lr * config.combiner_lr_scale},
+            {"params": [one for one in head if id(one) not in new], "lr": config.lr},
+            {"params": added, "lr": config.lr * config.attention_lr_scale},
+        ]
+        groups = [group for group in groups if group["params"]]
         optimizer = make_optimizer(config.optimizer, groups, config.lr, config.weight_decay)
         return Phase("train", self.loss, [*combiner, *head], optimizer, clip_norm=config.clip_norm)
 

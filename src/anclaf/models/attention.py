@@ -1,0 +1,115 @@
+"""ANCLaF-SA: Eq. 5 to 8 of the paper, attention over the states before each frame.
+
+Shapes as in `models.anclaf`; K states that are attended to, D the size of one.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anclaf.config import ModelConfig
+from anclaf.models.anclaf import Estimate, LstmHead
+
+
+class AttentionHead(LstmHead):
+    """ANCLaF-SA (Eq. 5-8): the LSTM also sees a context, a weighted sum of previous states S_i = [h_i; c_i].
+
+    Deviation: Eq. 5 has no tanh; without one the term of S_t is the same for every i and cancels in the softmax, so
+    that Eq. 5 would be Eq. 6. The `additive` score is the smallest change in which S_t matters; `general` is the one of
+    Luong et al. 2015 in which a state can be found by what it holds.
+    Deviation: the context is not divided by the number of states (Eq. 7) unless `divide_context` says so: the softmax
+    has already averaged, and the size of the context would depend on the window, while one set of weights serves any.
+
+    Args:
+        n: frames of the window; 0 where it may be of any length, which `lead_in` and the `place` score do not allow.
+    """
+
+    attends = True
+    starts_from = "S"
+
+    def __init__(self, features: int, config: ModelConfig, n: int = 0):
+        super().__init__(features, config)
+        attention = config.attention
+        self.score, self.query, self.divide = attention.score, attention.query, attention.divide_context
+        self.cell, self.normalise = attention.attend_cell, attention.normalise_states
+        self.lead_in = n if attention.lead_in else 0
+        self.states = n if attention.lead_in else max(n - 1, 0)
+        hidden, state = self.hidden, 2 * self.hidden if self.cell else self.hidden
+        # W_a [S_t; S_i] as two products, so that the product of each past state is made once
+        if self.score == "place":
+            self.align_place = nn.Parameter(torch.zeros(self.states))
+        elif self.score == "general":
+            self.align_past = nn.Linear(state, hidden, bias=False)
+            self.align_now = nn.Linear(state, hidden, bias=False)
+        else:
+            self.align_past = nn.Linear(state, hidden if self.score == "additive" else 1, bias=False)
+        if self.score == "additive":
+            self.align_now = nn.Linear(state, hidden)
+            self.align_score = nn.Linear(hidden, 1, bias=False)
+        self.from_context = nn.Linear(state, 4 * hidden, bias=False)
+        nn.init.zeros_(self.from_context.weight)  # SA-n is S-n at its first step
+
+    @classmethod
+    def build(cls, features: int, config: ModelConfig, n: int) -> "AttentionHead":
+        return cls(features, config, n)
+
+    def added(self) -> list[nn.Parameter]:
+        own = ("align_", "from_context")
+        return [parameter for name, parameter in self.named_parameters() if name.startswith(own)]
+
+    def forward(self, x: Tensor, dropout: float = 0.0, missing: Tensor | None = None) -> Estimate:
+        """missing: (B,) how many of the first frames are not there but stand for ones before the clip's beginning."""
+        length = x.shape[1]
+        driven = self._driven(x, dropout)
+        h = c = x.new_zeros(len(x), self.hidden)
+        there = None if missing is None else torch.arange(length, device=x.device) >= missing[:, None]
+        outputs: list[Tensor] = []
+        states: list[Tensor] = []  # S_1 … S_{t-1}
+        projected: list[Tensor] = []  # their part of W_a [S_t; S_i]
+        rows: list[Tensor] = []
+        for t in range(length):
+            gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(len(x), 0)
+            first = max(0, t - self.states) if self.states else 0
+            if states:
+                now = self._state(*self._cell(gates, c)) if self.query == "present" else states[-1]
+                scores = self._scores(now, torch.stack(projected[first:], 1))
+                weights = _softmax(scores, None if there is None else there[:, first:t])  # Eq. 5, 6
+                context = torch.einsum("bi,bis->bs", weights, torch.stack(states[first:], 1))  # Eq. 7
+                if self.divide:
+                    context = context / (weights > 0).sum(1, keepdim=True).clamp(min=1)
+                gates = gates + self.from_context(context)  # Eq. 8
+            rows.append(functional.pad(weights, (first, length - t)))
+            h, c = self._cell(gates, c)
+            if there is not None:
+                h, c = h * there[:, t, None], c * there[:, t, None]
+            outputs.append(h)
+            if t < length - 1:
+                states.append(self._state(h, c))
+                projected.append(self._project(states[-1]))
+        return Estimate(self.affect(torch.stack(outputs, 1)), torch.stack(rows, 1))
+
+    def _state(self, h: Tensor, c: Tensor) -> Tensor:
+        """S (B, D)."""
+        state = torch.cat([h, c], 1) if self.cell else h
+        return functional.layer_norm(state, state.shape[-1:]) if self.normalise else state
+
+    def _project(self, state: Tensor) -> Tensor:
+        """What a previous state adds to its score, whichever frame asks."""
+        return state[:, :0] if self.score == "place" else self.align_past(state)
+
+    def _scores(self, now: Tensor, past: Tensor) -> Tensor:
+        """(B, K) of the previous states. now: (B, D) the state that asks; past: (B, K, .) projections, oldest first."""
+        if self.score == "place":
+            return self.align_place[: past.shape[1]].flip(0).expand(len(past), -1)
+        if self.score == "location":
+            return past[..., 0]
+        if self.score == "general":
+            return torch.einsum("bh,bkh->bk", self.align_now(now), past) / past.shape[-1] ** 0.5
+        return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0]
+
+
+def _softmax(scores: Tensor, there: Tensor | None) -> Tensor:
+    """Over the states that are there; all zeros where none is."""
+    if there is None:
+        return scores.softmax(1)
+    return scores.masked_fill(~there, -torch.inf).softmax(1).where(there.any(1, keepdim=True), 0.0)
