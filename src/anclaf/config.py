@@ -110,11 +110,11 @@ class ModelConfig(Settings):
     """Channels of G's first layer; Z has four times as many."""
     d_width: PositiveInt = 16
     """Channels of D's first layer."""
+    c_width: PositiveInt = 64
+    """Channels of C's first layer."""
     discriminator_init: DiscriminatorInit = "he"
     """First weights of D's convolutions. he: made for LeakyReLU, so that D's outputs depend on the face from the start.
     plain: PyTorch's own."""
-    c_width: PositiveInt = 64
-    """Channels of C's first layer."""
     quadrant_source: QuadrantSource = "reconstruction"
     """What Q is: reconstruction (D on G(I), the paper), image (D on I), none (zeros), true or false (from the labels;
     for comparison only, such a model cannot be used on video)."""
@@ -129,6 +129,12 @@ class ModelConfig(Settings):
         super().__post_init__()
         if self.image_size & (self.image_size - 1):
             raise ConfigError(f"model.image_size: got {self.image_size}; expected a power of two, 32 or more")
+
+    def sizes(self) -> "ModelConfig":
+        """The same sizes, and all else by default: all that comparators are given, so that ablations share them."""
+        return ModelConfig(
+            self.image_size, self.g_width, self.d_width, self.c_width, lstm=LstmConfig(self.lstm.hidden_size)
+        )
 
     @property
     def needs_labels(self) -> bool:

@@ -154,7 +154,7 @@ def as_written(seed: int = 0) -> RunConfig:
         stage2=Stage2Config(
             first_epochs=200, epochs=200, frames_per_step=4000, augmented_views=0, combiner_lr_scale=1.0, **authors
         ),
-        comparators=ComparatorConfig(Stage1Config(steps=20000, batch_size=64, terms={}, evaluate_every=500)),
+        comparators=paper(seed).comparators,
     )
 
 

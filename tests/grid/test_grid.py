@@ -66,10 +66,33 @@ def test_the_papers_experiments_are_110_models(make_corpus, tmp_path: Path):
     assert count_words(jobs) == "110 models (10 base, 50 S, 50 SA), 10 latent caches, 0 comparators"
 
 
-def test_comparators_go_with_recipes_and_not_with_their_ablations(corpus: PreparedCorpus, tmp_path: Path):
-    plan = _plan(corpus, recipes=("test", "test+no-quadrant"), variants="base", seeds=(0, 1))
-    jobs = plan.jobs(plan.runs(tmp_path))
-    assert count_words(jobs) == "4 models (4 base), 0 latent caches, 4 comparators"
+def test_ablations_have_the_comparators_of_their_recipe_each_trained_once(corpus: PreparedCorpus, tmp_path: Path):
+    plan = _plan(
+        corpus, recipes=("test", "test+no-quadrant+no-change"), variants="base", comparators=("mean", "cnn"),
+        overrides={"comparators.training.steps": 2, "comparators.training.batch_size": 8},
+    )  # fmt: skip
+    plan.save(tmp_path)
+    assert count_words(plan.jobs(plan.runs(tmp_path))) == "2 models (2 base), 0 latent caches, 4 comparators"
+    run_grid(tmp_path, Seen(), resources=CPU)
+    plain, cut = (tmp_path / "runs" / corpus.folder.name / run.recipe / "seed0" for run in plan.runs(tmp_path))
+    first, second = (json.loads((run / "metrics.json").read_text())["comparators"] for run in (plain, cut))
+    assert first == second
+    assert set(second) == {"mean", "cnn"}
+    # copied with its time, and not trained again
+    model, copied = (run / "fold0" / "cnn" / "model.safetensors" for run in (plain, cut))
+    assert copied.read_bytes() == model.read_bytes()
+    assert copied.stat().st_mtime_ns == model.stat().st_mtime_ns
+    assert (cut / "fold0" / "cnn" / "job.json").read_text() != (plain / "fold0" / "cnn" / "job.json").read_text()
+
+
+def test_comparators_of_other_settings_or_seeds_are_trained_by_themselves(corpus: PreparedCorpus, tmp_path: Path):
+    plan = _plan(corpus, seeds=(0, 1), variants="base", comparators=("mean", "cnn"))
+    jobs = {job.id: job.fingerprint for job in plan.jobs(plan.runs(tmp_path))}
+    of = {key: {value for job, value in jobs.items() if job.endswith(f"/{key}")} for key in ("mean", "cnn")}
+    assert (len(of["mean"]), len(of["cnn"])) == (1, 2), "what is not trained does not depend on the seed"
+    longer = _plan(corpus, variants="base", comparators=("cnn",), overrides={"comparators.training.steps": 3})
+    (other,) = [job.fingerprint for job in longer.jobs(longer.runs(tmp_path)) if job.name == "cnn"]
+    assert other not in of["cnn"]
 
 
 def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):

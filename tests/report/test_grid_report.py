@@ -63,13 +63,15 @@ def test_every_run_is_listed_and_linked(page: Page, grid: Path) -> None:
     assert "4 finished runs, 1 unfinished, on people_1, people_2" in page.text
 
 
-def test_a_table_for_each_corpus_in_its_form(page: Page) -> None:
+def test_a_table_and_a_length_figure_for_each_corpus_and_recipe_in_its_form(page: Page) -> None:
     text = page.sections["tables"]
     assert "Corpus people_1, recipe small, seed 0" in text
     assert "Corpus people_2, recipe small, seed 0" in text
-    assert "no-quadrant" not in text
-    first, second = page.source.split('aria-label="Results table"')[1:]
+    assert "Corpus people_1, recipe small+no-quadrant, seed 0" in text
+    assert "recipe small+no-quadrant" in page.sections["window"]
+    first, cut, second = page.source.split('aria-label="Results table"')[1:]
     assert "SAGR" in first
+    assert "training mean" in cut, "an ablation has its comparators"
     assert "SAGR" not in second
     assert "ANCLaF-SA-8" in second
     assert "ANCLaF-SA-8" not in first
@@ -115,9 +117,10 @@ def test_tables_beside_the_page(page: Page) -> None:
     markdown, latex = ((page.folder / f"grid.{kind}").read_text() for kind in ("md", "tex"))
     for text in (markdown, latex):
         assert "no-quadrant" in text
-    assert markdown.count("\n## ") == 3
-    assert latex.count(r"\begin{table*}") == latex.count(r"\end{table*}") == 4
-    assert {Path(str(image["src"])).name for image in page.attributes("img")} == {"window-1.svg", "window-2.svg"}
+    assert markdown.count("\n## ") == 4
+    assert latex.count(r"\begin{table*}") == latex.count(r"\end{table*}") == 5
+    images = {Path(str(image["src"])).name for image in page.attributes("img")}
+    assert images == {"window-1.svg", "window-2.svg", "window-3.svg"}
     assert all((page.folder / str(image["src"])).is_file() for image in page.attributes("img"))
 
 
@@ -133,7 +136,7 @@ def test_alone_there_is_nothing_to_compare(grid: Path, tmp_path: Path) -> None:
     assert "No ablation is finished" in page.sections["ablations"]
     assert "No recipe has two finished seeds" in page.sections["seeds"]
     only = Page(write_grid_report([grid / "runs" / "people_1" / "small+no-quadrant" / "seed0"], tmp_path / "b"))
-    assert "only ablations are" in only.sections["tables"]
+    assert "recipe small+no-quadrant" in only.sections["tables"]
 
 
 def test_nothing_finished(tmp_path: Path) -> None:

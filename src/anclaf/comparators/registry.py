@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 class Task:
     """One fold, on which a comparator is fitted and tested.
 
-    name: the comparator's. split: rows of the corpus; only `train` and `validation` may be learnt from. model, config:
-    of the networks, and how comparators are trained. seed: of the run. folder: where the comparator keeps what it
-    wants to keep. fingerprint: of everything that decides the outcome, to recognise what is in `folder`. parents:
-    folders of the comparators that this one starts from, by name.
+    name: the comparator's. split: rows of the corpus; only `train` and `validation` may be learnt from. model: the
+    sizes of the run's networks, all else by default. config: how comparators are trained. seed: of the run. folder:
+    where the comparator keeps what it wants to keep. fingerprint: of everything that decides the outcome, to recognise
+    what is in `folder`. parents: folders of the comparators that this one starts from, by name.
     """
 
     name: str

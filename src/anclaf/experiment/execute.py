@@ -14,6 +14,7 @@ from anclaf.evaluation.estimate import estimate_frames, estimate_windows
 from anclaf.evaluation.scores import refuse_leak
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job
+from anclaf.experiment.twin import copy_twin, twin_of
 from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import SPEC, load_model, load_spec, save_model
 from anclaf.models.spec import ModelSpec
@@ -141,11 +142,18 @@ def _seen(fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork) -> pd.Da
 
 
 def _compare(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
-    """Fit a comparator and write its estimates of the test rows."""
+    """Fit a comparator and write its estimates of the test rows, unless another run of the grid has."""
+    twin = twin_of(job)
+    fabric.barrier()
+    if twin is not None:
+        if fabric.is_global_zero:
+            copy_twin(twin, job)
+        progress(1, 1, f"{job.name}, as in {twin.path.parents[1].relative_to(job.run.out.parents[1])}")
+        return
     config = fold.run.config
     parents = {parent: fold.folder / parent for parent in job.parents}
     task = Task(
-        job.name, fabric, fold.corpus, fold.split, config.model, config.comparators, config.seed, job.folder,
+        job.name, fabric, fold.corpus, fold.split, config.model.sizes(), config.comparators, config.seed, job.folder,
         job.fingerprint, progress, parents,
     )  # fmt: skip
     comparator = COMPARATORS.get(job.name)

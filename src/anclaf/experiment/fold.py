@@ -91,7 +91,8 @@ class Fold:
             comparator = COMPARATORS.get(name)
             if comparator.needs_sequence and not self.corpus.card.fps:
                 continue
-            settings = shared | {"config": asdict(config.comparators)} if comparator.trains else {}
+            given = {"model": asdict(config.model.sizes()), "config": asdict(config.comparators), "seed": config.seed}
+            settings = given if comparator.trains else {}
             add(name, "comparator", settings, *comparator.needs)
         return list(found.values())
 

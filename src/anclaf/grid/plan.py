@@ -25,8 +25,8 @@ class GridPlan:
 
     corpora: folders of prepared corpora. recipes, seeds: each with each. folds: numbers, or None for all; of: how many
     there are, None being the protocol's own number. variants: as `parse_variants`; all, of each recipe's own lengths.
-    comparators: names, run with the recipes that are no ablations. overrides: settings in place of each recipe's own,
-    as `make_run` takes them.
+    comparators: names, of each run; those that are alike in several runs are done once. overrides: settings in place of
+    each recipe's own, as `make_run` takes them.
     """
 
     corpora: tuple[str, ...]
@@ -72,9 +72,8 @@ class GridPlan:
         found = []
         for run in runs:
             variants = parse_variants(self.variants, run.config.lengths)
-            comparators = () if "+" in run.recipe else self.comparators
             for number in self.folds if self.folds is not None else range(Fold.of(run, 0).split.folds):
-                found += Fold.of(run, number).jobs(variants, comparators)
+                found += Fold.of(run, number).jobs(variants, self.comparators)
         return found
 
     def save(self, out: Path) -> None:

@@ -52,8 +52,8 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
         index = run.report / "index.html"
         if not index.is_file() or index.stat().st_mtime < run.metrics_file.stat().st_mtime:
             write_report(run.path, progress=progress)
-    plain = grid.plain()
-    tables = [results_table(run.metrics, run.name, run.card) for run in plain]
+    shown = grid.shown()
+    tables = [results_table(run.metrics, run.name, run.card) for run in shown]
     ablations = [(_heading(of), _ablation_table(of, cuts)) for of, cuts in grid.ablations()]
     seeds = [(_heading(group[0], seed=False), _seed_table(group)) for group in grid.repeated()]
     page = Page(
@@ -61,12 +61,12 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
         f"{counted(len(grid.runs), 'finished run')}, {len(unfinished)} unfinished, on {', '.join(grid.corpora())}.",
     )
     page.add("summary", "Runs", _runs(grid, out))
-    page.add("tables", "Results", _results(plain, tables))
-    page.add("window", "Window length", _windows(plain, page))
+    page.add("tables", "Results", _results(shown, tables))
+    page.add("window", "Window length", _windows(shown, page))
     page.add("ablations", "Ablations", _tables(ablations, _ABLATIONS if ablations else "No ablation is finished."))
     page.add("seeds", "Seeds", _tables(seeds, _SEEDS if seeds else "No recipe has two finished seeds."))
     page.add("use", "Responsible use", RESPONSIBLE)
-    titled = [*zip(map(_heading, plain), tables, strict=True), *ablations, *seeds]
+    titled = [*zip(map(_heading, shown), tables, strict=True), *ablations, *seeds]
     markdown = [f"## {markdown_escape(title)}\n\n{table.markdown()}" for title, table in titled]
     return page.write(
         out, {"grid.md": "\n".join(markdown), "grid.tex": "\n".join(table.latex() for _, table in titled)}, progress
@@ -99,12 +99,11 @@ class Grid:
         """By corpus, recipe and seed."""
         return sorted(self.runs, key=lambda run: (run.name, _tested(run), run.recipe, run.seed))
 
-    def plain(self) -> list[RunFolder]:
-        """For each corpus and plain recipe the run of the lowest seed."""
+    def shown(self) -> list[RunFolder]:
+        """For each corpus and recipe, with ablations or without, the run of the lowest seed."""
         first: dict[tuple[str, str], RunFolder] = {}
         for run in self.ordered():
-            if "+" not in run.recipe:
-                first.setdefault((_tested(run), run.recipe), run)
+            first.setdefault((_tested(run), run.recipe), run)
         return list(first.values())
 
     def ablations(self) -> list[tuple[RunFolder, list[RunFolder]]]:
@@ -160,8 +159,6 @@ def _relative(path: Path, out: Path) -> str:
 
 def _results(runs: Sequence[RunFolder], tables: Sequence[ResultsTable]) -> Iterable[str]:
     yield '<p>All tables as <a href="grid.md">Markdown</a> and <a href="grid.tex">LaTeX</a>.</p>'
-    if not runs:
-        yield paragraph("No run of a plain recipe is finished: only ablations are.")
     for run, table in zip(runs, tables, strict=True):
         yield heading3(_heading(run))
         yield results_markup(table)
