@@ -91,10 +91,20 @@ class AttentionConfig(Settings):
     lead_in: bool = False
     """The LSTM also reads the n frames before a window, which it does not estimate, so that every frame has n previous
     states, as the paper writes; otherwise a window's first frame has none and its last one n - 1."""
+    pad_states: bool = False
+    """Every frame has n previous states, as Eq. 5-7 print, without a frame from before the window: those that the window
+    has not are 0, as the LSTM's first state is."""
     divide_context: bool = False
     """Divide the context by the number of states, as printed in Eq. 7."""
     attend_cell: bool = True
     """A state is [h; c], as the paper proposes; otherwise h alone, as in Luong et al. 2015."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lead_in and self.pad_states:
+            raise ConfigError(
+                "model.attention: lead_in and pad_states are two ways to n previous states; expected one of them"
+            )
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def as_written(seed: int = 0) -> RunConfig:
         model=ModelConfig(
             discriminator_init="plain",
             lstm=LstmConfig(change_input=False, forget_bias=0.0),
-            attention=AttentionConfig(score="location", divide_context=True),
+            attention=AttentionConfig(score="location", divide_context=True, pad_states=True),
         ),
         stage1=stage1,
         stage2=Stage2Config(

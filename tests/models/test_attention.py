@@ -20,6 +20,8 @@ SETTINGS: list[dict[str, Any]] = [
     {"query": "present"},
     {"query": "present", "normalise_states": True},
     {"query": "present", "normalise_states": True, "lead_in": True, "divide_context": True},
+    {"pad_states": True, "divide_context": True},
+    {"pad_states": True, "query": "present", "normalise_states": True},
 ]
 N = 4
 
@@ -79,15 +81,18 @@ def _one_by_one(head: AttentionHead, config: AttentionConfig, x: Tensor) -> tupl
     for t, frame in enumerate(x):
         gates = head.from_input(frame) + head.from_hidden(h) + head.from_change(CHANGE_GAIN * (frame - before).abs())
         before = frame
-        reach = N if config.lead_in else N - 1
-        seen = range(max(0, t - reach), t)
-        if states:
-            now = state_of(*lstm(gates, c)) if config.query == "present" else states[-1]
-            weights = torch.softmax(torch.stack([score(now, states[i], t - i) for i in seen]), 0)
-            context = torch.zeros(head.from_context.in_features)
+        reach = N if config.lead_in or config.pad_states else N - 1
+        seen = range(t - reach if config.pad_states else max(0, t - reach), t)
+        zero = torch.zeros(head.from_context.in_features)
+        past = {i: states[i] if i >= 0 else zero for i in seen}
+        if past:
+            now = state_of(*lstm(gates, c)) if config.query == "present" else past[t - 1]
+            weights = torch.softmax(torch.stack([score(now, past[i], t - i) for i in seen]), 0)
+            context = zero
             for weight, i in zip(weights, seen, strict=True):
-                attention[t, i] = weight
-                context = context + weight * states[i]
+                if i >= 0:
+                    attention[t, i] = weight
+                context = context + weight * past[i]
             if config.divide_context:
                 context = context / len(seen)
             gates = gates + head.from_context(context)
@@ -117,6 +122,30 @@ def test_weights_are_a_distribution_over_the_past(score: str):
     assert attention.triu().abs().max() == 0
     torch.testing.assert_close(attention.sum(2)[:, 1:], torch.ones(2, N - 1))
     assert attention[:, 0].abs().max() == 0
+
+
+def test_n_states_of_which_some_are_zero_by_hand():
+    """Eq. 6 and 7 over n = 4 states, of which two are 0, in the third frame."""
+    head = _head(score="location", pad_states=True, divide_context=True)
+    x = torch.randn(1, N, 5)
+    got = head(x).attention
+    assert got is not None
+    first = head(x[:, :1]).affect  # its context is 0
+    torch.testing.assert_close(first, LstmHead.forward(head, x[:, :1]).affect)
+    h = c = torch.zeros(1, 7)
+    driven, scores = head._driven(x, 0.0), []
+    contexts = []
+    for t in range(2):
+        context = torch.zeros(1, 14)
+        if t:
+            weight = scores[0].exp() / (3 + scores[0].exp())  # three states are 0, whose score is 0
+            context = weight * torch.cat([h, c], 1) / 4
+            contexts.append(weight)
+        h, c = head._cell(driven[:, t] + head.from_hidden(h) + head.from_context(context), c)
+        scores.append(head.align_past(torch.cat([h, c], 1))[0, 0])
+    torch.testing.assert_close(got[0, 1, 0], contexts[0])
+    total = 2 + scores[0].exp() + scores[1].exp()
+    torch.testing.assert_close(got[0, 2, :2], torch.stack([scores[0].exp() / total, scores[1].exp() / total]))
 
 
 @pytest.mark.parametrize("score", SCORES)

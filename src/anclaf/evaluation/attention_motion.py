@@ -192,7 +192,7 @@ def variance_of_place(
     count = weights.shape[1]
     if count < 2 or not len(weights):
         return Correlation(np.nan, np.nan, np.nan, 0, 0)
-    centred = weights - 1 / count  # rows sum to 1
+    centred = weights - weights.mean()  # 1 / K where rows sum to 1
 
     def share(mean: NDArray[np.float64]) -> NDArray[np.float64]:
         return _ratio((mean[..., :count] ** 2).sum(-1), mean[..., count])

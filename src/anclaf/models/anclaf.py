@@ -165,7 +165,8 @@ class Estimate(NamedTuple):
     """What a head says of windows.
 
     affect: (B, T, 2) valence and arousal of every frame. attention: (B, T, T) or None; [b, t, i] is the weight that
-    frame t gives to the state after frame i < t. Its rows sum to 1, but the first has no previous state and is 0.
+    frame t gives to the state after frame i < t. Its rows sum to 1, but the first has no previous state and is 0; with
+    `pad_states`, what is missing to 1 is the weight of states that are 0.
     """
 
     affect: Tensor

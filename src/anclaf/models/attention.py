@@ -21,7 +21,8 @@ class AttentionHead(LstmHead):
     has already averaged, and the size of the context would depend on the window, while one set of weights serves any.
 
     Args:
-        n: frames of the window; 0 where it may be of any length, which `lead_in` and the `place` score do not allow.
+        n: frames of the window; 0 where it may be of any length, which `lead_in`, `pad_states` and the `place` score do
+            not allow.
     """
 
     attends = True
@@ -32,8 +33,8 @@ class AttentionHead(LstmHead):
         attention = config.attention
         self.score, self.query, self.divide = attention.score, attention.query, attention.divide_context
         self.cell, self.normalise = attention.attend_cell, attention.normalise_states
-        self.lead_in = n if attention.lead_in else 0
-        self.states = n if attention.lead_in else max(n - 1, 0)
+        self.lead_in, self.padding = n if attention.lead_in else 0, n if attention.pad_states else 0
+        self.states = n if attention.lead_in or attention.pad_states else max(n - 1, 0)
         hidden, state = self.hidden, 2 * self.hidden if self.cell else self.hidden
         # W_a [S_t; S_i] as two products, so that the product of each past state is made once
         if self.score == "place":
@@ -64,21 +65,23 @@ class AttentionHead(LstmHead):
         h = c = x.new_zeros(len(x), self.hidden)
         there = None if missing is None else torch.arange(length, device=x.device) >= missing[:, None]
         outputs: list[Tensor] = []
-        states: list[Tensor] = []  # S_1 … S_{t-1}
-        projected: list[Tensor] = []  # their part of W_a [S_t; S_i]
+        blank = x.new_zeros(len(x), self.from_context.in_features)
+        states = [blank] * self.padding  # 0 …, S_1 … S_{t-1}
+        projected = [self._project(blank)] * self.padding  # their part of W_a [S_t; S_i]
         rows: list[Tensor] = []
         for t in range(length):
             gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(len(x), 0)
-            first = max(0, t - self.states) if self.states else 0
+            first = max(0, len(states) - self.states) if self.states else 0
             if states:
                 now = self._state(*self._cell(gates, c)) if self.query == "present" else states[-1]
                 scores = self._scores(now, torch.stack(projected[first:], 1))
                 weights = _softmax(scores, None if there is None else there[:, first:t])  # Eq. 5, 6
                 context = torch.einsum("bi,bis->bs", weights, torch.stack(states[first:], 1))  # Eq. 7
                 if self.divide:
-                    context = context / (weights > 0).sum(1, keepdim=True).clamp(min=1)
+                    context = context / (weights.shape[1] if there is None else _count(there[:, first:t]))
                 gates = gates + self.from_context(context)  # Eq. 8
-            rows.append(functional.pad(weights, (first, length - t)))
+            seen = max(0, first - self.padding)  # frames of the window before the first of these states
+            rows.append(functional.pad(weights[:, weights.shape[1] - (t - seen) :], (seen, length - t)))
             h, c = self._cell(gates, c)
             if there is not None:
                 h, c = h * there[:, t, None], c * there[:, t, None]
@@ -106,6 +109,11 @@ class AttentionHead(LstmHead):
         if self.score == "general":
             return torch.einsum("bh,bkh->bk", self.align_now(now), past) / past.shape[-1] ** 0.5
         return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0]
+
+
+def _count(there: Tensor) -> Tensor:
+    """(B, 1) how many states there are, at least 1."""
+    return there.sum(1, keepdim=True).clamp(min=1)
 
 
 def _softmax(scores: Tensor, there: Tensor | None) -> Tensor:

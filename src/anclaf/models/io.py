@@ -133,6 +133,7 @@ LATER: dict[str, Any] = {
     "attention.query": "previous",
     "attention.normalise_states": False,
     "attention.lead_in": False,
+    "attention.pad_states": False,
 }
 """Settings that came with version 3, and what models before it do."""
 
