@@ -30,7 +30,7 @@ from anclaf.inference.overlay import OverlayVideo
 from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import CHUNK, open_source
 from anclaf.inference.table import CsvTable
-from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
 WIDTH, HEIGHT = 640, 360

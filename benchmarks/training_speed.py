@@ -22,7 +22,7 @@ from lightning_fabric import Fabric
 from anclaf.config import RunConfig
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
-from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.recipes import make_run
 from anclaf.training.latents import FreshLatents, LatentCache, write_latents

@@ -15,7 +15,7 @@ from anclaf.core.labels import label_quadrant
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_frames, labelled_quadrants, latents_of
-from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.recipes import ABLATIONS, make_run
 from anclaf.training.latents import FreshLatents

@@ -92,8 +92,8 @@ class AttentionConfig(Settings):
     """The LSTM also reads the n frames before a window, which it does not estimate, so that every frame has n previous
     states, as the paper writes; otherwise a window's first frame has none and its last one n - 1."""
     pad_states: bool = False
-    """Every frame has n previous states, as Eq. 5-7 print, without a frame from before the window: those that the window
-    has not are 0, as the LSTM's first state is."""
+    """Every frame has n previous states, as Eq. 5-7 print, without a frame from before the window: those that the
+    window has not are 0, as the LSTM's first state is."""
     divide_context: bool = False
     """Divide the context by the number of states, as printed in Eq. 7."""
     attend_cell: bool = True
@@ -128,6 +128,12 @@ class ModelConfig(Settings):
     quadrant_source: QuadrantSource = "reconstruction"
     """What Q is: reconstruction (D on G(I), the paper), image (D on I), none (zeros), true or false (from the labels;
     for comparison only, such a model cannot be used on video)."""
+    geometry: bool = True
+    """Landmarks are found in Z, where the corpus has any to learn from, and are a part of x beside C's features. Not in
+    the paper; what C learns of few people's labels is who they are, and where landmarks are carries over to others."""
+    crop_motion: bool = True
+    """Sequence models also see how the crop itself moves from frame to frame (shift, scale, turn), which an aligned
+    face no longer shows. Not in the paper."""
     lstm: LstmConfig = field(default_factory=LstmConfig)
     """Of S and SA."""
     attention: AttentionConfig = field(default_factory=AttentionConfig)
@@ -192,10 +198,6 @@ class AugmentationConfig(Settings):
         return cls(**dict.fromkeys((one.name for one in fields(cls)), 0.0))
 
 
-def _landmark_term() -> dict[str, float]:
-    return {"landmarks": 50.0}
-
-
 @dataclass(frozen=True)
 class Stage1Config(Settings):
     """How the base model is trained: G, D and C together (Eq. 9)."""
@@ -242,9 +244,13 @@ class Stage1Config(Settings):
     """Of WGAN-GP's penalty in D's loss."""
     distortion_probability: Probability = 0.5
     """Probability that G's input is distorted."""
-    terms: dict[str, NonNegative] = field(default_factory=_landmark_term)
-    """Weights of further terms in C's loss, by name. landmarks: a linear layer on x finds the corpus's landmarks, where
-    it has them; dropped after training. Not in the paper; without it the network memorises people."""
+    appearance_dropout: Probability = 0.5
+    """Probability that a frame's appearance, C's own features, is left out in training, so that the head learns to do
+    without; how far it is trusted is then chosen on the validation people. Only where there is geometry beside it."""
+    landmark_weight: Positive = 50.0
+    """Of the landmarks' mean absolute error, in half sides of the crop, in C's loss; only with `model.geometry`."""
+    terms: dict[str, NonNegative] = field(default_factory=dict)
+    """Weights of further terms in C's loss, by name (docs/extending.md)."""
     ema_decay: Fraction = 0.99
     """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
     evaluate_every: PositiveInt = 250
@@ -273,8 +279,9 @@ class Stage2Config(Settings):
     """Learning rate of the head."""
     optimizer: Optimizer = "adamw"
     """adam: with betas 0.5 and 0.999, as the authors train."""
-    combiner_lr_scale: NonNegative = 0.1
-    """Learning rate of C's convolutions, as a part of `lr`: they come trained from the base model."""
+    combiner_lr_scale: NonNegative = 0.0
+    """Learning rate of C's convolutions, as a part of `lr`. 0: they stay as the base model has them, and x is computed
+    once instead of in every step."""
     attention_lr_scale: NonNegative = 1.0
     """Learning rate of what attention adds to the LSTM, as a part of `lr`: it alone begins untrained."""
     weight_decay: NonNegative = 0.01
@@ -287,6 +294,8 @@ class Stage2Config(Settings):
     """Largest norm of the gradient; 0 for none."""
     dropout: Fraction = 0.3
     """Part of x, and of its changes, that is left out before the head."""
+    appearance_dropout: Probability = 0.5
+    """As `stage1.appearance_dropout`, of a window."""
     max_class_weight: WeightLimit = 3.0
     """Largest class weight f_i/F of Eq. 10; 1 gives every frame the weight 1, 0 is no limit."""
     class_weighting: ClassWeighting = "inverse"
@@ -302,17 +311,13 @@ class Stage2Config(Settings):
     """Steps between two checkpoints."""
 
 
-def _without_terms() -> Stage1Config:
-    return Stage1Config(terms={})
-
-
 @dataclass(frozen=True)
 class ComparatorConfig(Settings):
     """How the comparators that are networks are trained."""
 
     section: ClassVar[str] = "comparators"
 
-    training: Stage1Config = field(default_factory=_without_terms)
+    training: Stage1Config = field(default_factory=Stage1Config)
     """As the base model, without further terms; only aeg-cd has an adversary, and coherence takes pairs of adjacent
     frames, twice as many frames a step."""
     coherence_weight: Positive = 10.0

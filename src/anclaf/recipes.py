@@ -71,7 +71,7 @@ def tiny(seed: int = 0) -> RunConfig:
         model=ModelConfig(image_size=64, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=32)),
         stage1=stage1,
         stage2=Stage2Config(first_epochs=1, epochs=1, augmented_views=1, warmup_steps=2),
-        comparators=ComparatorConfig(replace(stage1, terms={}), tucker_rank=4),
+        comparators=ComparatorConfig(stage1, tucker_rank=4),
         bootstrap=200,
     )
 
@@ -89,7 +89,7 @@ def demo(seed: int = 0) -> RunConfig:
         model=ModelConfig(image_size=64, g_width=8, d_width=8, c_width=32, lstm=LstmConfig(hidden_size=128)),
         stage1=Stage1Config(steps=1000, adversarial_interval=6, evaluate_every=200, checkpoint_every=200),
         stage2=Stage2Config(first_epochs=20, epochs=15, augmented_views=3),
-        comparators=ComparatorConfig(Stage1Config(steps=600, terms={}, evaluate_every=100)),
+        comparators=ComparatorConfig(Stage1Config(steps=600, evaluate_every=100)),
     )
 
 
@@ -105,7 +105,7 @@ def small(seed: int = 0) -> RunConfig:
         seed=seed,
         model=ModelConfig(image_size=64, g_width=8, d_width=16, c_width=64, lstm=LstmConfig(hidden_size=256)),
         stage1=Stage1Config(steps=2500, adversarial_interval=4),
-        comparators=ComparatorConfig(Stage1Config(steps=1500, terms={})),
+        comparators=ComparatorConfig(Stage1Config(steps=1500)),
     )
 
 
@@ -120,7 +120,7 @@ def paper(seed: int = 0) -> RunConfig:
         seed=seed,
         stage1=stage1,
         stage2=Stage2Config(first_epochs=15, epochs=8, frames_per_step=1024),
-        comparators=ComparatorConfig(replace(stage1, terms={})),
+        comparators=ComparatorConfig(stage1),
     )
 
 
@@ -136,7 +136,7 @@ def as_written(seed: int = 0) -> RunConfig:
     authors: dict[str, Any] = {
         "lr": 1e-4, "optimizer": "adam", "weight_decay": 0.0, "schedule": "constant", "warmup_steps": 0,
         "clip_norm": 0.0, "dropout": 0.0, "ema_decay": 0.0, "max_class_weight": 0.0, "class_weighting": "count",
-        "terms": {},
+        "appearance_dropout": 0.0,
     }  # fmt: skip
     stage1 = Stage1Config(
         steps=10000, batch_size=300, adversarial_loss="minimax", adversarial_lr=1e-4, reconstruction_weight=1.0,
@@ -147,6 +147,8 @@ def as_written(seed: int = 0) -> RunConfig:
         crop="paper",
         model=ModelConfig(
             discriminator_init="plain",
+            geometry=False,
+            crop_motion=False,
             lstm=LstmConfig(change_input=False, forget_bias=0.0),
             attention=AttentionConfig(score="location", divide_context=True, pad_states=True),
         ),
@@ -260,10 +262,16 @@ def location_score(config: RunConfig) -> RunConfig:
     return _attention(config, score="location")
 
 
-@ablation("no-landmarks")
-def no_landmarks(config: RunConfig) -> RunConfig:
-    """Stage 1 without its auxiliary task. Takes out a deviation of ours."""
-    return _stage1(config, terms={name: weight for name, weight in config.stage1.terms.items() if name != "landmarks"})
+@ablation("no-geometry")
+def no_geometry(config: RunConfig) -> RunConfig:
+    """x is C's features alone, without landmarks. Takes out a deviation of ours."""
+    return _model(config, geometry=False)
+
+
+@ablation("no-motion")
+def no_motion(config: RunConfig) -> RunConfig:
+    """Sequence models do not see how the crop moves. Takes out a deviation of ours."""
+    return _model(config, crop_motion=False)
 
 
 @ablation("no-change")

@@ -20,8 +20,8 @@ from anclaf.cli import main as cli
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.files import versions
 from anclaf.faces import yunet
-from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import save_model
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
 CAMERA = "lavfi:testsrc=size=64x48:rate=25"

@@ -18,7 +18,7 @@ from anclaf.core.errors import ConfigError, ModelError, StaleError
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
-from anclaf.models.anclaf import to_input
+from anclaf.models.network import to_input
 
 MODEL = ModelConfig(image_size=32, g_width=4, d_width=8, c_width=16, lstm=LstmConfig(hidden_size=12))
 SHORT = Stage1Config(

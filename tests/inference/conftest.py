@@ -15,8 +15,8 @@ from anclaf.faces import align
 from anclaf.faces.align import CropName
 from anclaf.faces.detect import Face
 from anclaf.inference.estimator import AffectEstimator
-from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import save_model
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
 SIZES = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=8))

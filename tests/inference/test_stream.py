@@ -16,7 +16,7 @@ from anclaf.core.labels import QUADRANTS
 from anclaf.faces import align
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import make_table
-from anclaf.models.anclaf import to_input
+from anclaf.models.network import to_input
 
 Make = Callable[..., AffectEstimator]
 FolderOf = Callable[[Path, Sequence[NDArray]], Path]

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from anclaf.config import AttentionConfig, AttentionScore, LstmConfig, ModelConfig
-from anclaf.models.anclaf import CHANGE_GAIN, AffectNetwork, LstmHead
+from anclaf.models.anclaf import CHANGE_GAIN, LstmHead
 from anclaf.models.attention import AttentionHead
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 
 SCORES = get_args(AttentionScore)

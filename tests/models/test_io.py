@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
-from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import LATER, load_model, load_spec, save_model
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))

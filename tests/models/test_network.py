@@ -5,16 +5,9 @@ import torch
 
 from anclaf.config import LstmConfig, ModelConfig, QuadrantSource
 from anclaf.core.errors import ConfigError
-from anclaf.models.anclaf import (
-    AffectNetwork,
-    Combiner,
-    Discriminator,
-    Generator,
-    LstmHead,
-    condition,
-    to_input,
-)
+from anclaf.models.anclaf import Combiner, Discriminator, Generator, LstmHead, condition
 from anclaf.models.attention import AttentionHead
+from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.spec import Variant, variant_order
 
 TINY = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))

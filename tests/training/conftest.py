@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 from anclaf.config import LstmConfig, ModelConfig, RunConfig, Stage1Config, Stage2Config
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
-from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.network import AffectNetwork
 from anclaf.training.stage1 import train_base
 
 

@@ -18,7 +18,7 @@ from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_frames
 from anclaf.losses.affect import affect_loss
-from anclaf.models.anclaf import AffectNetwork, Latents
+from anclaf.models.network import AffectNetwork, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.phases import Terms
 from anclaf.training.stage1 import Stage1, train_base

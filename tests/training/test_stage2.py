@@ -15,7 +15,7 @@ from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import features_of
 from anclaf.losses.affect import affect_loss
-from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.training.latents import FreshLatents, features_from
 from anclaf.training.stage1 import Trained
@@ -182,7 +182,7 @@ def test_the_batch_and_its_loss(
 
 
 def _latents(z: torch.Tensor, q: torch.Tensor) -> Any:
-    from anclaf.models.anclaf import Latents
+    from anclaf.models.network import Latents
 
     return Latents(z.float(), q.float())
 

@@ -84,7 +84,7 @@ def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float
     The window is the n frames of the segment that end at the row; fewer at its start, whose first frame has no change.
     """
     landmarks = frame_features(corpus)
-    moved = crop_motion(corpus)
+    moved = corpus.crop_motion
     out = np.empty((len(corpus), 3 * landmarks.shape[1] + moved.shape[1]), np.float32)
     for rows in corpus.segments():
         points = landmarks[rows].astype(np.float64)
@@ -93,25 +93,6 @@ def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float
         mean_change = np.concatenate([np.zeros((1, change.shape[1])), trailing_mean(change, n - 1)])
         out[rows] = np.concatenate([trailing_mean(points, n), points, mean_change], 1)
     return out
-
-
-def crop_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
-    """(N, 4) how the crop moved since the row before: its centre in x and y, in sides of the crop; log scale; radians.
-
-    The landmarks on the crop no longer show how the head moves; the crop itself does. A segment's first row has no
-    meaning.
-    """
-    square = np.zeros((len(corpus), 3, 3))
-    square[:, :2], square[:, 2, 2] = corpus.matrices, 1
-    # a point of this crop -> the same place of the source frame -> where that was on the crop before
-    relative = np.zeros((len(corpus), 2, 3))
-    relative[1:] = (square[:-1] @ np.linalg.inv(square[1:]))[:, :2]
-    relative[:1, :, :2] = np.eye(2)
-    linear, shift = relative[..., :2], relative[..., 2]
-    centre = np.full(2, corpus.card.image_size / 2)
-    moved = (linear @ centre + shift - centre) / corpus.card.image_size
-    scale = np.log(np.abs(np.linalg.det(linear))) / 2
-    return np.column_stack([moved, scale, np.arctan2(linear[:, 1, 0], linear[:, 0, 0])])
 
 
 def appearance_features(corpus: PreparedCorpus, rows: NDArray, batch: int = 1024) -> NDArray[np.float32]:

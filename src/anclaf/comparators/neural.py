@@ -34,7 +34,8 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_balance import class_weights_of
-from anclaf.models.anclaf import Discriminator, Generator, to_input
+from anclaf.models.anclaf import Discriminator, Generator
+from anclaf.models.network import to_input
 from anclaf.training.phases import Phase, gather, local, make_optimizer
 from anclaf.training.stage1 import DTask, adversarial_phases, clean, d_loss, g_loss, stage1_schedule
 from anclaf.training.trainer import Networks, Trainer

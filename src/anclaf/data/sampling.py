@@ -13,7 +13,7 @@ from anclaf.core.seeds import Purpose, seed_of, shuffled
 from anclaf.data import augmentation
 from anclaf.data.augmentation import Augmentation
 from anclaf.data.store import PreparedCorpus
-from anclaf.models.anclaf import to_input
+from anclaf.models.network import to_input
 
 
 @dataclass(frozen=True)

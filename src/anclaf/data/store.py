@@ -183,7 +183,7 @@ class PreparedCorpus:
         with np.load(self.folder / "geometry.npz") as file:
             return dict(file)
 
-    @property
+    @cached_property
     def matrices(self) -> NDArray[np.float64]:
         """(N, 2, 3) source pixels -> crop pixels."""
         return self._geometry["matrix"]
@@ -197,6 +197,14 @@ class PreparedCorpus:
     def crop_landmarks(self) -> NDArray[np.float32]:
         """(N, P, 2) landmarks on the crop, [-1, 1] from its left (top) edge to its right (bottom) edge."""
         return (align.apply(self.matrices, self.source_landmarks) * (2 / self.card.image_size) - 1).astype(np.float32)
+
+    @cached_property
+    def crop_motion(self) -> NDArray[np.float32]:
+        """(N, 4) how the crop moved since the frame before (`align.crop_motion`); zero at a segment's first frame."""
+        moved = np.zeros((len(self), 4), np.float32)
+        for rows in self.segments():
+            moved[rows] = align.crop_motion(self.matrices[rows], self.card.image_size)
+        return moved
 
     def segments(self, rows: NDArray | None = None) -> list[NDArray[np.int64]]:
         """Rows of each segment of consecutive frames, among these rows (default: all), each in time order."""

@@ -1,6 +1,6 @@
 """Estimates of a network on a prepared corpus: frame by frame, and over windows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from anclaf.core import windows
 from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
 from anclaf.metrics.regression import metrics
-from anclaf.models.anclaf import AffectNetwork, Latents, to_input
+from anclaf.models.network import AffectNetwork, Latents, to_input
 
 
 def labelled_quadrants(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64]) -> Tensor | None:
@@ -60,14 +60,21 @@ def estimate_frames(
     network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device | str
 ) -> NDArray[np.float32]:
     """Base model: (N, 2) valence and arousal in [-1, 1] units of these rows."""
-    x = features_of(network, corpus, rows, device)
-    return network.head(x[:, None]).affect[:, 0].float().cpu().numpy()
+    return estimate_of_frames(network, features_of(network, corpus, rows, device))
+
+
+@torch.inference_mode()
+def estimate_of_frames(network: AffectNetwork, x: Tensor) -> NDArray[np.float32]:
+    """Base model: (N, 2) valence and arousal in [-1, 1] units of (N, F) features."""
+    network.eval()
+    return network.estimate(x[:, None]).affect[:, 0].float().cpu().numpy()
 
 
 @torch.inference_mode()
 def estimate_windows(
     network: AffectNetwork,
     x: Tensor,
+    motion: Tensor,
     segments: Sequence[NDArray[np.int64]],
     n: int,
     mode: WindowMode,
@@ -77,8 +84,9 @@ def estimate_windows(
     """Sequence models: estimates of frames from windows of n.
 
     Args:
-        x: (N, F) features. segments: positions in x of each segment of consecutive frames. only: positions whose
-            estimates are wanted, all by default; windows that give none of them are not looked at.
+        x: (N, F) features. motion: (N, 4) of the crop. segments: positions in them of each segment of consecutive
+            frames. only: positions whose estimates are wanted, all by default; windows that give none of them are not
+            looked at.
 
     Returns:
         (N, 2) estimates, NaN where `tumbling` dropped a frame or it is not wanted; and for a head that attends
@@ -93,7 +101,8 @@ def estimate_windows(
     for length, index in _grouped(segments, n, mode, wanted):
         for i in range(0, len(index), batch):
             part = index[i : i + batch]
-            got = network.head(x[torch.from_numpy(part).to(x.device)])
+            places = torch.from_numpy(part).to(x.device)
+            got = network.estimate(x[places], motion[places])
             # a sliding window speaks for its last frame, a tumbling one for all of its frames
             steps = range(length) if mode == "tumbling" else range(length - 1, length)
             for t in steps:
@@ -120,6 +129,31 @@ def _grouped(
                 window = segment[max(0, end - n) : end]
                 by_length.setdefault(len(window), []).append(window)
     return [(length, np.stack(group)) for length, group in sorted(by_length.items())]
+
+
+TRUSTS = (0.0, 0.5, 1.0)
+"""How far appearance may be trusted."""
+
+
+def choose_trust(network: AffectNetwork, score: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Set the network's `trust` to where its score is best, and return that score and the `trust`.
+
+    Appearance tells who somebody is, so that on the people of training it always helps; how much it helps others can
+    only be seen on others.
+
+    Args:
+        score: of the network as it is, on people whom it was not trained on; the highest `ccc` is best.
+    """
+    if network.landmarks is None:
+        return score()
+    found: list[tuple[float, dict[str, float]]] = []
+    for trust in TRUSTS:
+        network.trust.fill_(trust)
+        found.append((trust, score()))
+    # NaN (estimates that do not vary) is never the best
+    trust, best = max(found, key=lambda one: -np.inf if np.isnan(one[1]["ccc"]) else one[1]["ccc"])
+    network.trust.fill_(trust)
+    return best | {"trust": trust}
 
 
 def agreement_score(estimate: NDArray, target: NDArray) -> dict[str, float]:

@@ -15,8 +15,8 @@ from anclaf.evaluation.scores import refuse_leak
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job
 from anclaf.experiment.twin import copy_twin, twin_of
-from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import SPEC, load_model, load_spec, save_model
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 from anclaf.training.latents import FreshLatents, LatentCache, features_from, write_latents
 from anclaf.training.metric_log import MetricLog
@@ -78,7 +78,7 @@ def _save(
         fps=corpus.card.fps, corpora=(corpus.card.source,), subjects=tuple(sorted(set(corpus.subjects[seen].tolist()))),
         protocol=split.protocol, fold=split.fold,
         fingerprints={"model": job.fingerprint, "corpus": corpus.card.fingerprint, "data": fold.fingerprint},
-        versions=versions(),
+        versions=versions(), points=network.points,
         training={
             "recipe": job.run.recipe, "overrides": dict(job.run.overrides),
             "clips": len(set(corpus.clips[seen].tolist())), **known,
@@ -121,9 +121,9 @@ def _estimates(
         estimate, attention = np.full((len(rows), 2), np.nan, np.float32), None
         estimate[chosen] = estimate_frames(network, fold.corpus, rows[chosen], fabric.device)
     else:
-        x = features_from(network, _latents(fold, job)[part], fabric.device)
+        x, motion = features_from(network, _latents(fold, job)[part], fabric.device)
         segments = fold.corpus.segment_positions(rows)
-        estimate, attention = estimate_windows(network, x, segments, job.variant.n, fold.windows, only)
+        estimate, attention = estimate_windows(network, x, motion, segments, job.variant.n, fold.windows, only)
     return fold.corpus.card.scale.restore(estimate), attention
 
 
@@ -191,7 +191,14 @@ def _write_latents(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> 
         if LatentCache.open(folder, rows, identity) is None:
             views = 1 + config.stage2.augmented_views if part == "train" else 1
             source = FreshLatents(
-                base, fold.corpus, rows, views, config.stage1.augmentation, config.seed, fabric.device
+                base,
+                fold.corpus,
+                rows,
+                views,
+                config.stage1.augmentation,
+                config.seed,
+                fabric.device,
+                features=config.stage2.combiner_lr_scale == 0,
             )
             for done, total in write_latents(folder, source, identity):
                 progress(done, total, f"latents, {part}")

@@ -83,7 +83,8 @@ class Fold:
                 add(name, "model", shared | {"config": asdict(config.stage1)})
                 if len(lessons) > 1:
                     views = {"views": config.stage2.augmented_views, "augmentation": asdict(config.stage1.augmentation)}
-                    add(LATENTS, "latents", views | {"seed": config.seed}, name)
+                    frozen = {"features": config.stage2.combiner_lr_scale == 0, "seed": config.seed}
+                    add(LATENTS, "latents", views | frozen, name)
             else:
                 settings = shared | {"config": asdict(config.stage2)}
                 add(name, "model", settings, str(lesson.parent), LATENTS)

@@ -140,3 +140,29 @@ def face_quality(frame: NDArray[np.uint8], points: NDArray[np.float64]) -> FaceQ
     aside = abs(float((points[2] - (eyes + mouth) / 2) @ across)) / max(float(across @ across), 1e-12)
     size = _QUALITY_SIDE / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     return FaceQuality(size, sharpness, float(np.clip(1 - 2 * aside, 0, 1)))
+
+
+def crop_motion(matrices: NDArray, size: int) -> NDArray[np.float64]:
+    """How a crop moved since the row before: (T, 4) its centre in x and y, in sides of the crop; log scale; radians.
+
+    The face on the crop no longer shows how the head moves; the crop itself does.
+
+    Args:
+        matrices: (T, 2, 3) source pixels -> crop pixels, as `crop_matrix` gives. The first row did not move.
+        size: side of the crop in pixels.
+    """
+    square = np.zeros((len(matrices), 3, 3))
+    square[:, :2], square[:, 2, 2] = matrices, 1
+    # a point of this crop -> the same place of the source frame -> where that was on the crop before
+    relative = np.tile(np.eye(3)[:2], (len(matrices), 1, 1))
+    relative[1:] = (square[:-1] @ np.linalg.inv(square[1:]))[:, :2]
+    linear, shift = relative[..., :2], relative[..., 2]
+    centre = np.full(2, size / 2)
+    moved = (linear @ centre + shift - centre) / size
+    scale = np.log(np.abs(np.linalg.det(linear))) / 2
+    return np.column_stack([moved, scale, np.arctan2(linear[:, 1, 0], linear[:, 0, 0])])
+
+
+def mirrored_motion(motion: NDArray) -> NDArray:
+    """(…, 4) motion of the crop -> that of the mirrored video."""
+    return motion * np.array([-1, 1, 1, -1], motion.dtype)

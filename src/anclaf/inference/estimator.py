@@ -21,8 +21,8 @@ from anclaf.faces.frames import VideoFrame
 from anclaf.inference.source import CHUNK, Source, ahead, chunks, open_source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
-from anclaf.models.anclaf import AffectNetwork
 from anclaf.models.io import load_model
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from anclaf.config import StreamOptions
 from anclaf.core.errors import ConfigError
@@ -17,8 +18,8 @@ from anclaf.faces.align import FaceQuality, face_quality
 from anclaf.faces.detect import Face
 from anclaf.inference.table import NAN, FaceEstimate, Status
 from anclaf.inference.tracks import Sighting, Track, Tracker, appearance_descriptor
-from anclaf.inference.window import FeatureWindow
-from anclaf.models.anclaf import AffectNetwork, to_input
+from anclaf.inference.window import FeatureWindow, TrackFrame
+from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.spec import ModelSpec
 
 _BATCH = 16
@@ -27,9 +28,10 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A detected face of one frame. crop: (S, S, 3) uint8 RGB."""
+    """A detected face of one frame. matrix: (2, 3) frame pixels -> crop pixels. crop: (S, S, 3) uint8 RGB."""
 
     face: Face
+    matrix: NDArray[np.float64]
     crop: NDArray[np.uint8]
     quality: FaceQuality
     sighting: Sighting
@@ -159,7 +161,7 @@ class AffectStream:
             if np.isfinite(matrix).all():  # else the five points are one: not a face
                 crop = align.warp(frame, matrix, size)
                 sighting = Sighting(face.box, appearance_descriptor(crop), face.sure)
-                seen.append(SeenFace(face, crop, face_quality(frame, face.points), sighting))
+                seen.append(SeenFace(face, matrix, crop, face_quality(frame, face.points), sighting))
         return seen
 
     def describe(
@@ -209,19 +211,21 @@ class AffectStream:
     @torch.inference_mode()
     def _affect(self, clear: Sequence[_Present]) -> list[_Affect]:
         """Run the networks once on faces, and the head on the windows that end at each."""
-        crops = np.stack([person.face.crop for person in clear if person.face is not None])
+        faces = [person.face for person in clear if person.face is not None]
+        crops = np.stack([face.crop for face in faces])
         latents = self._network.latents(to_input(torch.from_numpy(crops).to(self._device)))
         quadrants = latents.q.cpu().numpy()
-        windows, full = [], []
-        for person, x in zip(clear, self._network.features(latents), strict=True):
+        windows, full = list[list[TrackFrame]](), list[bool]()
+        for person, face, x in zip(clear, faces, self._network.features(latents), strict=True):
             window = self._window(person.track)
-            windows.append(window.add(person.time_s, x))
+            windows.append(window.add(person.time_s, TrackFrame(x, face.matrix)))
             full.append(window.full)
         found: dict[int, _Affect] = {}
         for length in set(map(len, windows)):
             # windows of one length together: the weights are read once for all of them
             rows = [i for i, window in enumerate(windows) if len(window) == length]
-            got = self._network.head(torch.stack([torch.stack(windows[i]) for i in rows]))
+            x = torch.stack([torch.stack([frame.feature for frame in windows[i]]) for i in rows])
+            got = self._network.estimate(x, self._motion([windows[i] for i in rows]))
             values = got.affect[:, -1].cpu().numpy()
             weights = [()] * len(rows)
             if self._options.attention and got.attention is not None:
@@ -230,6 +234,12 @@ class AffectStream:
             for k, i in enumerate(rows):
                 found[i] = _Affect(values[k], quadrants[i], full[i], weights[k])
         return [found[i] for i in range(len(clear))]
+
+    def _motion(self, windows: Sequence[Sequence[TrackFrame]]) -> Tensor:
+        """(B, T, 4) how the crops of these windows, of one length, moved from frame to frame."""
+        size = self._spec.model.image_size
+        moved = [align.crop_motion(np.stack([frame.matrix for frame in window]), size) for window in windows]
+        return torch.from_numpy(np.stack(moved)).float().to(self._device)
 
     def _window(self, track: int) -> FeatureWindow:
         if track not in self._windows:

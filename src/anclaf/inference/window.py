@@ -1,10 +1,11 @@
-"""A track's last features, at the pace that its model knows."""
+"""A track's last frames, at the pace that its model knows."""
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.config import WindowMode
@@ -17,10 +18,17 @@ _LATER = 1e-3
 """Of two frames equally near, the later one counts: instants are read this part of a frame late."""
 
 
-class FeatureWindow:
-    """Keeps the features of one track and gives the window that ends at the newest.
+class TrackFrame(NamedTuple):
+    """What is kept of a frame. feature: (F,). matrix: (2, 3) frame pixels -> crop pixels."""
 
-    The window has n features one period of the model's frame rate apart; each is the one of the frame nearest in time,
+    feature: Tensor
+    matrix: NDArray[np.float64]
+
+
+class FeatureWindow:
+    """Keeps the frames of one track and gives the window that ends at the newest.
+
+    The window has n frames one period of the model's frame rate apart; each is the one nearest in time,
     so that a faster video is thinned out, and in a slower one, or where frames are missing, frames stand for their
     neighbours. After a gap of more than `core.windows.MAX_GAP` periods the window starts anew, as it does in training.
 
@@ -36,43 +44,46 @@ class FeatureWindow:
         self._n, self._windows, self._fps = n, windows, video_fps
         self._period = 1 / model_fps if model_fps > 0 and n > 1 else 0.0
         self._gap = MAX_GAP / (min(model_fps, video_fps) if model_fps > 0 else video_fps)
-        self._items: deque[tuple[float, Tensor]] = deque()
+        self._items: deque[tuple[float, TrackFrame]] = deque()
         self._full = False
 
     @property
     def full(self) -> bool:
-        """Whether the last window was as long as it gets: n features, or any number when tumbling."""
+        """Whether the last window was as long as it gets: n frames, or any number when tumbling."""
         return self._full or self._windows == "tumbling"
 
-    def add(self, time_s: float, feature: Tensor) -> list[Tensor]:
-        """Keep a feature (F,) and give the window that ends at it, oldest first: 1 to n features."""
+    def add(self, time_s: float, frame: TrackFrame) -> list[TrackFrame]:
+        """Keep a frame and give the window that ends at it, oldest first: 1 to n frames."""
         items = self._items
         grid = round(time_s * self._fps)
         if abs(time_s * self._fps - grid) < _SNAP:
             time_s = grid / self._fps
         if items and (time_s - items[-1][0] > self._gap or (self._windows == "tumbling" and self._full)):
             items.clear()
-        items.append((time_s, feature))
+        items.append((time_s, frame))
         window = self._pick(time_s)
         self._full = len(window) == self._n
         return window
 
     def state(self) -> dict[str, Any]:
-        """All that it keeps, for `restore`. Only of a window to which a feature was added."""
-        times, features = zip(*self._items, strict=True)
-        return {"times_s": times, "features": torch.stack(features), "full": self._full}
+        """All that it keeps, for `restore`. Only of a window to which a frame was added."""
+        times, frames = zip(*self._items, strict=True)
+        features, matrices = zip(*frames, strict=True)
+        kept = {"features": torch.stack(features), "matrices": np.stack(matrices)}
+        return {"times_s": times, **kept, "full": self._full}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
-        self._items = deque(zip(state["times_s"], state["features"], strict=True))
+        frames = map(TrackFrame, state["features"], state["matrices"])
+        self._items = deque(zip(state["times_s"], frames, strict=True))
         self._full = state["full"]
 
-    def _pick(self, now: float) -> list[Tensor]:
+    def _pick(self, now: float) -> list[TrackFrame]:
         items, n, period = self._items, self._n, self._period
         if not period:
             while len(items) > n:
                 items.popleft()
-            return [feature for _, feature in items]
+            return [frame for _, frame in items]
         while len(items) > 1 and items[1][0] < now - n * period:
             items.popleft()
         times = np.array([time for time, _ in items])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from anclaf.losses.class_balance import ClassWeights as ClassWeights
     from anclaf.losses.class_balance import class_weights as class_weights
     from anclaf.losses.terms import TERMS as TERMS
-    from anclaf.losses.terms import LandmarkTerm as LandmarkTerm
     from anclaf.losses.terms import LossTerm as LossTerm
     from anclaf.losses.terms import TermInput as TermInput
 
@@ -31,7 +30,6 @@ __getattr__, __dir__, __all__ = attach(
         "agreement": "losses.affect",
         "ClassWeights": "losses.class_balance",
         "class_weights": "losses.class_balance",
-        "LandmarkTerm": "losses.terms",
         "LossTerm": "losses.terms",
         "TERMS": "losses.terms",
         "TermInput": "losses.terms",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.registry import Registry
@@ -43,31 +42,10 @@ class LossTerm(nn.Module):
         raise NotImplementedError
 
 
-class LandmarkTerm(LossTerm):
-    """Landmark positions by a linear layer on x (`landmark_head`): mean absolute error, in half sides of the crop.
+TERMS: Registry[type[LossTerm]] = Registry("loss term", "anclaf.loss_terms", {})
+"""Those that other packages bring."""
 
-    Deviation: not in the paper, which uses landmarks for the crop alone; without it the networks memorise people.
-    """
-
-    def __init__(self, features: int, points: int):
-        super().__init__()
-        self.landmark_head = nn.Linear(features, 2 * points)
-
-    @classmethod
-    def make(cls, features: int, points: int) -> Self | None:
-        return cls(features, points) if points else None
-
-    def forward(self, seen: TermInput) -> Tensor:
-        assert seen.landmarks is not None
-        return functional.l1_loss(self.landmark_head(seen.x).view(seen.landmarks.shape), seen.landmarks)
-
-
-TERMS: Registry[type[LossTerm]] = Registry(
-    "loss term", "anclaf.loss_terms", {"landmarks": "anclaf.losses.terms:LandmarkTerm"}
-)
-
-
-RESERVED = frozenset({"loss", *AffectLoss._fields, "affect"})
+RESERVED = frozenset({"loss", *AffectLoss._fields, "affect", "landmarks"})
 """Names in C's loss that are no term's."""
 
 
@@ -81,7 +59,8 @@ def check_terms(names: Iterable[str]) -> None:
         if name in RESERVED:
             raise ConfigError(f"loss term {name!r}: C's loss has a part of this name; register it under another")
         if name not in TERMS:
-            raise ConfigError(f"loss term {name!r}: expected one of {', '.join(TERMS.names())}")
+            known = f"expected one of {', '.join(TERMS.names())}" if TERMS.names() else "no package brings any"
+            raise ConfigError(f"loss term {name!r}: {known}")
 
 
 def make_terms(weights: dict[str, float], features: int, points: int) -> nn.ModuleDict:

@@ -2,7 +2,7 @@
 
     I --G--> Z, Î = G(I)      Eq. 1    Generator
     Î --D--> Q                Eq. 2    Discriminator
-    [Z; Q] --C--> x, θ̂        Eq. 3    Combiner, LinearHead
+    [Z; Q] --C--> x, θ̂        Eq. 3    Combiner, LinearHead (x also has Z's landmarks: geometry.py)
     x_1..x_n --LSTM--> θ̂      Eq. 4    LstmHead
     with attention            Eq. 5-8  models.attention.AttentionHead
 
@@ -10,7 +10,6 @@ Shapes: B images or windows, T frames of a window, S side of the face, F size of
 of G. Images are RGB in [-1, 1]; θ̂ is valence and arousal, also in [-1, 1].
 """
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
@@ -19,11 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.config import DiscriminatorInit, ModelConfig
-from anclaf.core.errors import ConfigError
-from anclaf.models.spec import HEADS, Variant, head_options
-
-LEAK = 0.01
-"""Slope of LeakyReLU below 0, in D and C."""
+from anclaf.models.geometry import LEAK
 
 
 def _norm(channels: int) -> nn.Module:
@@ -271,78 +266,3 @@ class LstmHead(Head):
         if isinstance(parent, LstmHead):
             missing = self.load_state_dict(parent.state_dict(), strict=False)
             assert not missing.unexpected_keys
-
-
-class Latents(NamedTuple):
-    """z: Z (B, 4w, S/4, S/4). q: Q (B, 4), probabilities."""
-
-    z: Tensor
-    q: Tensor
-
-
-class AffectNetwork(nn.Module):
-    """G, D and C as one network: images of faces to valence and arousal.
-
-    `latents` and `features` work frame by frame and are computed once a frame; `head` runs over a window of features.
-
-    Raises:
-        ConfigError: no such kind of model, or an option of it that its head does not declare.
-    """
-
-    head: Head
-
-    def __init__(self, config: ModelConfig, variant: Variant):
-        super().__init__()
-        kind, options = variant.kind, head_options(variant.kind, config)
-        # with the defaults: a model is to be the same when a later version of its package has others
-        all_options = config.options | {f"{kind}.{name}": value for name, value in options.items()}
-        self.config, self.variant = replace(config, options=all_options), variant
-        self.generator = Generator(config.g_width)
-        self.discriminator = Discriminator(config.image_size, config.d_width, init=config.discriminator_init)
-        self.combiner = Combiner(4 * config.g_width + 4, config.image_size // 4, config.c_width)
-        self.head = HEADS.get(kind).build(self.combiner.features, replace(config, options=options), variant.n)
-
-    def latents(self, image: Tensor, labelled: Tensor | None = None) -> Latents:
-        """I (B, 3, S, S) -> Z and Q. labelled: as in `quadrants`."""
-        z = self.generator.encode(image)
-        return Latents(z, self.quadrants(image, z, labelled))
-
-    def quadrants(self, image: Tensor, z: Tensor, labelled: Tensor | None = None) -> Tensor:
-        """Q (B, 4): what D says of the reconstruction (Eq. 3), or another `QuadrantSource`.
-
-        Args:
-            labelled: (B,) quadrants, for a network that needs labels.
-
-        Raises:
-            ConfigError: it needs them and has none.
-        """
-        source = self.config.quadrant_source
-        if self.config.needs_labels:
-            if labelled is None:
-                raise ConfigError(
-                    f"this network was trained with quadrant_source={source}: it is given each frame's label and can "
-                    "only be tested, not used; use another model"
-                )
-            return functional.one_hot(labelled, 4).to(z)
-        if source == "none":
-            return z.new_zeros(len(z), 4)
-        return self.discriminator(image if source == "image" else self.generator.decode(z)).quadrant.softmax(1)
-
-    def features(self, latents: Latents) -> Tensor:
-        """Z, Q -> x (B, F)."""
-        return self.combiner(condition(latents.z, latents.q))
-
-    def successor(self, variant: Variant) -> "AffectNetwork":
-        """A network of another variant that begins with everything this one has; its G and D are frozen."""
-        child = AffectNetwork(self.config, variant)
-        for name in ("generator", "discriminator", "combiner"):
-            getattr(child, name).load_state_dict(getattr(self, name).state_dict())
-        child.head.inherit(self.head)
-        for frozen in (child.generator, child.discriminator):
-            frozen.requires_grad_(False)
-        return child
-
-
-def to_input(images: Tensor) -> Tensor:
-    """(B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in [-1, 1]."""
-    return images.movedim(-1, -3).to(torch.float32).div_(127.5).sub_(1.0)

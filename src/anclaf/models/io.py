@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from anclaf.config import AttentionConfig, LstmConfig, ModelConfig
+from anclaf.config import ModelConfig
 from anclaf.core.errors import AnclafError, ConfigError, ModelError
 from anclaf.core.files import atomic_path, write_json
-from anclaf.models.anclaf import AffectNetwork
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import HEADS, SPEC_VERSION, ModelSpec, Variant
 
 WEIGHTS, SPEC = "model.safetensors", "model.json"
@@ -60,8 +60,10 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         ) from error
     if version == 1:
         weights = _weights_of_version_1(weights)
+    if version < 3:
+        weights["trust"] = torch.ones(())
     try:
-        network = AffectNetwork(spec.model, spec.parsed_variant)
+        network = AffectNetwork(spec.model, spec.parsed_variant, spec.points)
     except ConfigError as error:
         raise ModelError(f"{folder}: {error}") from error
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
@@ -91,10 +93,8 @@ def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
             "Use the anclaf that wrote it"
         )
     try:
-        if version == 1:
-            model = model_of_version_1(content.pop("sizes"))
-        else:
-            model = ModelConfig.from_json(content["model"] if version > 2 else _with_later_settings(content["model"]))
+        model = model_of_version_1(content.pop("sizes")) if version == 1 else content["model"]
+        model = ModelConfig.from_json(model if version == SPEC_VERSION else _with_later_settings(model))
         content |= {"model": model, "spec_version": SPEC_VERSION}
         content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
         spec = ModelSpec(**content)
@@ -110,24 +110,27 @@ def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
     return spec, version
 
 
-def model_of_version_1(sizes: dict[str, Any]) -> ModelConfig:
-    """The configuration of a `model.json` of version 1, which called it sizes."""
-    return ModelConfig(
-        image_size=sizes["image_size"],
-        g_width=sizes["generator"],
-        d_width=sizes["discriminator"],
-        c_width=sizes["combiner"],
-        quadrant_source=sizes["quadrant"],
-        lstm=LstmConfig(sizes["hidden"], sizes["motion"]),
-        attention=AttentionConfig(
-            score=sizes["attention_score"],
-            divide_context=sizes["attention_divide"],
-            attend_cell=sizes["attention_cell"],
-        ),
-    )
+def model_of_version_1(sizes: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a `model.json` of version 1, which called it sizes, as version 2 has it."""
+    return {
+        "image_size": sizes["image_size"],
+        "g_width": sizes["generator"],
+        "d_width": sizes["discriminator"],
+        "c_width": sizes["combiner"],
+        "quadrant_source": sizes["quadrant"],
+        "lstm": {"hidden_size": sizes["hidden"], "change_input": sizes["motion"]},
+        "attention": {
+            "score": sizes["attention_score"],
+            "divide_context": sizes["attention_divide"],
+            "attend_cell": sizes["attention_cell"],
+        },
+        "options": {},
+    }
 
 
 LATER: dict[str, Any] = {
+    "geometry": False,
+    "crop_motion": False,
     "discriminator_init": "he",
     "lstm.forget_bias": 1.0,
     "attention.query": "previous",

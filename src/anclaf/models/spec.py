@@ -123,7 +123,8 @@ class ModelSpec:
     """`model.json`.
 
     variant: as in `Variant.parse`. low, high: the label scale of the outputs. crop: how the faces were cut out.
-    fps: frame rate it was trained at, 0 for stills. corpora, subjects: what it was trained on (for the leak check).
+    fps: frame rate it was trained at, 0 for stills. points: landmarks that it finds, 0 for none.
+    corpora, subjects: what it was trained on (for the leak check).
     fingerprints: of the prepared corpus, the configuration and the parent model.
     """
 
@@ -139,6 +140,7 @@ class ModelSpec:
     fold: int
     fingerprints: dict[str, str]
     versions: dict[str, str]
+    points: int = 0
     training: dict[str, Any] = field(default_factory=dict)
     spec_version: int = SPEC_VERSION
 

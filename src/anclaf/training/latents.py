@@ -1,17 +1,20 @@
-"""Z and Q of every frame, computed once a fold by a trained G and D, for stage 2 to read by memory map.
+"""What stage 2 reads of every frame, computed once a fold by the base model, by memory map.
 
 On disk::
 
-    latents.json       fingerprint, shapes, views (written last)
-    view0.z.npy        float16 (N, c, p, p): the training rows as they are
+    latents.json       fingerprint, arrays, views (written last)
+    view0.z.npy        float16 (N, c, p, p): Z of the training rows as they are
     view0.q.npy        float16 (N, 4)
+    view0.motion.npy   float16 (N, 4): how the crop moved
     view1.z.npy …      augmented views: in each, one augmentation for a whole clip
 
+Where stage 2 leaves C's convolutions as they are, `x` (N, F) stands in place of z and q.
 Stage 2 on view 0 alone memorises people just as stage 1 without augmentation does.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -28,27 +31,33 @@ from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data import augmentation
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import labelled_quadrants
-from anclaf.models.anclaf import AffectNetwork, Latents, to_input
+from anclaf.faces.align import mirrored_motion
+from anclaf.models.network import AffectNetwork, Latents, to_input
+
+Arrays = dict[str, NDArray]
+"""Of some frames: `motion` (B, 4) and `z` (B, c, p, p) with `q` (B, 4), or `x` (B, F)."""
 
 
 class LatentSource(Protocol):
-    """Z and Q of some rows of a prepared corpus, in some views. View 0 is the plain one."""
+    """Latents of some rows of a prepared corpus, in some views. View 0 is the plain one."""
 
     rows: NDArray[np.int64]
     views: int
 
-    def read(self, view: int, positions: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
-        """(B, c, p, p) Z and (B, 4) Q; positions are indices into `rows`."""
+    def read(self, view: int, positions: NDArray[np.int64]) -> Arrays:
+        """Those of these positions, which are indices into `rows`."""
         ...
 
 
 class LatentCache:
     """Latents of some rows of a prepared corpus, opened for reading. Positions are indices into `rows`."""
 
-    def __init__(self, folder: Path, rows: NDArray[np.int64], views: int):
+    def __init__(self, folder: Path, rows: NDArray[np.int64], views: int, arrays: Sequence[str]):
         self.rows, self.views = rows, views
-        self._z = [np.load(folder / f"view{v}.z.npy", mmap_mode="r") for v in range(views)]
-        self._q = [np.load(folder / f"view{v}.q.npy", mmap_mode="r") for v in range(views)]
+        self._arrays = [
+            {name: np.load(folder / f"view{view}.{name}.npy", mmap_mode="r") for name in arrays}
+            for view in range(views)
+        ]
 
     @classmethod
     def open(cls, folder: Path, rows: NDArray[np.int64], fingerprint: str) -> "LatentCache | None":
@@ -71,11 +80,11 @@ class LatentCache:
                 f"{folder}: these latents are of another model, corpus or augmentation "
                 f"(got {card.get('fingerprint')}, expected {fingerprint}); delete the folder to make them again"
             )
-        return cls(folder, rows, card["views"])
+        return cls(folder, rows, card["views"], card["arrays"])
 
-    def read(self, view: int, positions: NDArray[np.int64]) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-        """(B, c, p, p) Z and (B, 4) Q of these positions."""
-        return self._z[view][positions], self._q[view][positions]
+    def read(self, view: int, positions: NDArray[np.int64]) -> Arrays:
+        """Float16 arrays of these positions."""
+        return {name: array[positions] for name, array in self._arrays[view].items()}
 
 
 def write_latents(folder: Path, source: LatentSource, fingerprint: str, batch: int = 128) -> Iterator[tuple[int, int]]:
@@ -84,26 +93,31 @@ def write_latents(folder: Path, source: LatentSource, fingerprint: str, batch: i
     Raises:
         OutputError: the disk is full or not writable. Nothing that looks finished is left.
     """
-    count = len(source.rows)
+    count, names = len(source.rows), list[str]()
     for view in range(source.views):
-        with atomic_path(folder / f"view{view}.z.npy") as z_path, atomic_path(folder / f"view{view}.q.npy") as q_path:
-            z_file = q_file = None
+        with ExitStack() as stack:
+            files: Arrays = {}
             for start in range(0, count, batch):
                 stop = min(start + batch, count)
-                z, q = source.read(view, np.arange(start, stop))
-                if z_file is None or q_file is None:
-                    z_file = open_memmap(z_path, "w+", np.float16, (count, *z.shape[1:]))
-                    q_file = open_memmap(q_path, "w+", np.float16, (count, *q.shape[1:]))
-                z_file[start:stop], q_file[start:stop] = z, q
+                for name, values in source.read(view, np.arange(start, stop)).items():
+                    if name not in files:
+                        path = stack.enter_context(atomic_path(folder / f"view{view}.{name}.npy"))
+                        files[name] = open_memmap(path, "w+", np.float16, (count, *values.shape[1:]))
+                    files[name][start:stop] = values
                 yield view * count + stop, count * source.views
-            del z_file, q_file
-    write_json(folder / "latents.json", {"fingerprint": fingerprint, "views": source.views, "frames": count})
+            names = list(files)
+            files.clear()
+    card = {"fingerprint": fingerprint, "arrays": names, "views": source.views, "frames": count}
+    write_json(folder / "latents.json", card)
 
 
 class FreshLatents:
     """A `LatentSource` that computes from the images whenever it is asked: what the cache is filled from.
 
     View 0 is the plain face; in view v > 0 all frames of a clip share one augmentation.
+
+    Args:
+        features: give x in place of Z and Q.
     """
 
     def __init__(
@@ -115,34 +129,49 @@ class FreshLatents:
         config: AugmentationConfig,
         seed: int,
         device: torch.device | str,
+        features: bool = False,
     ):
+        self.features = features
         self.network, self.corpus, self.rows, self.views = network.eval(), corpus, rows, views
         self.config, self.seed, self.device = config, seed, device
         names, self._clip = np.unique(corpus.clips[rows], return_inverse=True)
         self._clips = len(names)
 
     @torch.inference_mode()
-    def read(self, view: int, positions: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(B, c, p, p) Z and (B, 4) Q of these positions."""
-        images = to_input(torch.from_numpy(self.corpus.images(self.rows[positions])))
+    def read(self, view: int, positions: NDArray[np.int64]) -> Arrays:
+        """Float32 arrays of these positions."""
+        rows = self.rows[positions]
+        images, motion = to_input(torch.from_numpy(self.corpus.images(rows))), self.corpus.crop_motion[rows]
         if view > 0:
             per_clip = torch.Generator().manual_seed(seed_of(self.seed, Purpose.VIEW_CHANGES, view))
-            changes = augmentation.draw(self._clips, self.config, per_clip)
+            changes = augmentation.draw(self._clips, self.config, per_clip)[torch.from_numpy(self._clip[positions])]
             noise = torch.Generator().manual_seed(seed_of(self.seed, Purpose.VIEW_NOISE, view, int(positions[0])))
-            images = augmentation.apply(images, changes[torch.from_numpy(self._clip[positions])], noise)
-        labelled = labelled_quadrants(self.network, self.corpus, self.rows[positions])
+            images = augmentation.apply(images, changes, noise)
+            motion = np.where(changes.flip.numpy()[:, None], mirrored_motion(motion), motion)
+        labelled = labelled_quadrants(self.network, self.corpus, rows)
         latents = self.network.latents(images.to(self.device), None if labelled is None else labelled.to(self.device))
-        return latents.z.float().cpu().numpy(), latents.q.float().cpu().numpy()
+        found = {"x": self.network.features(latents)} if self.features else latents._asdict()
+        return {name: value.float().cpu().numpy() for name, value in found.items()} | {"motion": motion}
+
+
+def features(network: AffectNetwork, arrays: Mapping[str, Tensor]) -> Tensor:
+    """(B, F) x of what a source gave of B frames."""
+    if "x" in arrays:
+        return arrays["x"].float()
+    return network.features(Latents(arrays["z"].float(), arrays["q"].float()))
 
 
 @torch.inference_mode()
-def features_from(network: AffectNetwork, source: LatentSource, device: torch.device | str, batch: int = 512) -> Tensor:
-    """(N, F) x of all positions of a source, in its plain view."""
+def features_from(
+    network: AffectNetwork, source: LatentSource, device: torch.device | str, batch: int = 512
+) -> tuple[Tensor, Tensor]:
+    """(N, F) x and (N, 4) motion of all positions of a source, in its plain view."""
     network.eval()
-    parts = []
+    x, motion = list[Tensor](), list[Tensor]()
     for start in range(0, len(source.rows), batch):
-        z, q = source.read(0, np.arange(start, min(start + batch, len(source.rows))))
-        latents = Latents(torch.from_numpy(z).to(device).float(), torch.from_numpy(q).to(device).float())
-        parts.append(network.features(latents))
+        read = source.read(0, np.arange(start, min(start + batch, len(source.rows))))
+        arrays = {name: torch.from_numpy(value).to(device) for name, value in read.items()}
+        x.append(features(network, arrays))
+        motion.append(arrays["motion"].float())
     network.train()
-    return torch.cat(parts)
+    return torch.cat(x), torch.cat(motion)

@@ -27,12 +27,19 @@ from anclaf.data.distortion import distort
 from anclaf.data.folds import Split
 from anclaf.data.sampling import check_frames, draw_frames
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import agreement_score, estimate_frames, labelled_quadrants
+from anclaf.evaluation.estimate import (
+    agreement_score,
+    choose_trust,
+    estimate_of_frames,
+    features_of,
+    labelled_quadrants,
+)
 from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_balance import class_weights_of
 from anclaf.losses.terms import TermInput, make_terms, term_values
-from anclaf.models.anclaf import AffectNetwork, Discriminator, Generator, Latents
+from anclaf.models.anclaf import Discriminator, Generator
+from anclaf.models.network import AffectNetwork, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.metric_log import MetricLog
 from anclaf.training.phases import AUTHORS_BETAS, Batch, Phase, Terms, gather, local, make_optimizer
@@ -91,7 +98,7 @@ def g_loss(d: Discriminator, batch: AdversarialBatch, task: DTask, name: str, co
 
 
 def c_loss(seen: TermInput, terms: nn.ModuleDict, weights: dict[str, float]) -> Terms:
-    """L_afc (Eq. 10) and its parts, + weight * each further term."""
+    """L_afc (Eq. 10) and its parts, + weight * each further term of another package."""
     afc = affect_loss(seen.estimate, seen.target, seen.weight)
     loss = afc.total
     named = {"affect": afc.total, "rmse": afc.rmse, "cor": afc.cor, "ccc": afc.ccc, "icc": afc.icc}
@@ -141,9 +148,11 @@ class Stage1:
 
     def __init__(self, fabric: Fabric, corpus: PreparedCorpus, rows: NDArray[np.int64], config: RunConfig):
         self.fabric, self.corpus, self.rows, self.run, self.config = fabric, corpus, rows, config, config.stage1
-        self.network = AffectNetwork(config.model, Variant("base"))
-        self.class_weights = class_weights_of(self.config, corpus.targets[rows])
         self.points = corpus.crop_landmarks.shape[1] if np.isfinite(corpus.crop_landmarks[rows]).all() else 0
+        self.network = AffectNetwork(config.model, Variant("base"), self.points)
+        if self.network.landmarks is not None:
+            self.network.landmarks.fit_scale(torch.from_numpy(corpus.crop_landmarks[rows]))
+        self.class_weights = class_weights_of(self.config, corpus.targets[rows])
         self.terms = make_terms(self.config.terms, self.network.combiner.features, self.points)
         self.network.to(fabric.device)
         self.terms.to(fabric.device)
@@ -155,7 +164,7 @@ class Stage1:
         cleaned = u = landmarks = None
         if step % config.adversarial_interval == 0:
             cleaned, u = clean(fabric, self.network.generator, frames.image, frames.rng, config)
-        if self.points and len(self.terms):
+        if self.points and (self.network.points or len(self.terms)):
             points = torch.from_numpy(corpus.crop_landmarks[frames.rows])
             points = augmentation.move_points(points, frames.changes, augmentation.mirrored_points(self.points))
             landmarks = local(fabric, points)
@@ -189,21 +198,32 @@ class Stage1:
         z = network.generator.encode(batch.image)
         with torch.no_grad():
             q = network.quadrants(batch.image, z, batch.labelled)
-        x = network.features(Latents(z, q))
-        estimate = network.head(x[:, None], self.config.dropout).affect[:, 0]
+        landmarks = None if network.landmarks is None else network.landmarks(z)
+        x = network.features(Latents(z, q), landmarks)
+        shown = None if landmarks is None else appearance_shown(len(x), self.config.appearance_dropout, x.device)
+        estimate = network.estimate(x[:, None], dropout=self.config.dropout, shown=shown).affect[:, 0]
         # the statistics are of the whole batch, whatever the number of processes
         estimate, target, weight = (gather(self.fabric, v) for v in (estimate, batch.target, batch.weight))
-        seen = TermInput(x, batch.landmarks, estimate, target, weight)
-        return c_loss(seen, self.terms, self.config.terms)
+        terms = c_loss(TermInput(x, batch.landmarks, estimate, target, weight), self.terms, self.config.terms)
+        if landmarks is not None and batch.landmarks is not None:
+            terms["landmarks"] = functional.l1_loss(landmarks, batch.landmarks)
+            terms["loss"] = terms["loss"] + self.config.landmark_weight * terms["landmarks"]
+        return terms
 
     def phases(self) -> list[Phase[Stage1Batch]]:
         """D, G and C, in the order of their updates."""
         network, config = self.network, self.config
         adversarial = adversarial_phases(network.generator, network.discriminator, self.d_loss, self.g_loss, config)
         c = [*network.generator.encoder.parameters(), *network.combiner.parameters(), *network.head.parameters()]
+        c += [] if network.landmarks is None else list(network.landmarks.parameters())
         c += list(self.terms.parameters())
         optimizer = make_optimizer(config.optimizer, c, config.lr, config.weight_decay)
         return [*adversarial, Phase("C", self.c_loss, c, optimizer, clip_norm=config.clip_norm)]
+
+
+def appearance_shown(count: int, dropout: float, device: torch.device) -> Tensor:
+    """(count,) 1 where appearance is shown, 0 where it is left out; by torch's own generator."""
+    return (torch.rand(count, device=device) >= dropout).float()
 
 
 class Trained(NamedTuple):
@@ -231,11 +251,12 @@ def train_base(
     check_frames(corpus, split.train, config.model, settings.batch_size)
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
     stage = Stage1(fabric, corpus, split.train, config)
-    averaged, best = (AffectNetwork(config.model, Variant("base")).to(fabric.device) for _ in range(2))
+    averaged, best = (AffectNetwork(config.model, Variant("base"), stage.points).to(fabric.device) for _ in range(2))
     truth = corpus.targets[split.validation]
 
     def validate() -> dict[str, float]:
-        return agreement_score(estimate_frames(averaged, corpus, split.validation, fabric.device), truth)
+        x = features_of(averaged, corpus, split.validation, fabric.device)
+        return choose_trust(averaged, lambda: agreement_score(estimate_of_frames(averaged, x), truth))
 
     identity = {
         "config": asdict(settings), "seed": config.seed, "model": asdict(config.model),

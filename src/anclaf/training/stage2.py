@@ -19,14 +19,15 @@ from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import agreement_score, estimate_windows
+from anclaf.evaluation.estimate import agreement_score, choose_trust, estimate_windows
 from anclaf.losses.class_balance import class_weights_of
 from anclaf.losses.terms import TermInput, make_terms
-from anclaf.models.anclaf import AffectNetwork, Estimate, Latents
+from anclaf.models.anclaf import Estimate
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
-from anclaf.training.latents import LatentSource, features_from
+from anclaf.training.latents import LatentSource, features, features_from
 from anclaf.training.phases import Phase, Terms, gather, make_optimizer
-from anclaf.training.stage1 import Trained, c_loss
+from anclaf.training.stage1 import Trained, appearance_shown, c_loss
 from anclaf.training.trainer import Networks, Schedule, Trainer
 
 
@@ -67,8 +68,13 @@ def train_recurrent(
     truth, segments = corpus.targets[validation.rows], corpus.segment_positions(validation.rows)
 
     def validate() -> dict[str, float]:
-        x = features_from(networks.averaged, validation, fabric.device)
-        return agreement_score(estimate_windows(networks.averaged, x, segments, n, windows)[0], truth)
+        averaged = networks.averaged
+        x, motion = features_from(averaged, validation, fabric.device)
+
+        def score() -> dict[str, float]:
+            return agreement_score(estimate_windows(averaged, x, motion, segments, n, windows)[0], truth)
+
+        return choose_trust(averaged, score)
 
     schedule = Schedule(
         len(plan),
@@ -99,7 +105,7 @@ def check_head(network: AffectNetwork) -> None:
     head, window = network.head, network.variant.n
     for n in (window, 1):
         with torch.inference_mode():
-            got = head(next(head.parameters()).new_zeros(2, n, network.combiner.features))
+            got = head(next(head.parameters()).new_zeros(2, n, network.head_inputs))
         if not isinstance(got, Estimate):
             raise ConfigError(f"{network.variant}: its head gave {type(got).__name__}; expected an Estimate")
         shapes = tuple(got.affect.shape), None if got.attention is None else tuple(got.attention.shape)
@@ -113,10 +119,9 @@ def check_head(network: AffectNetwork) -> None:
 
 @dataclass
 class Stage2Batch:
-    """W windows of T frames. z: (W, T, c, p, p) float16; q: (W, T, 4); target, weight: (W, T, 2)."""
+    """W windows of T frames. latents: what the source gives, (W * T, …); target, weight: (W, T, 2)."""
 
-    z: Tensor
-    q: Tensor
+    latents: dict[str, Tensor]
     target: Tensor
     weight: Tensor
 
@@ -156,29 +161,34 @@ class Stage2:
         views = rng.integers(0, self.source.views, len(positions))
         part = slice(self.fabric.global_rank, None, self.fabric.world_size)
         positions, views = positions[part], views[part]
-        first_z, first_q = self.source.read(0, positions[:1, 0])
-        z = np.empty((*positions.shape, *first_z.shape[1:]), first_z.dtype)
-        q = np.empty((*positions.shape, *first_q.shape[1:]), first_q.dtype)
+        frames, view_of_frame = positions.reshape(-1), views.repeat(self.n)
+        latents: dict[str, NDArray] = {}
         for view in np.unique(views):
-            mask = views == view
-            got_z, got_q = self.source.read(int(view), positions[mask].reshape(-1))
-            z[mask], q[mask] = got_z.reshape(-1, *z.shape[1:]), got_q.reshape(-1, *q.shape[1:])
+            mask = view_of_frame == view
+            for name, values in self.source.read(int(view), frames[mask]).items():
+                if name not in latents:
+                    latents[name] = np.empty((len(frames), *values.shape[1:]), values.dtype)
+                latents[name][mask] = values
         target = torch.from_numpy(self.targets[positions])
-        values = (torch.from_numpy(z), torch.from_numpy(q), target, self.class_weights.of(target))
-        return Stage2Batch(*(value.to(self.fabric.device) for value in values))
+        device = self.fabric.device
+        arrays = {name: torch.from_numpy(value).to(device) for name, value in latents.items()}
+        return Stage2Batch(arrays, target.to(device), self.class_weights.of(target).to(device))
 
     def loss(self, batch: Stage2Batch) -> Terms:
         """L_afc (Eq. 10) over all frames of all windows, and further terms."""
         count, length = batch.target.shape[:2]
-        network = self.network
-        x = network.features(Latents(batch.z.flatten(0, 1).float(), batch.q.flatten(0, 1).float()))
-        affect = network.head(x.view(count, length, -1), self.config.dropout).affect
+        x, motion = features(self.network, batch.latents), batch.latents["motion"].float()
+        beside = self.network.landmarks is not None  # without geometry, appearance is all there is
+        shown = appearance_shown(count, self.config.appearance_dropout, x.device) if beside else None
+        windows = x.view(count, length, -1), motion.view(count, length, -1)
+        affect = self.network.estimate(*windows, self.config.dropout, shown).affect
         values = (gather(self.fabric, v.flatten(0, 1)) for v in (affect, batch.target, batch.weight))
         return c_loss(TermInput(x, None, *values), self.terms, self.config.terms)
 
     def phase(self) -> Phase[Stage2Batch]:
         """The head, what attention adds to it, and C's convolutions, each at its own rate."""
-        config, combiner = self.config, list(self.network.combiner.parameters())
+        config = self.config
+        combiner = list(self.network.combiner.parameters()) if config.combiner_lr_scale > 0 else []
         added = self.network.head.added()
         head = [*self.network.head.parameters(), *self.terms.parameters()]
         new = set(map(id, added))

@@ -1,0 +1,69 @@
+"""Geometry: where the landmarks of a face are, found in Z; and how its crop moved, as the sequence models see it.
+
+Not in the paper, whose x is C(ZQ) alone. C's loss on labels, on few people, learns who they are; where the landmarks
+are is learnt from landmarks alone, and carries over to other people.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEAK = 0.01
+MOTION_GAIN = 50.0
+"""The crop of somebody who talks moves by about a fiftieth of its side from frame to frame."""
+MOTION_INPUTS = 8
+"""Columns of `motion_input`."""
+
+
+class LandmarkFinder(nn.Module):
+    """Z (B, c, p, p) -> landmarks (B, P, 2) on the crop, [-1, 1] from its left (top) to its right (bottom) edge.
+
+    The sum of two ways: a heatmap for each point, whose mean place is taken (soft-argmax: precise, but each point by
+    itself), and a regression from the whole plane (which knows what faces look like).
+
+    mean, scale: (P, 2) of the training faces, for `standardise`.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    _axis: Tensor
+
+    def __init__(self, channels: int, plane: int, points: int, width: int = 48):
+        super().__init__()
+        self.points = points
+        self.heatmaps = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, points, 1))
+        half = plane // 4
+        self.whole = nn.Sequential(
+            nn.Conv2d(channels, 64, 4, stride=2, padding=1), nn.LeakyReLU(LEAK),
+            nn.Conv2d(64, 128, 4, stride=2, padding=1), nn.LeakyReLU(LEAK),
+            nn.Flatten(), nn.Linear(128 * half * half, 256), nn.LeakyReLU(LEAK), nn.Linear(256, 2 * points),
+        )  # fmt: skip
+        self.register_buffer("mean", torch.zeros(points, 2))
+        self.register_buffer("scale", torch.ones(points, 2))
+        self.register_buffer("_axis", (torch.arange(plane) + 0.5) * (2 / plane) - 1, persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        maps = self.heatmaps(z)
+        weight = maps.flatten(2).float().softmax(-1).view(maps.shape)
+        place = torch.stack([(weight.sum(2) * self._axis).sum(-1), (weight.sum(3) * self._axis).sum(-1)], -1)
+        return place + self.whole(z).float().view(place.shape)
+
+    def standardise(self, landmarks: Tensor) -> Tensor:
+        """(B, P, 2) landmarks -> (B, 2P) of zero mean and unit variance over the training faces."""
+        return ((landmarks - self.mean) / self.scale).flatten(1)
+
+    @torch.no_grad()
+    def fit_scale(self, landmarks: Tensor) -> None:
+        """Take mean and scale from the training faces' (N, P, 2) landmarks."""
+        self.mean.copy_(landmarks.mean(0))
+        # a point that the crop holds in place (the aligned eyes) must not become noise of unit size
+        self.scale.copy_(landmarks.std(0, correction=0).clamp_min(0.005))
+
+
+def motion_input(motion: Tensor) -> Tensor:
+    """(B, T, 4) how the crop moved since the frame before (`align.crop_motion`) -> (B, T, 8) motion and its size.
+
+    A window's first frame has no frame before it: it is zero there, as the change of x is.
+    """
+    moved = functional.pad(motion[:, 1:] * MOTION_GAIN, (0, 0, 1, 0))
+    return torch.cat([moved, moved.abs()], -1)
