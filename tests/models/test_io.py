@@ -12,7 +12,9 @@ from anclaf.models.io import LATER, load_model, load_spec, save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
-MODEL = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
+MODEL = ModelConfig(
+    image_size=32, g_width=4, d_width=4, c_width=8, geometry=False, crop_motion=False, lstm=LstmConfig(hidden_size=12)
+)
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def test_a_model_of_version_2(folder: Path):
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), network.parameters(), strict=True))
     content["spec_version"] = 3
     (folder / "model.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError, match="discriminator_init is missing"):
+    with pytest.raises(ModelError, match="crop_motion is missing"):
         load_model(folder)
 
 
