@@ -82,6 +82,9 @@ def test_shape(result):
             assert set(one[dimension]["ci95"]) == set(METRICS)
             assert set(one["per_clip"][dimension]) == set(METRICS)
             assert [(fold["fold"], fold["frames"]) for fold in one["folds"]] == [(0, 120), (1, 120)]
+            of_folds = [fold[dimension] for fold in one["folds"]]
+            means = {m: np.mean([values[m] for values in of_folds]) for m in METRICS}
+            assert one["fold_mean"][dimension] == pytest.approx(means, nan_ok=True)
 
 
 def test_numbers_are_the_metrics_of_the_frames(result, tables):
@@ -161,11 +164,19 @@ def test_is_the_same_again_and_survives_json(result, tables, tmp_path: Path):
     )
 
 
-def test_windows_that_drop_frames_are_compared_on_the_frames_they_keep(tables):
+def test_every_row_is_of_the_frames_that_all_have(tables):
     table = tables[0]
     kept = table[~((table["variant"] == "S-8") & (table["frame"] >= 16))]
     got = run_scores({0: kept}, "x", CARD, "paper", "tumbling", LABELS, resamples=20)
-    assert got["variants"]["S-8"]["frames"] == 96
+    assert {entry["frames"] for entry in (*got["variants"].values(), *got["comparators"].values())} == {96}
+    assert (got["frames"], got["subjects"], got["left_out"]) == (96, 6, [])
+    assert {name for name, entry in got["variants"].items() if "all_frames" in entry} == {"base", "SA-8", "SA-4"}
+    of_base = got["variants"]["base"]
+    for part, frames in ((of_base["all_frames"], 120), (of_base, 96)):
+        rows = table[(table["variant"] == "base") & (table["frame"] < frames // 6)]
+        assert part["frames"] == frames
+        expected = metrics(rows["arousal_hat"].to_numpy(), rows["arousal"].to_numpy(), 0.5)
+        assert part["arousal"]["ccc"] == pytest.approx(expected["ccc"], abs=1e-9)
     one = next(x for x in got["paired"] if (x["a"], x["b"], x["metric"]) == ("S-8", "base", "rmse"))
     short = table[table["frame"] < 16]
     s8, base = (
@@ -175,6 +186,7 @@ def test_windows_that_drop_frames_are_compared_on_the_frames_they_keep(tables):
         for v in ("S-8", "base")
     )
     assert one["difference"] == pytest.approx(s8["rmse"] - base["rmse"])
+    assert of_base["valence"]["rmse"] == pytest.approx(base["rmse"])
 
 
 def test_progress_is_told(tables):

@@ -1,10 +1,17 @@
-"""95 % intervals and paired comparisons by bootstrap over subjects.
+"""95 % intervals and paired comparisons by bootstrap over subjects, and over the seeds of the training.
 
 Frames of a person resemble each other, so people are resampled, not frames. Every metric follows from a few sums, and
 the sums of a resample are the subjects' sums times how often each was drawn: no frame is indexed again.
+
+Where a model was trained with several seeds on the same folds, its score is the mean over the seeds, and each resample
+draws people (the same ones for all seeds) and seeds, both with replacement: an interval is then over people and seeds
+together. With S seeds, the spread of a mean of S drawn ones falls short of the spread of a mean of S new ones by
+sqrt((S - 1) / S), so that the deviations between seeds are made larger by the inverse.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -14,6 +21,8 @@ from anclaf.metrics.regression import METRICS, Moments
 
 DIMENSIONS = ("valence", "arousal")
 RESAMPLES = 1000
+KEYS = ("clip", "frame")
+"""Which row of a predictions table is which of another."""
 
 Scores = dict[str, dict[str, NDArray[np.float64]]]
 """Dimension (valence, arousal, and mean, the mean of both) -> metric -> value, or (R,) values of resamples."""
@@ -76,20 +85,92 @@ def _with_mean(values: dict[str, NDArray]) -> Scores:
     return scores | {"mean": {metric: value.mean(-1) for metric, value in values.items()}}
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """Sums of one model over the same frames of the same people, with each of S seeds of its training."""
+
+    seeds: tuple[Sums, ...]
+
+    @classmethod
+    def of(cls, tables: Sequence[pd.DataFrame], by: str, middle: float) -> "Repeats":
+        """One table for each seed, as of `Sums.of`."""
+        return cls(tuple(Sums.of(table, by, middle) for table in tables))
+
+    @property
+    def groups(self) -> int:
+        return len(self.seeds[0].groups)
+
+    def scores(self, counts: NDArray | None = None) -> Scores:
+        """Every metric with each seed, (S,); of R resamples of the people (S, R)."""
+        each = [sums.scores(counts) for sums in self.seeds]
+        return {
+            dimension: {metric: np.stack([one[dimension][metric] for one in each]) for metric in of}
+            for dimension, of in each[0].items()
+        }
+
+
 def draws(groups: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.int64]:
     """(R, G) how often each group is in each resample of G groups with replacement."""
     return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=resamples)
 
 
-def intervals(sums: Sums, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, list[float]]]:
-    """Dimension -> metric -> [low, high], the percentiles 2.5 and 97.5 over resamples of the subjects.
+def seed_weights(seeds: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.float64]:
+    """(R, S) what each of S seeds weighs in the mean of each resample; 1 where there is one seed.
+
+    A seed drawn k times weighs k / S, and its distance from 1 / S is then made sqrt(S / (S - 1)) times as large.
+    """
+    if seeds == 1:
+        return np.ones((resamples, 1))
+    drawn = np.random.default_rng((seed, 1)).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+    return 1 / seeds + np.sqrt(seeds / (seeds - 1)) * (drawn - 1 / seeds)
+
+
+def resampled_means(values: NDArray, seed: int = 0) -> NDArray[np.float64]:
+    """(R,) means over drawn seeds of values (S, R) with each seed on each resample of the people."""
+    return np.einsum("rs,sr->r", seed_weights(*values.shape, seed=seed), values)
+
+
+def training_share(whole: NDArray, resampled: NDArray) -> float:
+    """Part of the variance of one training's score that is due to the training, the rest being due to the people.
+
+    Args:
+        whole: (S,) with each seed, on all people. Their variance is that of training.
+        resampled: (S, R) with each seed, on each resample of the people. Its mean variance within a seed is that of
+            people.
+
+    Returns NaN for one seed, and where a score is not defined.
+    """
+    if len(whole) < 2:
+        return np.nan
+    defined = resampled[:, np.isfinite(resampled).all(0)]
+    if defined.shape[1] < 2:
+        return np.nan
+    training, people = whole.var(ddof=1), defined.var(1, ddof=1).mean()
+    return float(training / (training + people)) if training + people > 0 else np.nan
+
+
+def aligned(tables: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> list[pd.DataFrame]:
+    """Of each table the rows of those frames that all of them have, in the same order."""
+    columns, first = list(keys), tables[0]
+    if all(len(t) == len(first) and (t[columns].to_numpy() == first[columns].to_numpy()).all() for t in tables):
+        return [table.reset_index(drop=True) for table in tables]
+    shared = reduce(lambda a, b: a.merge(b, on=columns), (table[columns] for table in tables))
+    return [shared.merge(table, on=columns) for table in tables]
+
+
+def intervals(sums: Sums | Repeats, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, list[float]]]:
+    """Dimension -> metric -> [low, high], the percentiles 2.5 and 97.5 over resamples of the subjects (and seeds).
 
     NaN for a single subject, who shows no spread, and where the metric itself is not defined.
     """
-    resampled = sums.scores(draws(len(sums.groups), resamples, seed))
-    whole = sums.scores()
+    repeats = Repeats((sums,)) if isinstance(sums, Sums) else sums
+    resampled = repeats.scores(draws(repeats.groups, resamples, seed))
+    whole = repeats.scores()
     return {
-        dimension: {m: _interval(resampled[dimension][m], whole[dimension][m], len(sums.groups)) for m in METRICS}
+        dimension: {
+            m: _interval(resampled_means(resampled[dimension][m], seed), whole[dimension][m].mean(), repeats.groups)
+            for m in METRICS
+        }
         for dimension in whole
     }
 
@@ -104,17 +185,26 @@ def _interval(values: NDArray, whole: NDArray, groups: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """a's metric minus b's on the frames both have. p: two-sided, not corrected for many comparisons."""
+    """a's metric minus b's on the frames both have, the mean over the seeds.
+
+    p: two-sided, not corrected for many comparisons. training_share: see `training_share`; NaN for one seed.
+    """
 
     dimension: str
     metric: str
     difference: float
     ci95: list[float]
     p: float
+    training_share: float
 
 
 def compare(
-    a: pd.DataFrame, b: pd.DataFrame, middle: float, resamples: int = RESAMPLES, seed: int = 0
+    a: pd.DataFrame | Sequence[pd.DataFrame],
+    b: pd.DataFrame | Sequence[pd.DataFrame],
+    middle: float,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    keys: Sequence[str] = KEYS,
 ) -> list[Comparison]:
     """Paired bootstrap over subjects: both variants are scored on the same resamples of the same frames.
 
@@ -123,28 +213,31 @@ def compare(
     two share fewer than two subjects.
 
     Args:
-        a: predictions of one variant, with the columns clip, frame and those of `Sums.of`.
-        b: predictions of another. Frames that only one of them has are left out.
+        a: predictions of one variant, with the columns of `keys` and those of `Sums.of`; or such a table for each seed.
+        b: predictions of another, of the same seeds in the same order: differences are of equal seeds. Frames that
+            not all tables have are left out.
         middle: of the label scale.
+        keys: columns that say which row of one is which of another.
     """
-    keys = ["clip", "frame"]
-    if not (len(a) == len(b) and (a[keys].to_numpy() == b[keys].to_numpy()).all()):
-        shared = a[keys].merge(b[keys], on=keys)
-        a, b = shared.merge(a, on=keys), shared.merge(b, on=keys)
-    if a["subject"].nunique() < 2:
+    of_a, of_b = ([tables] if isinstance(tables, pd.DataFrame) else list(tables) for tables in (a, b))
+    assert len(of_a) == len(of_b), "of the same seeds"
+    rows = aligned([*of_a, *of_b], keys)
+    if rows[0]["subject"].nunique() < 2:
         return []
-    of_a, of_b = Sums.of(a, "subject", middle), Sums.of(b, "subject", middle)
-    counts = draws(len(of_a.groups), resamples, seed)
-    whole_a, whole_b, drawn_a, drawn_b = of_a.scores(), of_b.scores(), of_a.scores(counts), of_b.scores(counts)
+    first, second = (Repeats.of(part, "subject", middle) for part in (rows[: len(of_a)], rows[len(of_a) :]))
+    counts = draws(first.groups, resamples, seed)
+    whole_a, whole_b, drawn_a, drawn_b = first.scores(), second.scores(), first.scores(counts), second.scores(counts)
     out: list[Comparison] = []
     for dimension in whole_a:
         for metric in METRICS:
-            difference = float(whole_a[dimension][metric] - whole_b[dimension][metric])
-            drawn = drawn_a[dimension][metric] - drawn_b[dimension][metric]
+            whole = whole_a[dimension][metric] - whole_b[dimension][metric]
+            each = drawn_a[dimension][metric] - drawn_b[dimension][metric]
+            difference, drawn = float(whole.mean()), resampled_means(each, seed)
             drawn = drawn[np.isfinite(drawn)]
             if np.isnan(difference) or len(drawn) == 0:
                 continue
             tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
             p = min(1.0, 2 * float(tail + 1) / (len(drawn) + 1))
-            out.append(Comparison(dimension, metric, difference, np.percentile(drawn, [2.5, 97.5]).tolist(), p))
+            interval = np.percentile(drawn, [2.5, 97.5]).tolist()
+            out.append(Comparison(dimension, metric, difference, interval, p, training_share(whole, each)))
     return out

@@ -1,18 +1,21 @@
 """`metrics.json`: from the folds' predictions tables to every number of a report. And the check for leaks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from anclaf.core.errors import CorpusError, LeakError
 from anclaf.core.progress import Progress, silent
 from anclaf.data.folds import Protocol
 from anclaf.data.store import CorpusCard
-from anclaf.evaluation.bootstrap import RESAMPLES, Scores, Sums, compare, intervals
+from anclaf.evaluation.bootstrap import DIMENSIONS, RESAMPLES, compare
+from anclaf.evaluation.comparable import comparable
+from anclaf.evaluation.seen import seen_scores
+from anclaf.evaluation.values import clip_values, plain_values, values_of
+from anclaf.metrics.regression import METRICS
 from anclaf.models.spec import HEADS, ModelSpec, Variant
 
 COLUMNS = ("variant", "clip", "subject", "frame", "time_s", "valence", "arousal", "valence_hat", "arousal_hat")
@@ -33,8 +36,53 @@ _CARD = (
 )
 
 
+Tables = Mapping[int, pd.DataFrame]
+"""Fold -> predictions with `COLUMNS`."""
+
+
 def run_scores(
-    tables: Mapping[int, pd.DataFrame],
+    tables: Tables,
+    name: str,
+    card: CorpusCard,
+    protocol: Protocol,
+    windows: Literal["sliding", "tumbling"],
+    comparators: Mapping[str, str],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress = silent,
+    seen: Tables | None = None,
+) -> dict[str, Any]:
+    """What `metrics.json` holds.
+
+    Every row is of the same frames: those that all models and comparators estimate, in the folds in which every model
+    was tested. What is left out for that is named in `left_out`; a model that estimates more frames has its scores on
+    all of them in `all_frames`.
+
+    A variant's values are those of all its folds' frames pooled, with 95 % intervals over subjects; `folds` has each
+    fold's and `fold_mean` their mean; `per_clip` is the mean over clips, a clip counting only where the metric is
+    defined (constant labels have no correlation); `parts` has those of training and validation people, pooled over the
+    folds. `mean` is always the mean of valence and arousal. `paired` compares every sequence model with base and with
+    the model of the same window that it was trained from (SA-n with S-n), and every model with every comparator.
+
+    Args:
+        tables: fold -> predictions with `COLUMNS`.
+        name: what the corpus is called in the report.
+        card: of the prepared corpus that was tested.
+        comparators: name -> label of those variants of the tables that are comparators; the others are models.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+        seen: fold -> predictions of people whom the models have seen, with a column `part` (`evaluation.seen`).
+
+    Raises:
+        CorpusError: no predictions, a column missing, a value that is not finite, a frame twice in one variant, or no
+            frame that all variants have.
+    """
+    runs = {0: (tables, seen or {})}
+    return _scores(runs, name, card, protocol, windows, comparators, resamples, seed, progress)
+
+
+def repeated_scores(
+    runs: Mapping[int, tuple[Tables, Tables]],
     name: str,
     card: CorpusCard,
     protocol: Protocol,
@@ -44,48 +92,61 @@ def run_scores(
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """What `metrics.json` holds.
+    """As `run_scores`, of runs that differ in the seed of their training alone; `seeds` says which.
 
-    A variant's values are those of all its folds' frames pooled, with 95 % intervals over subjects; `folds` has each
-    fold's; `per_clip` is the mean over clips, a clip counting only where the metric is defined (constant labels have
-    no correlation). `mean` is always the mean of valence and arousal. `paired` compares every sequence model with base
-    and with the model of the same window that it was trained from (SA-n with S-n), and every model with every
-    comparator, each on the frames both have.
+    Every value is the mean over the seeds, intervals and comparisons are over people and seeds together
+    (`evaluation.bootstrap`), and `training_share` is the part of one training's variance that is not due to people.
 
     Args:
-        tables: fold -> predictions with `COLUMNS`.
-        name: what the corpus is called in the report.
-        card: of the prepared corpus that was tested.
-        comparators: name -> label of those variants of the tables that are comparators; the others are models.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
-
-    Raises:
-        CorpusError: no predictions, a column missing, a value that is not finite, or a frame twice in one variant.
+        runs: seed -> (tables, seen) as of `run_scores`, of the same folds.
     """
-    table = _joined(tables)
+    found = _scores(runs, name, card, protocol, windows, comparators, resamples, seed, progress)
+    return found | {"seeds": sorted(runs)}
+
+
+def _scores(
+    runs: Mapping[int, tuple[Tables, Tables]],
+    name: str,
+    card: CorpusCard,
+    protocol: Protocol,
+    windows: Literal["sliding", "tumbling"],
+    comparators: Mapping[str, str],
+    resamples: int,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    found = comparable([_joined(tables) for tables, _ in runs.values()], comparators)
     middle = card.scale.middle
-    by_variant = {str(v): rows.reset_index(drop=True) for v, rows in table.groupby("variant", sort=False)}
     values: dict[str, Any] = {}
-    for done, (variant, rows) in enumerate(by_variant.items()):
-        progress(done, len(by_variant), "scores")
+    for done, (variant, rows) in enumerate(found.rows.items()):
+        progress(done, len(found.rows), "scores")
         values[variant] = _variant_scores(rows, middle, resamples, seed)
-    progress(len(by_variant), len(by_variant), "scores")
-    models = [variant for variant in by_variant if variant not in comparators]
-    others = [variant for variant in by_variant if variant in comparators]
+        if len(found.own[variant][0]) > len(rows[0]):
+            values[variant]["all_frames"] = _whole(found.own[variant], middle)
+    models = [variant for variant in found.rows if variant not in comparators]
+    others = [variant for variant in found.rows if variant in comparators]
+    seen = [tables for _, tables in runs.values()]
+    for variant, part, of_part in seen_scores(seen, models, found.folds, middle, resamples, seed):
+        values[variant].setdefault("parts", {})[part] = of_part
+    progress(len(found.rows), len(found.rows), "scores")
     pairs = _pairs(models, others)
     paired: list[dict[str, Any]] = []
     for done, (a, b) in enumerate(pairs):
         progress(done, len(pairs), "comparisons")
-        found = compare(by_variant[a], by_variant[b], middle, resamples, seed)
-        paired += [{"a": a, "b": b} | asdict(one) for one in found]
+        for one in compare(found.rows[a], found.rows[b], middle, resamples, seed):
+            entry = {"a": a, "b": b} | asdict(one)
+            if len(runs) == 1:
+                del entry["training_share"]
+            paired.append(entry)
     if pairs:
         progress(len(pairs), len(pairs), "comparisons")
     return {
         "protocol": protocol,
         "corpus": {"name": name} | {key: getattr(card, key) for key in _CARD},
         "windows": windows,
-        "folds": sorted(tables),
+        "folds": found.folds,
+        **found.counts,
+        "left_out": found.left_out,
         "variants": {variant: values[variant] for variant in models},
         "comparators": {variant: {"label": comparators[variant]} | values[variant] for variant in others},
         "paired": paired,
@@ -122,31 +183,22 @@ def _joined(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def _variant_scores(rows: pd.DataFrame, middle: float, resamples: int, seed: int) -> dict[str, Any]:
-    sums = Sums.of(rows, "subject", middle)
-    ci95 = intervals(sums, resamples, seed)
-    clips = Sums.of(rows, "clip", middle)
-    per_clip = {dimension: {m: _mean(v) for m, v in of.items()} for dimension, of in clips.scores_per_group().items()}
+def _variant_scores(rows: Sequence[pd.DataFrame], middle: float, resamples: int, seed: int) -> dict[str, Any]:
+    """rows: of the frames that all variants have, a table for each seed."""
     folds = [
-        {"fold": int(str(fold))} | _floats(Sums.of(part, "subject", middle).scores()) | {"frames": len(part)}
-        for fold, part in rows.groupby("fold")
+        {"fold": int(fold)} | _whole([table[table["fold"] == fold] for table in rows], middle)
+        for fold in sorted(rows[0]["fold"].unique())
     ]
-    pooled = {dimension: of | {"ci95": ci95[dimension]} for dimension, of in _floats(sums.scores()).items()}
-    return pooled | {
-        "folds": folds,
-        "per_clip": per_clip | {"clips": len(clips.groups)},
-        "frames": len(rows),
-        "subjects": len(sums.groups),
-    }
+    of_folds = [{d: fold[d] for d in (*DIMENSIONS, "mean")} for fold in folds]
+    fold_mean = {d: {m: float(np.mean([one[d][m] for one in of_folds])) for m in METRICS} for d in of_folds[0]}
+    counts = {"frames": len(rows[0]), "subjects": rows[0]["subject"].nunique()}
+    more = {"folds": folds, "fold_mean": fold_mean, "per_clip": clip_values(rows, middle)}
+    return values_of(rows, middle, resamples, seed) | more | counts
 
 
-def _floats(scores: Scores) -> dict[str, dict[str, Any]]:
-    return {dimension: {metric: float(value) for metric, value in of.items()} for dimension, of in scores.items()}
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else np.nan
+def _whole(rows: Sequence[pd.DataFrame], middle: float) -> dict[str, Any]:
+    """Scores of some frames, without intervals; and how many frames and subjects there are."""
+    return plain_values(rows, middle) | {"frames": len(rows[0]), "subjects": rows[0]["subject"].nunique()}
 
 
 def _pairs(models: list[str], comparators: list[str]) -> list[tuple[str, str]]:

@@ -1,15 +1,12 @@
 """Which window length is best, and which others the test people cannot tell from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 import pandas as pd
 
-from anclaf.evaluation.bootstrap import RESAMPLES, Sums, draws
-
-_KEYS = ["clip", "frame"]
+from anclaf.evaluation.bootstrap import RESAMPLES, Repeats, aligned, draws, resampled_means
 
 
 @dataclass(frozen=True)
@@ -17,7 +14,7 @@ class Optimum:
     """Of one kind of model by the CCC averaged over valence and arousal.
 
     n: the best length. behind: other length -> 95 % interval of how much lower its CCC is, by paired bootstrap over
-    subjects. share: length -> share of the resamples in which it is the best.
+    subjects (and over seeds, where there are several). share: length -> share of the resamples in which it is the best.
     """
 
     n: int
@@ -31,7 +28,10 @@ class Optimum:
 
 
 def optimum(
-    tables: Mapping[int, pd.DataFrame], middle: float, resamples: int = RESAMPLES, seed: int = 0
+    tables: Mapping[int, pd.DataFrame | Sequence[pd.DataFrame]],
+    middle: float,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Optimum | None:
     """The best of several lengths, on the frames that all of them have.
 
@@ -39,25 +39,26 @@ def optimum(
     is as good, more than 1 time in 20.
 
     Args:
-        tables: window length -> predictions of the model.
+        tables: window length -> predictions of the model; or such a table for each seed, the same seeds for all.
 
     Returns None for fewer than two lengths, fewer than two subjects, or a CCC that is not defined.
     """
-    if len(tables) < 2 or any(len(table) == 0 for table in tables.values()):
+    of_seeds = {n: [one] if isinstance(one, pd.DataFrame) else list(one) for n, one in sorted(tables.items())}
+    lengths, seeds = list(of_seeds), len(next(iter(of_seeds.values()), []))
+    flat = [table for one in of_seeds.values() for table in one]
+    if len(tables) < 2 or any(len(table) == 0 for table in flat):
         return None
-    shared = reduce(lambda a, b: a.merge(b, on=_KEYS), (table[_KEYS] for table in tables.values()))
-    own = {n: shared.merge(table, on=_KEYS) for n, table in sorted(tables.items())}
-    sums = {n: Sums.of(table, "subject", middle) for n, table in own.items()}
-    groups = len(next(iter(sums.values())).groups)
+    rows = aligned(flat)
+    repeats = [Repeats.of(rows[i * seeds : (i + 1) * seeds], "subject", middle) for i in range(len(lengths))]
+    groups = repeats[0].groups
     if groups < 2:
         return None
     counts = draws(groups, resamples, seed)
-    whole = {n: float(one.scores()["mean"]["ccc"]) for n, one in sums.items()}
-    drawn = np.stack([one.scores(counts)["mean"]["ccc"] for one in sums.values()], 1)
+    whole = {n: float(one.scores()["mean"]["ccc"].mean()) for n, one in zip(lengths, repeats, strict=True)}
+    drawn = np.stack([resampled_means(one.scores(counts)["mean"]["ccc"], seed) for one in repeats], 1)
     drawn = drawn[np.isfinite(drawn).all(1)]
     if len(drawn) == 0 or not np.isfinite(list(whole.values())).all():
         return None
-    lengths = list(whole)
     best = max(lengths, key=whole.__getitem__)
     gaps = drawn[:, [lengths.index(best)]] - drawn
     behind = {}
