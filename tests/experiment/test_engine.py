@@ -92,6 +92,14 @@ def test_a_model_estimates_people_it_has_seen_too(corpus: PreparedCorpus, run: P
     expected = corpus.card.scale.restore(estimate_frames(network, corpus, rows, "cpu"))
     np.testing.assert_allclose(seen[["valence_hat", "arousal_hat"]], expected, atol=1e-5)
     assert not (fold / "ridge-1" / "seen.parquet").exists()
+    parts = json.loads((run / "metrics.json").read_text())["variants"]["base"]["parts"]
+    for part in ("train", "validation"):
+        assert (parts[part]["frames"], parts[part]["subjects"]) == (
+            split[f"{part}_frames"],
+            len(split[f"{part}_subjects"]),
+        )
+    rmse = np.sqrt(np.mean((seen["arousal_hat"] - seen["arousal"]) ** 2))
+    assert parts["train"]["arousal"]["rmse"] == pytest.approx(rmse)
 
 
 def test_of_many_training_frames_some_of_every_clip(

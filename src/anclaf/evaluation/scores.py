@@ -185,12 +185,14 @@ def _joined(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 
 def _variant_scores(rows: Sequence[pd.DataFrame], middle: float, resamples: int, seed: int) -> dict[str, Any]:
     """rows: of the frames that all variants have, a table for each seed."""
-    folds = [
-        {"fold": int(fold)} | _whole([table[table["fold"] == fold] for table in rows], middle)
-        for fold in sorted(rows[0]["fold"].unique())
-    ]
-    of_folds = [{d: fold[d] for d in (*DIMENSIONS, "mean")} for fold in folds]
-    fold_mean = {d: {m: float(np.mean([one[d][m] for one in of_folds])) for m in METRICS} for d in of_folds[0]}
+    folds: list[dict[str, Any]] = []
+    for fold in sorted(rows[0]["fold"].unique()):
+        part = _whole([table[table["fold"] == fold] for table in rows], middle)
+        folds.append({"fold": int(fold)} | part)
+    fold_mean = {
+        dimension: {metric: float(np.mean([fold[dimension][metric] for fold in folds])) for metric in METRICS}
+        for dimension in (*DIMENSIONS, "mean")
+    }
     counts = {"frames": len(rows[0]), "subjects": rows[0]["subject"].nunique()}
     more = {"folds": folds, "fold_mean": fold_mean, "per_clip": clip_values(rows, middle)}
     return values_of(rows, middle, resamples, seed) | more | counts

@@ -103,6 +103,7 @@ def train_run(
 def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
     """Write `metrics.json` from the predictions of everything that is done; returns its content."""
     tables: dict[int, pd.DataFrame] = {}
+    seen: dict[int, pd.DataFrame] = {}
     labels: dict[str, str] = {}
     order = COMPARATORS.names()
     for fold, tested in run.folder.tested().items():
@@ -113,11 +114,12 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
         tables[fold] = pd.concat(
             [pd.read_parquet(run.folder.job(fold, name).predictions) for name in names], ignore_index=True
         )
+        seen[fold] = run.folder.seen(fold, models)
         labels |= {name: label_of(name) for name in comparators}
     corpus = open_corpus(run.corpus)
     scores = run_scores(
         tables, corpus.folder.name, corpus.card, run.protocol, WINDOWS[run.protocol], labels, run.config.bootstrap,
-        run.config.fold_seed, progress,
+        run.config.fold_seed, progress, seen,
     )  # fmt: skip
     write_json(run.folder.metrics_file, scores)
     return scores

@@ -285,14 +285,15 @@ class RunFolder:
 
     def predictions(self, fold: int, names: Sequence[str]) -> pd.DataFrame:
         """Rows of these models on a fold's test frames, in the order written; models without a file have none."""
-        tables: list[pd.DataFrame] = []
-        for name in self.predicted(names, fold):
-            path = self.job(fold, name).predictions
-            try:
-                tables.append(pd.read_parquet(path, columns=list(COLUMNS)))
-            except (OSError, ValueError, KeyError) as error:
-                raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from error
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=pd.Index(COLUMNS))
+        return _tables([self.job(fold, name).predictions for name in self.predicted(names, fold)], COLUMNS)
+
+    def seen(self, fold: int, names: Sequence[str]) -> pd.DataFrame:
+        """Rows of these models on frames that they have seen, with `part` (see `JobFolder.write_seen`).
+
+        Models of earlier versions, which have no such file, have none.
+        """
+        paths = [self.job(fold, name).seen for name in names]
+        return _tables([path for path in paths if path.is_file()], (*COLUMNS, "part"))
 
     def pooled(self, name: str) -> pd.DataFrame:
         """A model's rows of all folds; empty unless every fold has them."""
@@ -352,6 +353,21 @@ class RunFolder:
     def _rows_of_frames(self) -> pd.MultiIndex:
         assert self.corpus is not None
         return pd.MultiIndex.from_frame(self.corpus.index[["clip", "frame"]])
+
+
+def _tables(paths: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:
+    """These tables one below the other.
+
+    Raises:
+        RunError: one cannot be read.
+    """
+    found: list[pd.DataFrame] = []
+    for path in paths:
+        try:
+            found.append(pd.read_parquet(path, columns=list(columns)))
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from error
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=pd.Index(columns))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
