@@ -1,6 +1,7 @@
 """Small random models, and pictures of marked people whom a detector made for them finds exactly."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from anclaf.config import LstmConfig, ModelConfig
+from anclaf.config import AttentionConfig, LstmConfig, ModelConfig
 from anclaf.core.files import versions
 from anclaf.faces import align
 from anclaf.faces.align import CropName
@@ -24,19 +25,26 @@ SIZES = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmCon
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """`model("SA-4", fps=25, low=-10, high=10, crop="five-point")`: the folder of a model of random weights."""
+    """`model("SA-4", fps=25, low=-10, high=10, crop="five-point", lead_in=False)`: the folder of a model of random
+    weights."""
 
     def make(
-        variant: str = "SA-4", fps: float = 25.0, low: float = -10, high: float = 10, crop: CropName = "five-point"
+        variant: str = "SA-4",
+        fps: float = 25.0,
+        low: float = -10,
+        high: float = 10,
+        crop: CropName = "five-point",
+        lead_in: bool = False,
     ):
         folder = tmp_path_factory.mktemp("model")
         torch.manual_seed(0)
-        network = AffectNetwork(SIZES, Variant.parse(variant))
+        sizes = replace(SIZES, attention=AttentionConfig("general", "present", normalise_states=True, lead_in=lead_in))
+        network = AffectNetwork(sizes, Variant.parse(variant))
         for parameter in network.parameters():  # so that the estimates move with the picture
             torch.nn.init.normal_(parameter, std=0.15)
         spec = ModelSpec(
             variant,
-            SIZES,
+            sizes,
             low,
             high,
             crop,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from anclaf.config import StreamOptions
+from anclaf.config import StreamOptions, WindowMode
 from anclaf.core.errors import ConfigError
 from anclaf.core.labels import QUADRANTS
+from anclaf.evaluation.estimate import estimate_windows
 from anclaf.faces import align
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import make_table
@@ -42,9 +43,11 @@ def assert_same(a: pd.DataFrame, b: pd.DataFrame, atol: float = 1e-5) -> None:
 
 
 @pytest.mark.parametrize("windows", ["sliding", "tumbling"])
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_frames_may_come_in_any_chunks(estimator: Make, comings_and_goings: list[NDArray], variant: str, windows: Any):
-    made = estimator(variant)
+@pytest.mark.parametrize(("variant", "lead_in"), [*((variant, False) for variant in VARIANTS), ("SA-4", True)])
+def test_frames_may_come_in_any_chunks(
+    estimator: Make, comings_and_goings: list[NDArray], variant: str, lead_in: bool, windows: Any
+):
+    made = estimator(variant, lead_in=lead_in)
     options = StreamOptions(windows=windows, attention=variant == "SA-4")
     expected = stepped(made, comings_and_goings, options)
     for size in (2, 7, 40):
@@ -173,6 +176,26 @@ def test_attention_is_of_the_states_before_nearest_first(estimator: Make, painte
     got = rows[["attention_3", "attention_2", "attention_1"]].to_numpy()[3]
     np.testing.assert_allclose(got, attention[0, 3, :3], atol=1e-5)
     assert np.ptp(got) > 1e-4
+
+
+@pytest.mark.parametrize("windows", get_args(WindowMode))
+def test_a_lead_in_gives_the_numbers_of_testing(estimator: Make, painted: Paint, windows: WindowMode):
+    """Estimates and weights are those of `estimate_windows` on the same frames."""
+    made, options = estimator("SA-4", lead_in=True), StreamOptions(attention=True, windows=windows)
+    frames = [painted([(1, 30, 20, 60)], k) for k in range(12)]
+    rows = stepped(made, frames, options)
+    matrix = align.crop_matrix(align.TEMPLATE * 60 + (30, 20), 32)
+    crops = np.stack([align.warp(frame, matrix, 32) for frame in frames])
+    with torch.inference_mode():
+        x = made.network.features(made.network.latents(to_input(torch.from_numpy(crops))))
+    affect, attention = estimate_windows(made.network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
+    np.testing.assert_allclose(rows[["valence", "arousal"]], affect * 10, atol=1e-4)
+    columns = [f"attention_{k}" for k in range(1, 5)]
+    assert [name for name in rows if name.startswith("attention")] == columns
+    np.testing.assert_allclose(rows[columns], attention, atol=1e-5)
+    assert np.isfinite(rows[columns]).sum(1).tolist() == [0, 1, 2, 3, *[4] * 8], "four real states at every frame"
+    plain, _ = estimate_windows(estimator("SA-4").network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
+    assert np.abs(plain - affect)[4:].max() > 1e-4, "the frames before the window make no difference"
 
 
 @pytest.mark.parametrize("variant", ["base", "S-4"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anclaf.config import WindowMode
-from anclaf.inference.window import FeatureWindow
+from anclaf.inference.window import FeatureWindow, TrackFrame
 
 
 def feed(window: FeatureWindow, times: np.ndarray) -> list[list[int]]:
@@ -37,6 +37,39 @@ def test_full_says_when_it_is():
 def test_tumbling_windows_do_not_overlap():
     window = FeatureWindow(3, 25, 25, "tumbling")
     assert feed(window, np.arange(7) / 25) == [[0], [0, 1], [0, 1, 2], [3], [3, 4], [3, 4, 5], [6]]
+
+
+def test_a_lead_in_is_what_there_is_before_the_window():
+    window = FeatureWindow(2, 25, 25, lead_in=2)
+    full = []
+    for k, expected in enumerate([[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3, 4]]):
+        assert [int(x) for x in window.add(k / 25, torch.tensor([k]))] == expected
+        full.append(window.full)
+    assert full == [False, True, True, True, True]
+    # a gap ends it as it ends the window
+    assert [int(x) for x in window.add(9, torch.tensor([9]))] == [9]
+
+
+@pytest.mark.parametrize("fps", [25, 0])
+def test_a_tumbling_window_has_the_one_before_as_its_lead_in(fps: float):
+    window = FeatureWindow(3, fps, 25, "tumbling", lead_in=3)
+    given = [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5], [3, 4, 5, 6], [3, 4, 5, 6, 7]]
+    assert feed(window, np.arange(8) / 25) == given
+    short = FeatureWindow(3, fps, 25, "tumbling", lead_in=1)
+    assert feed(short, np.arange(5) / 25) == [[0], [0, 1], [0, 1, 2], [2, 3], [2, 3, 4]]
+
+
+def test_it_goes_on_where_it_was():
+    def given(window: FeatureWindow, frames: range) -> list[list[int]]:
+        track = [TrackFrame(torch.tensor([k]), np.eye(2, 3)) for k in frames]
+        return [[int(f.feature) for f in window.add(k / 30, frame)] for k, frame in zip(frames, track, strict=True)]
+
+    for windows in get_args(WindowMode):
+        whole, first, second = (FeatureWindow(3, 25, 30, windows, lead_in=3) for _ in range(3))
+        expected = given(whole, range(20))
+        assert given(first, range(11)) == expected[:11]
+        second.restore(first.state())
+        assert given(second, range(11, 20)) == expected[11:]
 
 
 @pytest.mark.parametrize(("missing", "window"), [(1, [1, 2, 3, 3, 4]), (2, [2, 2, 3, 3, 4]), (3, [3, 4]), (9, [3, 4])])
@@ -85,6 +118,8 @@ def test_without_a_model_frame_rate_frames_are_taken_as_they_come():
 
 @pytest.mark.parametrize("fps", [10, 25, 240])
 def test_what_is_kept_does_not_grow(fps: float):
-    window = FeatureWindow(8, 25, fps)
-    feed(window, np.arange(3000) / fps)
-    assert len(window._items) <= 8 * fps / 25 + 2
+    for windows in get_args(WindowMode):
+        for lead_in in (0, 8):
+            window = FeatureWindow(8, 25, fps, windows, lead_in)
+            feed(window, np.arange(3000) / fps)
+            assert len(window._items) <= (8 + lead_in) * fps / 25 + 2

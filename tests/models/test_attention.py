@@ -5,7 +5,6 @@ from typing import Any, get_args
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from anclaf.config import AttentionConfig, AttentionScore, LstmConfig, ModelConfig
 from anclaf.models.anclaf import CHANGE_GAIN, LstmHead
@@ -177,22 +176,6 @@ def test_the_frame_that_asks_is_the_present_one_if_it_is_to_be():
         assert a is not None
         assert b is not None
         assert torch.equal(a[:, -1], b[:, -1]) != moves
-
-
-@pytest.mark.parametrize("score", SCORES)
-def test_frames_that_are_not_there_change_nothing(score: str):
-    """A window at a clip's beginning, filled up with its first frame, is estimated as what there is of it."""
-    head = _head(score=score, query="present", normalise_states=True, lead_in=True, divide_context=True)
-    x = torch.randn(3, 2 * N, 5)
-    missing = torch.tensor([0, 1, N])
-    filled = torch.stack([window[torch.arange(2 * N).clamp(min=m)] for window, m in zip(x, missing, strict=True)])
-    got = head(filled, missing=missing)
-    assert got.attention is not None
-    for w, m in enumerate(missing.tolist()):
-        alone = head(x[w : w + 1, m:])
-        assert alone.attention is not None
-        torch.testing.assert_close(got.affect[w, m:], alone.affect[0])
-        torch.testing.assert_close(got.attention[w], functional.pad(alone.attention[0], (m, 0, m, 0)))
 
 
 def test_what_attention_adds_is_all_that_s_has_not():

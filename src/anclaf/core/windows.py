@@ -3,6 +3,8 @@
 A *segment* is a stretch of consecutive frames of one clip without a gap. Windows never leave their segment.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,31 @@ def segments(clip: NDArray, time_s: NDArray, fps: float) -> list[tuple[int, int]
 def tumbling(length: int, n: int) -> NDArray[np.int64]:
     """Starts of the windows of n frames that do not overlap; the remainder is dropped, as the paper's authors do."""
     return np.arange(0, length - n + 1, n, dtype=np.int64)
+
+
+def with_lead_in(
+    windows: NDArray[np.int64], scored: NDArray[np.bool_], segments: Sequence[NDArray[np.int64]], lead_in: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Windows with the frames before them, as many as there are of up to `lead_in`, in the same segment.
+
+    Those that have fewer are as long as the others all the same: their last frame is repeated at their end, where a
+    model that sees no later frame does not see it.
+
+    Args:
+        windows: (W, n) positions. scored: (W, n) bool, a mark of any kind. segments: positions of every segment.
+
+    Returns:
+        (W, lead_in + n) positions, and the marks where their frames are now.
+    """
+    first = np.zeros(1 + max(int(segment[-1]) for segment in segments), np.int64)
+    for segment in segments:
+        first[segment] = segment[0]
+    start, n = windows[:, :1], windows.shape[1]
+    before = np.minimum(lead_in, start - first[start])
+    place = np.arange(lead_in + n) - before
+    inside = np.take_along_axis(windows, place.clip(0, n - 1), 1)
+    marks = np.take_along_axis(scored, place.clip(0, n - 1), 1) & (place >= 0) & (place < n)
+    return np.where(place < 0, start + place, inside), marks
 
 
 def trailing_mean(values: NDArray[np.floating], n: int) -> NDArray[np.float64]:

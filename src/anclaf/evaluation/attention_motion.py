@@ -14,6 +14,7 @@ subjects:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,10 @@ class Correlation:
     frames: int
     subjects: int
 
+    def to_json(self) -> dict[str, Any]:
+        """As in `metrics.json`."""
+        return {"value": self.value, "ci95": [self.low, self.high], "frames": self.frames, "subjects": self.subjects}
+
 
 @dataclass(frozen=True)
 class AttentionScores:
@@ -53,12 +58,17 @@ class AttentionScores:
     place: Correlation
     by_lag: list[float]
 
+    def to_json(self) -> dict[str, Any]:
+        """As in `metrics.json`."""
+        names = ("localisation", "beyond_place", "intensity", "place")
+        return {name: getattr(self, name).to_json() for name in names} | {"by_lag": self.by_lag}
+
 
 @dataclass(frozen=True)
 class Attended:
     """Windows of one model that attends, full ones only.
 
-    weights: (N, n - 1), of the state j + 1 frames before. motion: offset -> (N, n - 1), at those states or so many
+    weights: (N, K), of the state j + 1 frames before. motion: offset -> (N, K), at those states or so many
     frames after, NaN where it is not known. subjects: (N,).
     """
 
@@ -84,15 +94,12 @@ class Attended:
         concentration = np.round(concentration / _ALIKE) * _ALIKE
         return rank_correlation(concentration, self.motion[0].mean(1), self.subjects, resamples)
 
-    def place(self, resamples: int = RESAMPLES) -> Correlation:
-        return variance_of_place(self.weights, self.subjects, resamples)
-
     def scores(self, resamples: int = RESAMPLES) -> AttentionScores:
         return AttentionScores(
             self.correlation(resamples=resamples),
             self.correlation(beyond_place=True, resamples=resamples),
             self.intensity(resamples),
-            self.place(resamples),
+            variance_of_place(self.weights, self.subjects, resamples),
             self.weights.mean(0).tolist() if len(self.weights) else [],
         )
 
@@ -116,7 +123,7 @@ def attended(
     """The full windows of one model.
 
     Args:
-        parts: for each fold the model's predictions, its (N, n - 1) weights, and its rows in the corpus.
+        parts: for each fold the model's predictions, its (N, K) weights, and its rows in the corpus.
     """
     motion = landmark_motion(corpus)
     segment_of = np.empty(len(corpus), np.int64)

@@ -90,43 +90,52 @@ def estimate_windows(
 
     Returns:
         (N, 2) estimates, NaN where `tumbling` dropped a frame or it is not wanted; and for a head that attends
-        (N, n - 1) attention: [i, j] is the weight that frame i gives to the state j + 1 frames before it, NaN where
-        there is none.
+        (N, K) attention to K previous states (`Head.reach`): [i, j] is the weight that frame i gives to the state j + 1
+        frames before it, NaN where there is none.
     """
     network.eval()
-    attends = network.head.attends
+    head, reach = network.head, network.head.reach(n)
     out = np.full((len(x), 2), np.nan, np.float32)
-    attention = np.full((len(x), n - 1), np.nan, np.float32) if attends else None
+    attention = np.full((len(x), reach), np.nan, np.float32) if head.attends else None
     wanted = np.ones(len(x), np.bool_) if only is None else np.isin(np.arange(len(x)), only)
-    for length, index in _grouped(segments, n, mode, wanted):
+    for length, index in _grouped(segments, n, head.lead_in, mode, wanted):
         for i in range(0, len(index), batch):
             part = index[i : i + batch]
             places = torch.from_numpy(part).to(x.device)
             got = network.estimate(x[places], motion[places])
             # a sliding window speaks for its last frame, a tumbling one for all of its frames
-            steps = range(length) if mode == "tumbling" else range(length - 1, length)
+            steps = range(length - n, length) if mode == "tumbling" else range(length - 1, length)
             for t in steps:
                 out[part[:, t]] = got.affect[:, t].float().cpu().numpy()
                 if attention is not None and got.attention is not None and t > 0:
-                    attention[part[:, t], :t] = got.attention[:, t, :t].flip(1).float().cpu().numpy()
+                    first = max(0, t - reach)
+                    weights = got.attention[:, t, first:t].flip(1)
+                    attention[part[:, t], : t - first] = weights.float().cpu().numpy()
     out[~wanted] = np.nan
     return out, attention
 
 
 def _grouped(
-    segments: Sequence[NDArray[np.int64]], n: int, mode: WindowMode, wanted: NDArray[np.bool_]
+    segments: Sequence[NDArray[np.int64]], n: int, lead_in: int, mode: WindowMode, wanted: NDArray[np.bool_]
 ) -> list[tuple[int, NDArray[np.int64]]]:
-    """Windows of one length together: (length, (windows, length) positions); wanted: (N,) of which positions."""
+    """Windows of one length together, each with up to `lead_in` frames before it.
+
+    Args:
+        wanted: (N,) of which positions.
+
+    Returns:
+        (length, (windows, length) positions).
+    """
     by_length: dict[int, list[NDArray[np.int64]]] = {}
     for segment in segments:
         if mode == "tumbling":
             for start in windows.tumbling(len(segment), n):
-                window = segment[start : start + n]
-                if wanted[window].any():
-                    by_length.setdefault(n, []).append(window)
+                window = segment[max(0, start - lead_in) : start + n]
+                if wanted[window[-n:]].any():
+                    by_length.setdefault(len(window), []).append(window)
         else:
             for end in np.flatnonzero(wanted[segment]) + 1:
-                window = segment[max(0, end - n) : end]
+                window = segment[max(0, end - n - lead_in) : end]
                 by_length.setdefault(len(window), []).append(window)
     return [(length, np.stack(group)) for length, group in sorted(by_length.items())]
 

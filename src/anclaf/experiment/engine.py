@@ -1,19 +1,23 @@
 """Running jobs in this process: a run's, by all processes of a training at once; or a grid's, one after the other."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 
 from anclaf.comparators.registry import COMPARATORS, label_of, quick_comparators
 from anclaf.config import Precision, Resources
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
+from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.attention_motion import attended
 from anclaf.evaluation.scores import run_scores
 from anclaf.experiment import job_record
 from anclaf.experiment.execute import execute_job
@@ -121,8 +125,27 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
         tables, corpus.folder.name, corpus.card, run.protocol, WINDOWS[run.protocol], labels, run.config.bootstrap,
         run.config.fold_seed, progress, seen,
     )  # fmt: skip
+    scores["attention"] = _attention_scores(run, corpus, tables)
     write_json(run.folder.metrics_file, scores)
     return scores
+
+
+def _attention_scores(
+    run: RunSpec, corpus: PreparedCorpus, tables: Mapping[int, pd.DataFrame]
+) -> dict[str, dict[str, Any]]:
+    """What `metrics.json` says of the weights of each model that attends to two states or more."""
+    frames = pd.MultiIndex.from_frame(corpus.index[["clip", "frame"]])
+    parts: dict[str, list[tuple[pd.DataFrame, NDArray, NDArray]]] = {}
+    for fold, table in tables.items():
+        for name, rows in table.groupby("variant", sort=False):
+            path = run.folder.job(fold, str(name)).attention
+            if path.is_file():
+                with np.load(path) as file:
+                    weights = file["weights"]
+                at = frames.get_indexer(pd.MultiIndex.from_frame(rows[["clip", "frame"]]))
+                parts.setdefault(str(name), []).append((rows, weights, at))
+    found = {name: attended(corpus, of_folds) for name, of_folds in parts.items() if of_folds[0][1].shape[1] > 1}
+    return {name: one.scores(run.config.bootstrap).to_json() for name, one in found.items()}
 
 
 def _is_comparator(run: RunSpec, fold: int, name: str) -> bool:

@@ -58,6 +58,6 @@ class JobFolder:
             table.to_parquet(path, index=False)
 
     def write_attention(self, weights: NDArray[np.float32]) -> None:
-        """weights: (N, n - 1) of the rows of `predictions`, see `RunFolder.attention`."""
+        """weights: (N, K) of the rows of `predictions`, see `RunFolder.attention`."""
         with atomic_path(self.attention) as path, open(path, "wb") as file:
             np.savez(file, weights=weights)

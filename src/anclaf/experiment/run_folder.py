@@ -302,7 +302,8 @@ class RunFolder:
         return pd.concat([self.predictions(fold, [name]) for fold in self.folds], ignore_index=True)
 
     def attention(self, fold: int, variant: str) -> tuple[pd.DataFrame, NDArray[np.float32]] | None:
-        """A model's rows on a fold and the (N, n - 1) weights of each, or None where they were not written.
+        """A model's rows on a fold and the (N, K) weights of each, or None where they were not written. K states: n, or
+        n - 1 without a lead-in.
 
         Weight [i, j] is of the state j + 1 frames before row i, NaN where there is none.
         """
@@ -315,7 +316,8 @@ class RunFolder:
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from error
         table = self.predictions(fold, [variant])
-        if weights.shape != (len(table), Variant.recorded(variant).n - 1):
+        n = Variant.recorded(variant).n
+        if weights.ndim != 2 or len(weights) != len(table) or weights.shape[1] not in (n - 1, n):
             raise RunError(
                 f"{path} has weights {weights.shape}, predictions.parquet {len(table)} rows of {variant}; "
                 "evaluate the run again"

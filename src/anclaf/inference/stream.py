@@ -124,8 +124,8 @@ class AffectStream:
 
     @property
     def attention_columns(self) -> int:
-        """How many attention weights each of its estimates has: n - 1 if they are asked for."""
-        return self._spec.parsed_variant.n - 1 if self._options.attention else 0
+        """How many attention weights each of its estimates has: one a state (`Head.reach`) if they are asked for."""
+        return self._network.head.reach(self._spec.parsed_variant.n) if self._options.attention else 0
 
     @property
     def frames(self) -> int:
@@ -229,8 +229,9 @@ class AffectStream:
             values = got.affect[:, -1].cpu().numpy()
             weights = [()] * len(rows)
             if self._options.attention and got.attention is not None:
-                missing = [NAN] * (self.attention_columns - length + 1)
-                weights = [(*past, *missing) for past in got.attention[:, -1, :-1].flip(1).cpu().tolist()]
+                first = max(0, length - 1 - self.attention_columns)
+                missing = [NAN] * (self.attention_columns - (length - 1 - first))
+                weights = [(*past, *missing) for past in got.attention[:, -1, first:-1].flip(1).cpu().tolist()]
             for k, i in enumerate(rows):
                 found[i] = _Affect(values[k], quadrants[i], full[i], weights[k])
         return [found[i] for i in range(len(clear))]
@@ -243,8 +244,10 @@ class AffectStream:
 
     def _window(self, track: int) -> FeatureWindow:
         if track not in self._windows:
-            spec = self._spec
-            self._windows[track] = FeatureWindow(spec.parsed_variant.n, spec.fps, self._fps, self._options.windows)
+            spec, lead_in = self._spec, self._network.head.lead_in
+            self._windows[track] = FeatureWindow(
+                spec.parsed_variant.n, spec.fps, self._fps, self._options.windows, lead_in
+            )
         return self._windows[track]
 
     def _row(self, person: _Present, affect: _Affect | None) -> FaceEstimate:

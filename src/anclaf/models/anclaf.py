@@ -181,8 +181,8 @@ class Head(nn.Module):
     options: ClassVar[dict[str, float]] = {}
 
     lead_in: int = 0
-    """Frames before the window that it reads too, and does not estimate. Where above 0, `forward` also takes `missing`,
-    see `AttentionHead.forward`."""
+    """Frames before the window that it reads too, fewer where a clip begins. They are a part of `forward`'s x, and what
+    it says of them is not used."""
 
     @classmethod
     def build(cls, features: int, config: ModelConfig, n: int) -> "Head":  # noqa: ARG003 - for heads that need it
@@ -192,6 +192,11 @@ class Head(nn.Module):
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         """x (B, T, F), frames in time order. dropout: part of the input that is left out, for training."""
         raise NotImplementedError
+
+    def reach(self, n: int) -> int:
+        """How many previous states a frame attends to at most, in a window of n: those of the window, or n of them
+        where there is a lead-in."""
+        return n if self.lead_in else n - 1
 
     def added(self) -> list[nn.Parameter]:
         """Those of its parameters that the model it starts from has not; they may have a learning rate of their own."""

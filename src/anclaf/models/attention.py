@@ -58,12 +58,10 @@ class AttentionHead(LstmHead):
         own = ("align_", "from_context")
         return [parameter for name, parameter in self.named_parameters() if name.startswith(own)]
 
-    def forward(self, x: Tensor, dropout: float = 0.0, missing: Tensor | None = None) -> Estimate:
-        """missing: (B,) how many of the first frames are not there but stand for ones before the clip's beginning."""
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         length = x.shape[1]
         driven = self._driven(x, dropout)
         h = c = x.new_zeros(len(x), self.hidden)
-        there = None if missing is None else torch.arange(length, device=x.device) >= missing[:, None]
         outputs: list[Tensor] = []
         blank = x.new_zeros(len(x), self.from_context.in_features)
         states = [blank] * self.padding  # 0 …, S_1 … S_{t-1}
@@ -74,17 +72,14 @@ class AttentionHead(LstmHead):
             first = max(0, len(states) - self.states) if self.states else 0
             if states:
                 now = self._state(*self._cell(gates, c)) if self.query == "present" else states[-1]
-                scores = self._scores(now, torch.stack(projected[first:], 1))
-                weights = _softmax(scores, None if there is None else there[:, first:t])  # Eq. 5, 6
+                weights = self._scores(now, torch.stack(projected[first:], 1)).softmax(1)  # Eq. 5, 6
                 context = torch.einsum("bi,bis->bs", weights, torch.stack(states[first:], 1))  # Eq. 7
                 if self.divide:
-                    context = context / (weights.shape[1] if there is None else _count(there[:, first:t]))
+                    context = context / weights.shape[1]
                 gates = gates + self.from_context(context)  # Eq. 8
             seen = max(0, first - self.padding)  # frames of the window before the first of these states
             rows.append(functional.pad(weights[:, weights.shape[1] - (t - seen) :], (seen, length - t)))
             h, c = self._cell(gates, c)
-            if there is not None:
-                h, c = h * there[:, t, None], c * there[:, t, None]
             outputs.append(h)
             if t < length - 1:
                 states.append(self._state(h, c))
@@ -109,15 +104,3 @@ class AttentionHead(LstmHead):
         if self.score == "general":
             return torch.einsum("bh,bkh->bk", self.align_now(now), past) / past.shape[-1] ** 0.5
         return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0]
-
-
-def _count(there: Tensor) -> Tensor:
-    """(B, 1) how many states there are, at least 1."""
-    return there.sum(1, keepdim=True).clamp(min=1)
-
-
-def _softmax(scores: Tensor, there: Tensor | None) -> Tensor:
-    """Over the states that are there; all zeros where none is."""
-    if there is None:
-        return scores.softmax(1)
-    return scores.masked_fill(~there, -torch.inf).softmax(1).where(there.any(1, keepdim=True), 0.0)

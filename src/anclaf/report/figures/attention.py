@@ -35,8 +35,8 @@ class Window:
     Args:
         title: in a few words.
         end: position of its last frame in the clip.
-        weights: (n - 1,), of the state j + 1 frames before, NaN where there is none.
-        faces: (n, S, S, 3) uint8 RGB, j frames before the last (so [0] is the last), or None.
+        weights: (K,), of the state j + 1 frames before, NaN where there is none.
+        faces: (K + 1, S, S, 3) uint8 RGB, j frames before the last (so [0] is the last), or None.
     """
 
     title: str
@@ -73,7 +73,7 @@ def attention_against_plain(
         clip: rows of one clip of predictions.parquet, both models among them.
         middle: of the label scale, corpus units.
     """  # fmt: skip
-    n, colour = Variant.recorded(attending).n, theme.of(attending)
+    n, colour = len(windows[0].weights) + 1, theme.of(attending)
     slots = max(n, 8)
     unit = _STRIP.width / slots  # inches that a frame is wide
     stride = math.ceil(n / FACES)
@@ -135,7 +135,7 @@ def attention_by_length(
 
     Args:
         clip: rows of one clip of predictions.parquet, all models among them; M frames.
-        weights: SA-n -> (M, n - 1), of the state j + 1 frames before; rows of NaN where it has no estimate.
+        weights: SA-n -> (M, K), of the state j + 1 frames before; rows of NaN where it has no estimate.
         stretch: first frame and the one after the last, of the M.
         faces: of the stretch, (stop - start, S, S, 3) uint8 RGB, or None.
         motion: (M,) of the landmarks since the frame before, in sides of the crop, or None.

@@ -23,7 +23,7 @@ def attention_and_motion(
     """Three panels: mean weight by lag, correlation with motion by n, and the same by offset of the motion.
 
     Args:
-        by_lag: SA-n -> (n - 1,) mean weight of the state j + 1 frames before.
+        by_lag: SA-n -> (K,) mean weight of the state j + 1 frames before.
         whole, beyond: a correlation for each of `by_offset`, with and without the effect of the position in the window.
         by_offset: SA-n -> a correlation for each of `OFFSETS`, minus each lag's mean.
     """

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anclaf.core.words import count, interval_text, number_text
-from anclaf.evaluation.attention_motion import OFFSETS, Correlation, attended, landmark_motion
+from anclaf.core.words import DASH, count, interval_text, number_text
+from anclaf.evaluation.attention_motion import OFFSETS, AttentionScores, Correlation, attended, landmark_motion
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import Variant
 from anclaf.report.figures.attention import Window, attention_against_plain, attention_by_length
@@ -26,14 +26,14 @@ def parts(run: RunFolder, page: Page) -> Iterable[str]:
     if not attending:
         yield paragraph("No SA variant was trained, so there are no attention weights to show.")
         return
-    if not any(run.of_kind(kind, shortest=3) for kind in run.attending):
+    stored = {} if run.fold is None else {name: run.attention(run.fold, name) for name in attending}
+    found = {name: both for name, both in stored.items() if both is not None}
+    if found and all(weights.shape[1] < 2 for _, weights in found.values()):
         attend = "attends" if len(attending) == 1 else "attend"
         yield paragraph(
             f"{' and '.join(attending)} {attend} to one frame, whose weight is always 1: there is nothing to show."
         )
         return
-    stored = {} if run.fold is None else {name: run.attention(run.fold, name) for name in attending}
-    found = {name: both for name, both in stored.items() if both is not None}
     lacking = [name for name in attending if name not in found]
     if lacking:
         yield paragraph(f"The attention weights of {', '.join(lacking)} are not in the run's folder.")
@@ -68,7 +68,8 @@ def _picture(name: str, kind: str) -> str:
 
 def _figure_3(run: RunFolder, page: Page, stored: _Stored, kind: str) -> Iterable[str]:
     """S-8 against SA-8, or the longest pair there is."""
-    full = {n: name for name, (_, w) in stored.items() if (n := w.shape[1] + 1) > 2 and np.isfinite(w).all(1).any()}
+    choosing = [name for name, (_, w) in stored.items() if w.shape[1] > 1 and np.isfinite(w).all(1).any()]
+    full = {Variant.recorded(name).n: name for name in choosing}
     plains = {n: plain for n, name in full.items() for plain in run.predicted(_trained_from(run, name))}
     if not plains:
         without = "S-n" if kind == "SA" else "a model of the same window that it is trained from"
@@ -82,7 +83,9 @@ def _figure_3(run: RunFolder, page: Page, stored: _Stored, kind: str) -> Iterabl
     own, shown = table.iloc[mine], weights[mine]
     rows, moved = _in_corpus(run, own)
     windows = [
-        Window(title, end, shown[end], None if rows is None else _faces(run, rows[end] - np.arange(n)))
+        Window(
+            title, end, shown[end], None if rows is None else _faces(run, rows[end] - np.arange(weights.shape[1] + 1))
+        )
         for title, end in _two_windows(shown, moved)
     ]
     assert run.fold is not None
@@ -138,7 +141,7 @@ def _figure_4(run: RunFolder, page: Page, stored: _Stored, kind: str) -> Iterabl
     """All SA-n, or those of another kind, through a clip and over a part of it as long as the longest window."""
     names = list(stored)
     reference, _ = stored[names[0]]
-    longest = max(Variant.recorded(name).n for name in names)
+    longest = max(weights.shape[1] + 1 for _, weights in stored.values())
     clip = middle_clip(reference, longest)
     truth = reference[reference["clip"] == clip]
     first, last = closest(truth[["valence", "arousal"]].to_numpy(np.float64), _LONGEST)
@@ -180,29 +183,27 @@ def _section_4_4(run: RunFolder, page: Page) -> Iterable[str]:
     corpus = run.corpus
     if corpus is None:
         return
-    whole: list[Correlation] = []
-    beyond: list[Correlation] = []
+    scores: dict[str, AttentionScores] = {}
     by_offset: dict[str, list[Correlation]] = {}
-    by_lag: dict[str, NDArray[np.float64]] = {}
-    for name in (name for kind in run.attending for name in run.of_kind(kind, shortest=3)):
+    for name in (name for kind in run.attending for name in run.of_kind(kind)):
         found = [run.attention(fold, name) for fold in run.folds]
         parts = [(table, weights, run.corpus_rows(table)) for table, weights in filter(None, found)]
-        if not parts:
+        if not parts or parts[0][1].shape[1] < 2:
             continue
         windows = attended(corpus, parts)
-        own = windows.correlation()
-        if own.frames == 0:
+        own = windows.scores()
+        if own.localisation.frames == 0:
             continue
-        whole.append(own)
-        beyond.append(windows.correlation(beyond_place=True))
+        scores[name] = own
         by_offset[name] = [windows.correlation(offset, beyond_place=True) for offset in OFFSETS]
-        by_lag[name] = windows.weights.mean(0)
-    if not whole:
+    if not scores:
         yield paragraph(
             "The weights cannot be compared with the motion of the landmarks: no full window has landmarks that move."
         )
         return
-    names = list(by_offset)
+    names = list(scores)
+    whole, beyond = [one.localisation for one in scores.values()], [one.beyond_place for one in scores.values()]
+    by_lag = {name: np.array(one.by_lag) for name, one in scores.items()}
     yield "<h3>Do the weights follow the movements of the face?</h3>"
     yield paragraph(
         "The paper (section 4.4) finds by inspection that weights are higher where the face changes. Measured here: "
@@ -212,13 +213,22 @@ def _section_4_4(run: RunFolder, page: Page) -> Iterable[str]:
         "panel), each lag's mean weight is subtracted in the second column."
     )
     yield bullets([*verdicts(names, whole, beyond), _heaviest(by_lag)])
-    heads = ["", "test frames", "subjects", "as they are", "95 % interval", "minus each lag's mean", "95 % interval"]
+    yield paragraph(
+        "Intensity is the same question across windows: Spearman's correlation between how concentrated the weights "
+        "are (the sum of their squares) and the mean motion of the window. Place is the share of the weights' variance "
+        "that how far back a state is explains by itself (R²): at 1 every frame looks at the same places, whatever "
+        "there is to be seen."
+    )
+    heads = ["", "test frames", "subjects", "localisation", "minus each lag's mean", "intensity", "place (R²)"]
     rows = [
-        [name, count(a.frames), count(a.subjects)]
-        + [text for c in (a, b) for text in (number_text(c.value), interval_text(c.low, c.high) or "–")]
-        for name, a, b in zip(names, whole, beyond, strict=True)
+        [name, count(one.localisation.frames), count(one.localisation.subjects)]
+        + [
+            f"{number_text(c.value)} {interval_text(c.low, c.high) or DASH}"
+            for c in (one.localisation, one.beyond_place, one.intensity, one.place)
+        ]
+        for name, one in scores.items()
     ]
-    yield plain_table(heads, rows, "Correlation of attention weight and motion")
+    yield plain_table(heads, rows, "Attention weights, the motion of the landmarks, and place; 95 % intervals")
     yield page.picture(
         "motion",
         lambda theme: attention_and_motion(by_lag, whole, beyond, by_offset, run.corpus_words, theme),
