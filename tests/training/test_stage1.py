@@ -270,7 +270,9 @@ def test_phase_q_leaves_to_c_what_c_would_have_found_itself(fabric, corpus, fold
     assert batch.latents is not None
     assert again.latents is None
     torch.testing.assert_close(batch.latents.q, network.latents(batch.image, batch.labelled).q)
+    torch.manual_seed(1)  # which appearance is left out
     terms = stage.c_loss(batch)
+    torch.manual_seed(1)
     torch.testing.assert_close(terms, stage.c_loss(again))
     assert _moves(terms, network.generator.encoder)
     assert not _moves(terms, network.discriminator)
