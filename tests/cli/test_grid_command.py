@@ -1,5 +1,7 @@
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,7 @@ def test_plan_run_status_report(corpus: PreparedCorpus, tmp_path: Path, capsys: 
     printed = capsys.readouterr().out
     assert f"{corpus.folder.name}/tiny/seed0/fold1: base S-2 | mean ridge-1" in printed
     assert "4 models (2 base, 2 S), 2 latent caches, 4 comparators" in printed
+    assert re.search(r"latents of stage 2 take [\d.]+ [kM]B on the disk at a time; each fold's go when", printed)
     assert not (out / "runs").exists(), "a plan trains nothing"
     assert cli.main(["grid", "status", str(out)]) == 0
     assert "10 waiting" in capsys.readouterr().out
@@ -77,6 +80,16 @@ def test_errors_are_one_line(
     assert cli.main(["grid", *words]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_plan_for_which_the_disk_has_no_room_is_one_line(
+    corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    assert cli.main(_plan(corpus, tmp_path, "--folds", "0")) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "stage 2's latents take" in line
+    assert not (tmp_path / "grid.json").exists()
 
 
 def test_a_plan_keeps_its_settings(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -41,6 +41,7 @@ class Plan:
 
     def run(self) -> int:
         from anclaf.comparators.registry import parse_comparators
+        from anclaf.experiment.room import check_room
         from anclaf.grid.plan import GridPlan
 
         plan = GridPlan(
@@ -49,6 +50,7 @@ class Plan:
         )  # fmt: skip
         runs = plan.runs(self.out)
         jobs = plan.jobs(runs)
+        check_room(jobs)
         plan.save(self.out)
         _print_plan(jobs)
         say(f"`anclaf grid run {self.out}` runs it")
@@ -156,6 +158,7 @@ def _numbers(text: str) -> tuple[int, ...] | None:
 
 def _print_plan(jobs: "list[Job]") -> None:
     """A line for each fold of each run, and the count."""
+    from anclaf.experiment.room import room_words
     from anclaf.grid.plan import count_words
 
     by_fold: dict[tuple[str, int], list[Job]] = {}
@@ -166,6 +169,8 @@ def _print_plan(jobs: "list[Job]") -> None:
         line = f"{run}/fold{fold}: {' '.join(models)}"
         print(line + (f" | {' '.join(comparators)}" if comparators else ""))
     print(count_words(jobs))
+    if words := room_words(jobs):
+        print(words)
 
 
 def _print_status(out: Path) -> None:

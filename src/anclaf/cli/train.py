@@ -12,6 +12,14 @@ from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
 from anclaf.recipes import make_run
 
+_PROTOCOLS = {
+    "strict": "recipe {recipe}, protocol strict: nobody in test is in training. What the paper's authors did (clips in "
+    "blocks, the checkpoint chosen on the tested block) is --protocol paper, in another --out",
+    "paper": "recipe {recipe}, protocol paper, as the paper's authors did: clips in blocks, the checkpoint chosen on "
+    "the tested block. With --protocol strict, in another --out, nobody in test is in training",
+}
+"""What is said at the start of a training, by protocol: which it is, and that there is another."""
+
 
 @dataclass(frozen=True)
 class Train:
@@ -49,8 +57,9 @@ class Train:
         import torch
 
         from anclaf.comparators.registry import parse_comparators
-        from anclaf.experiment.engine import open_fabric, train_run
+        from anclaf.experiment.engine import open_fabric, run_jobs, train_run
         from anclaf.experiment.job import RunSpec
+        from anclaf.experiment.room import room_words
         from anclaf.training.curriculum import parse_variants
 
         if self.fold != "all" and not self.fold.isdigit():
@@ -65,12 +74,16 @@ class Train:
             "", self.corpus, self.out, config, self.protocol, self.folds, self.keep_latents, self.recipe, overrides
         )
         variants, comparators = parse_variants(self.variants, config.lengths), parse_comparators(self.comparators)
+        fold = None if self.fold == "all" else int(self.fold)
         fabric = open_fabric(self.device, self.devices, self.precision)
         fabric.launch()
+        if fabric.is_global_zero:
+            say(_PROTOCOLS[self.protocol].format(recipe=self.recipe))
+            if words := room_words(run_jobs(run, fold, variants, comparators)):
+                say(words)
         with progress_display(quiet=not fabric.is_global_zero) as progress:
             scores = train_run(
-                fabric, run, fold=None if self.fold == "all" else int(self.fold), variants=variants,
-                comparators=comparators, progress=progress,
+                fabric, run, fold=fold, variants=variants, comparators=comparators, progress=progress
             )  # fmt: skip
         if fabric.is_global_zero:
             print_scores(scores)

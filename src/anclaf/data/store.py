@@ -198,6 +198,11 @@ class PreparedCorpus:
         """(N, P, 2) landmarks on the crop, [-1, 1] from its left (top) edge to its right (bottom) edge."""
         return (align.apply(self.matrices, self.source_landmarks) * (2 / self.card.image_size) - 1).astype(np.float32)
 
+    def landmarks_of(self, rows: NDArray[np.int64]) -> int:
+        """How many landmarks each of these rows has; 0 where one has none."""
+        landmarks = self.crop_landmarks
+        return landmarks.shape[1] if np.isfinite(landmarks[rows]).all() else 0
+
     @cached_property
     def crop_motion(self) -> NDArray[np.float32]:
         """(N, 4) how the crop moved since the frame before (`align.crop_motion`); zero at a segment's first frame."""

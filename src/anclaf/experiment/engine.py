@@ -23,6 +23,7 @@ from anclaf.experiment import job_record
 from anclaf.experiment.execute import execute_job
 from anclaf.experiment.fold import WINDOWS, Fold, open_corpus
 from anclaf.experiment.job import Job, RunSpec
+from anclaf.experiment.room import check_room
 from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.models.spec import Variant, variant_order
 
@@ -76,16 +77,15 @@ def train_run(
     Raises:
         StaleError: the run's folder holds a run with other settings or of another corpus.
         ConfigError: another process is at work on one of the jobs.
+        OutputError: the disk has not the room for stage 2's latents; nothing was trained.
         AnclafError: of the first job that fails; the others are not begun.
     """
-    names = quick_comparators() if comparators is None else comparators
-    folds = Fold.of(run, 0 if fold is None else fold).split.folds
-    numbers = range(folds) if fold is None else [fold]
-    jobs = [job for number in numbers for job in Fold.of(run, number).jobs(variants, names)]
+    jobs = run_jobs(run, fold, variants, comparators)
     if fabric.is_global_zero:
-        run.folder.claim(run, open_corpus(run.corpus), folds)
+        run.folder.claim(run, open_corpus(run.corpus), Fold.of(run, jobs[0].fold).split.folds)
     fabric.barrier()
     scheduler = Scheduler(jobs, retry=True)
+    check_room(scheduler.unfinished())
     fabric.barrier()
     while ready := scheduler.ready():
         job = ready[0]
@@ -102,6 +102,15 @@ def train_run(
     scores = score_run(run, progress) if fabric.is_global_zero else {}
     fabric.barrier()
     return scores
+
+
+def run_jobs(
+    run: RunSpec, fold: int | None, variants: Sequence[Variant], comparators: Sequence[str] | None = None
+) -> list[Job]:
+    """The jobs of `train_run` with the same arguments, parents before children."""
+    names = quick_comparators() if comparators is None else comparators
+    numbers = range(Fold.of(run, 0).split.folds) if fold is None else [fold]
+    return [job for number in numbers for job in Fold.of(run, number).jobs(variants, names)]
 
 
 def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:

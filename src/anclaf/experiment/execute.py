@@ -14,6 +14,7 @@ from anclaf.evaluation.estimate import estimate_frames, estimate_windows
 from anclaf.evaluation.scores import refuse_leak
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job
+from anclaf.experiment.room import check_room
 from anclaf.experiment.twin import copy_twin, twin_of
 from anclaf.models.io import SPEC, load_model, load_spec, save_model
 from anclaf.models.network import AffectNetwork
@@ -184,6 +185,7 @@ def _write_latents(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> 
     """Z and Q of the training rows in all views, of validation and test rows as they are."""
     if not fabric.is_global_zero:
         return
+    check_room([job])
     config = fold.run.config
     base, _ = load_model(fold.folder / job.parents[0], fabric.device)
     for part, rows in _rows_of_parts(fold).items():

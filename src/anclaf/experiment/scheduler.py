@@ -53,6 +53,10 @@ class Scheduler:
             and all(self.states[parent] in ("done", "unneeded") for parent in job.parent_ids)
         ]
 
+    def unfinished(self) -> list[Job]:
+        """Jobs that have not ended."""
+        return [job for key, job in self.jobs.items() if self.states[key] not in ENDED]
+
     def begin(self, job: Job) -> None:
         self.states[job.id] = "running"
 

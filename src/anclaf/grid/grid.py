@@ -11,6 +11,7 @@ from anclaf.experiment import job_record
 from anclaf.experiment.engine import Watcher, make_fabric, run_local, score_run
 from anclaf.experiment.fold import Fold, open_corpus
 from anclaf.experiment.job import Job, RunSpec
+from anclaf.experiment.room import check_room
 from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.grid.plan import GridPlan
 from anclaf.grid.ray import run_on_ray
@@ -39,12 +40,14 @@ def run_grid(
 
     Raises:
         StaleError: a folder holds runs of other settings or data. ConfigError: no plan, or no such engine.
+        OutputError: the disk has not the room for one fold's latents.
     """
     resources = resources or Resources()
     runs, jobs = _planned(out)
     for run in runs:
         run.folder.claim(run, open_corpus(run.corpus), Fold.of(run, 0).split.folds)
     scheduler = Scheduler(jobs, retry)
+    check_room(scheduler.unfinished())
     scored = _Scoring(watcher)
     if engine == "local":
         run_local(scheduler, make_fabric(resources), scored)

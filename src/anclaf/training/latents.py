@@ -24,7 +24,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anclaf.config import AugmentationConfig
+from anclaf.config import AugmentationConfig, RunConfig
 from anclaf.core.errors import StaleError
 from anclaf.core.files import atomic_path, write_json
 from anclaf.core.seeds import Purpose, seed_of
@@ -33,6 +33,7 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import labelled_quadrants
 from anclaf.faces.align import mirrored_motion
 from anclaf.models.network import AffectNetwork, Latents, to_input
+from anclaf.models.spec import Variant
 
 Arrays = dict[str, NDArray]
 """Of some frames: `motion` (B, 4) and `z` (B, c, p, p) with `q` (B, 4), or `x` (B, F)."""
@@ -109,6 +110,19 @@ def write_latents(folder: Path, source: LatentSource, fingerprint: str, batch: i
             files.clear()
     card = {"fingerprint": fingerprint, "arrays": names, "views": source.views, "frames": count}
     write_json(folder / "latents.json", card)
+
+
+def frame_bytes(config: RunConfig, points: int) -> int:
+    """What the cache takes of each frame in each view: x, or Z and Q, and the crop's motion.
+
+    Args:
+        points: landmarks that the base model finds.
+    """
+    model = config.model
+    with torch.device("meta"):
+        x = AffectNetwork(model, Variant("base"), points).head_inputs
+    z_and_q = 4 * model.g_width * (model.image_size // 4) ** 2 + 4
+    return np.dtype(np.float16).itemsize * ((x if config.stage2.combiner_lr_scale == 0 else z_and_q) + 4)
 
 
 class FreshLatents:
