@@ -50,6 +50,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("place-only", {"model.attention.score": "place"}),
     ("location-score", {"model.attention.score": "location"}),
     ("no-landmarks", {"stage1.terms.landmarks": None}),
+    ("adversarial-quadrant", {"stage1.quadrant_lr": 0.0, "stage1.quadrant_landmarks": 0.0}),
     ("no-change", {"model.lstm.change_input": False}),
     ("no-augmentation", dict.fromkeys(_STILL, 0.0) | {"stage2.augmented_views": 0}),
 ]

@@ -21,6 +21,8 @@ RateSchedule = Literal["cosine", "constant"]
 """How learning rates go on after the warm-up: along half a cosine down to 0, or as they are."""
 DiscriminatorInit = Literal["he", "plain"]
 """First weights of D's convolutions: He's, made for LeakyReLU; or PyTorch's own."""
+DiscriminatorNorm = Literal["instance", "none"]
+"""What is between D's convolutions: each channel of each image normalised, or nothing."""
 AttentionScore = Literal["additive", "general", "location", "place"]
 """How previous states are scored: two of Luong et al.'s scores, Eq. 6, or how far back they are."""
 AttentionQuery = Literal["previous", "present"]
@@ -125,6 +127,9 @@ class ModelConfig(Settings):
     discriminator_init: DiscriminatorInit = "he"
     """First weights of D's convolutions. he: made for LeakyReLU, so that D's outputs depend on the face from the start.
     plain: PyTorch's own."""
+    discriminator_norm: DiscriminatorNorm = "instance"
+    """Between D's convolutions. instance: each channel of each face is normalised, so that D reads quadrants off new
+    people's faces, whatever the light. none: nothing, as in the paper."""
     quadrant_source: QuadrantSource = "reconstruction"
     """What Q is: reconstruction (D on G(I), the paper), image (D on I), none (zeros), true or false (from the labels;
     for comparison only, such a model cannot be used on video)."""
@@ -239,7 +244,13 @@ class Stage1Config(Settings):
     reconstruction_weight: NonNegative = 10.0
     """Of L1(G(distorted I), I) in G's loss."""
     quadrant_weight: NonNegative = 1.0
-    """Of the quadrants' cross-entropy in D's and G's losses; of L_afc in AEG-CD's."""
+    """Of the quadrants' cross-entropy in D's and G's losses; of L_afc in AEG-CD's. 0: D learns no quadrants."""
+    quadrant_lr: NonNegative = 1e-3
+    """Learning rate of Q's phase (AdamW), in which D learns quadrants at every step, on I and on G(I), which is what it
+    judges in use. 0, as in the paper: no such phase, D learns quadrants in its own, on I."""
+    quadrant_landmarks: NonNegative = 2.0
+    """Weight of landmarks in Q's phase, beside the quadrants' cross-entropy: a linear layer on D's last plane finds
+    them, and is dropped after training. Without it D knows the people of training, not their expressions."""
     gradient_penalty_weight: NonNegative = 10.0
     """Of WGAN-GP's penalty in D's loss."""
     distortion_probability: Probability = 0.5

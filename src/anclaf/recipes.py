@@ -140,13 +140,15 @@ def as_written(seed: int = 0) -> RunConfig:
     }  # fmt: skip
     stage1 = Stage1Config(
         steps=10000, batch_size=300, adversarial_loss="minimax", adversarial_lr=1e-4, reconstruction_weight=1.0,
-        evaluate_every=250, checkpoint_every=250, augmentation=AugmentationConfig.none(), **authors,
+        quadrant_lr=0.0, quadrant_landmarks=0.0, evaluate_every=250, checkpoint_every=250,
+        augmentation=AugmentationConfig.none(), **authors,
     )  # fmt: skip
     return RunConfig(
         seed=seed,
         crop="paper",
         model=ModelConfig(
             discriminator_init="plain",
+            discriminator_norm="none",
             geometry=False,
             crop_motion=False,
             lstm=LstmConfig(change_input=False, forget_bias=0.0),
@@ -186,6 +188,12 @@ def _stage1(config: RunConfig, **changes: Any) -> RunConfig:
 def no_quadrant(config: RunConfig) -> RunConfig:
     """D estimates no quadrants and C sees zeros in their place."""
     return _stage1(_model(config, quadrant_source="none"), quadrant_weight=0.0)
+
+
+@ablation("adversarial-quadrant")
+def adversarial_quadrant(config: RunConfig) -> RunConfig:
+    """D learns quadrants in its own phase alone, on images alone, as in the paper. Takes out a deviation of ours."""
+    return _stage1(config, quadrant_lr=0.0, quadrant_landmarks=0.0)
 
 
 @ablation("true-quadrant")

@@ -32,6 +32,21 @@ def test_paper_sizes():
     assert attending.from_input.in_features + attending.from_context.in_features == 2048
 
 
+def test_d_may_normalise_every_plane_but_the_last():
+    """With `instance` what follows a convolution has mean 0 and variance 1 over each channel of each image."""
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
+    assert Discriminator(64, 4).features == Discriminator(64, 4, norm="instance").features == 4 * 64
+    for norm, normal in (("none", 0), ("instance", 4)):
+        d, found, plane = Discriminator(64, 4, norm=norm), 0, image
+        for layer in d.body:
+            if isinstance(layer, torch.nn.LeakyReLU):
+                var, mean = torch.var_mean(plane, (2, 3), correction=0)
+                found += bool(torch.allclose(mean, torch.zeros_like(mean), atol=1e-5)) and bool((var > 0.9).all())
+            plane = layer(plane)
+        assert found == normal
+        assert torch.equal(d.judge(plane).quadrant, d(image).quadrant)
+
+
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("kind", ["base", "S-4", "SA-4"])
 def test_every_size_follows_from_the_image(size: int, kind: str):

@@ -61,7 +61,7 @@ def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(
     """With D and G all but off, C's phase still moves G's encoder, and never D or the decoder."""
     still = _with(
         config, steps=6, adversarial_interval=1000, evaluate_every=100, checkpoint_every=100, adversarial_lr=1e-30,
-        ema_decay=0.0,
+        ema_decay=0.0, quadrant_lr=0.0,
     )  # fmt: skip
     network = train_base(fabric, corpus, fold, still, tmp_path).network
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
@@ -240,6 +240,50 @@ def test_c_loss(fabric, corpus, fold, config):
         assert _moves(terms, moved)
 
 
+def test_q_loss(fabric, corpus, fold, config):
+    """The quadrants of G(I), and of every other I, and landmarks; only D moves, but for what tells real from not."""
+    stage = _stage(fabric, corpus, fold, config, quadrant_landmarks=3.0)
+    batch, network, d = stage.draw(1), stage.network, stage.network.discriminator
+    assert stage.judge_landmarks is not None
+    assert batch.landmarks is not None
+    terms = stage.q_loss(batch)
+    cleaned = network.generator(batch.image).detach()
+    seen, rows = torch.cat([cleaned, batch.image[::2]]), [*range(16), *range(0, 16, 2)]
+    said = functional.log_softmax(d(seen).quadrant, 1)[torch.arange(24), batch.quadrant[rows]]
+    found = stage.judge_landmarks(d.body(seen).flatten(1)).view(24, 5, 2)
+    loss = -said.mean() + 3 * (found - batch.landmarks[rows]).abs().mean()
+    torch.testing.assert_close(terms["loss"], loss)
+    _assert_same_gradient(terms, loss, d.body)
+    for moved in (d.quadrant, stage.judge_landmarks):
+        assert _moves(terms, moved)
+    for still in (network.generator, network.combiner, d.real):
+        assert not _moves(terms, still)
+    torch.nn.init.zeros_(network.generator.decoder[-1].weight)
+    assert not torch.isclose(stage.q_loss(batch)["loss"], loss), "G(I) is not looked at"
+
+
+@pytest.mark.parametrize("source", ["reconstruction", "image", "none", "true"])
+def test_phase_q_leaves_to_c_what_c_would_have_found_itself(fabric, corpus, fold, config, source):
+    stage = _stage(fabric, corpus, fold, replace(config, model=replace(config.model, quadrant_source=source)))
+    batch, again, network = stage.draw(1), stage.draw(1), stage.network
+    stage.q_loss(batch)
+    assert batch.latents is not None
+    assert again.latents is None
+    torch.testing.assert_close(batch.latents.q, network.latents(batch.image, batch.labelled).q)
+    torch.manual_seed(1)  # which appearance is left out
+    terms = stage.c_loss(batch)
+    torch.manual_seed(1)
+    torch.testing.assert_close(terms, stage.c_loss(again))
+    assert _moves(terms, network.generator.encoder)
+    assert not _moves(terms, network.discriminator)
+
+
+def test_without_landmarks_q_learns_quadrants_alone(fabric, corpus, fold, config):
+    stage = _stage(fabric, corpus, fold, config, quadrant_landmarks=0.0)
+    assert stage.judge_landmarks is None
+    assert set(stage.q_loss(stage.draw(1))) == {"loss", "quadrant"}
+
+
 def test_c_is_given_the_quadrant_of_the_label_where_settings_say_so(fabric, corpus, fold, config):
     given = replace(config, model=replace(config.model, quadrant_source="true"))
     stage = _stage(fabric, corpus, fold, given, terms={})
@@ -278,17 +322,19 @@ def test_dropout_is_of_x_in_c(fabric, corpus, fold, config):
 
 
 def test_phases(fabric, corpus, fold, config):
-    stage = _stage(fabric, corpus, fold, config, adversarial_lr=0.25, lr=0.125, weight_decay=0.5)
-    network = stage.network
+    stage = _stage(fabric, corpus, fold, config, adversarial_lr=0.25, lr=0.125, weight_decay=0.5, quadrant_lr=0.0625)
+    network, d = stage.network, stage.network.discriminator
     phases = {phase.name: phase for phase in stage.phases()}
-    assert list(phases) == ["D", "G", "C"]
-    assert [phase.interval for phase in phases.values()] == [2, 2, 1]
-    assert [phase.optimizer.param_groups[0]["lr"] for phase in phases.values()] == [0.25, 0.25, 0.125]
+    assert list(phases) == ["D", "G", "Q", "C"]
+    assert [phase.interval for phase in phases.values()] == [2, 2, 1, 1]
+    assert [phase.optimizer.param_groups[0]["lr"] for phase in phases.values()] == [0.25, 0.25, 0.0625, 0.125]
+    assert stage.judge_landmarks is not None
     assert phases["C"].optimizer.param_groups[0]["weight_decay"] == 0.5
     encoder, decoder = network.generator.encoder, network.generator.decoder
     trained = {
         "D": _parameters(network.discriminator),
         "G": [*_parameters(encoder), *_parameters(decoder)],
+        "Q": [p for m in (d.body, d.quadrant, stage.judge_landmarks) for p in _parameters(m)],
         "C": [p for m in (encoder, network.combiner, network.head, stage.terms) for p in _parameters(m)],
     }
     for name, parameters in trained.items():
@@ -296,3 +342,6 @@ def test_phases(fabric, corpus, fold, config):
         assert {id(p) for g in phases[name].optimizer.param_groups for p in g["params"]} == {id(p) for p in parameters}
     alone = _stage(fabric, corpus, fold, config, adversarial_loss="none", quadrant_weight=0.0)
     assert [phase.name for phase in alone.phases()] == ["G", "C"]
+    as_the_paper = _stage(fabric, corpus, fold, config, quadrant_lr=0.0)
+    assert [phase.name for phase in as_the_paper.phases()] == ["D", "G", "C"]
+    assert as_the_paper.judge_landmarks is None

@@ -111,7 +111,7 @@ class AegCd(nn.Module):
     def __init__(self, model: ModelConfig):
         super().__init__()
         self.generator = Generator(model.g_width)
-        self.discriminator = Discriminator(model.image_size, model.d_width, outputs=2)
+        self.discriminator = Discriminator(model.image_size, model.d_width, 2, norm=model.discriminator_norm)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.discriminator(self.generator(image)).quadrant

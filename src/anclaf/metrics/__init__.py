@@ -1,10 +1,11 @@
-"""RMSE, COR, CCC, ICC and SAGR of estimates against labels, with NumPy alone."""
+"""RMSE, COR, CCC, ICC and SAGR of estimates, and scores of quadrants, against labels, with NumPy alone."""
 
 from typing import TYPE_CHECKING
 
 from anclaf.core.lazy import attach
 
 if TYPE_CHECKING:
+    from anclaf.metrics.quadrants import QuadrantScores as QuadrantScores
     from anclaf.metrics.regression import METRICS as METRICS
     from anclaf.metrics.regression import Moments as Moments
     from anclaf.metrics.regression import ccc_score as ccc_score
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "QuadrantScores": "metrics.quadrants",
         "METRICS": "metrics.regression",
         "Moments": "metrics.regression",
         "ccc_score": "metrics.regression",

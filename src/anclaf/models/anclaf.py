@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anclaf.config import DiscriminatorInit, ModelConfig
+from anclaf.config import DiscriminatorInit, DiscriminatorNorm, ModelConfig
 from anclaf.models.geometry import LEAK
 
 
@@ -97,15 +97,27 @@ class Discriminator(nn.Module):
         width: channels of the first layer; they double.
         outputs: 4 quadrants. D of the parent model AEG-CD gives 2 in their place, valence and arousal.
         init: of the convolutions.
+        norm: Deviation: with `instance` all planes but the last, which is too small for it, are normalised.
     """
 
-    def __init__(self, image_size: int = 128, width: int = 16, outputs: int = 4, init: DiscriminatorInit = "he"):
+    def __init__(
+        self,
+        image_size: int = 128,
+        width: int = 16,
+        outputs: int = 4,
+        init: DiscriminatorInit = "he",
+        norm: DiscriminatorNorm = "none",
+    ):
         super().__init__()
         depth = image_size.bit_length() - 2
         channels = [3, *(width * 2**i for i in range(depth))]
+        self.features = 4 * channels[-1]
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            if norm == "instance" and after < channels[-1]:
+                layers.append(_norm(after))
+            layers.append(nn.LeakyReLU(LEAK))
         self.body = nn.Sequential(*layers)
         for layer in self.body:
             if isinstance(layer, nn.Conv2d) and init == "he":
@@ -115,7 +127,10 @@ class Discriminator(nn.Module):
         self.quadrant = nn.Conv2d(channels[-1], outputs, 2, bias=False)
 
     def forward(self, image: Tensor) -> Judgement:
-        plane = self.body(image)
+        return self.judge(self.body(image))
+
+    def judge(self, plane: Tensor) -> Judgement:
+        """What the heads say of the body's plane (B, features / 4, 2, 2)."""
         return Judgement(self.real(plane), self.quadrant(plane).flatten(1))
 
 

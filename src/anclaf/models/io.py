@@ -132,6 +132,7 @@ LATER: dict[str, Any] = {
     "geometry": False,
     "crop_motion": False,
     "discriminator_init": "he",
+    "discriminator_norm": "none",
     "lstm.forget_bias": 1.0,
     "attention.query": "previous",
     "attention.normalise_states": False,

@@ -46,7 +46,9 @@ class AffectNetwork(nn.Module):
         self.points = points if config.geometry else 0
         plane = config.image_size // 4
         self.generator = Generator(config.g_width)
-        self.discriminator = Discriminator(config.image_size, config.d_width, init=config.discriminator_init)
+        self.discriminator = Discriminator(
+            config.image_size, config.d_width, init=config.discriminator_init, norm=config.discriminator_norm
+        )
         self.combiner = Combiner(4 * config.g_width + 4, plane, config.c_width)
         self.landmarks = LandmarkFinder(4 * config.g_width, plane, self.points) if self.points else None
         self.moves = config.crop_motion and variant.kind != "base"

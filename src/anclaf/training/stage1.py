@@ -1,8 +1,8 @@
 """Stage 1: G, D and C together, adversarially (Eq. 9). The result is the base model, ANCLaF.
 
-One iteration is this page from top to bottom: Ĩ and G(Ĩ) (`clean`); the losses of D, G and C (`d_loss`, `g_loss`,
-`c_loss`), which the phases minimise in this order; their batch (`Stage1.draw`); and the training around them
-(`train_base`).
+One iteration is this page from top to bottom: Ĩ and G(Ĩ) (`clean`); the losses of D and G, of D's quadrants, and of C
+(`d_loss`, `g_loss`, `q_loss`, `c_loss`), which the phases minimise in this order; their batch (`Stage1.draw`); and the
+training around them (`train_base`).
 """
 
 from collections.abc import Callable
@@ -130,7 +130,8 @@ class Stage1Batch:
 
     image: I (B, 3, S, S). cleaned: G(Ĩ) (B, 3, S, S), and u: (B, 1, 1, 1) uniform in [0, 1]; None in steps in which D
     and G are not updated. target, weight: (B, 2), θ and f_i/F. quadrant: (B,), of the label. labelled: (B,), what C is
-    given of it, if it is. landmarks: (B, P, 2) on the crop in [-1, 1], or None.
+    given of it, if it is. landmarks: (B, P, 2) on the crop in [-1, 1], or None. latents: Z and Q of I, which phase Q
+    leaves to phase C.
     """
 
     image: Tensor
@@ -141,10 +142,11 @@ class Stage1Batch:
     quadrant: Tensor
     labelled: Tensor | None
     landmarks: Tensor | None
+    latents: Latents | None = None
 
 
 class Stage1:
-    """One iteration of stage 1 (Eq. 9): its batch, its three losses, and their phases."""
+    """One iteration of stage 1 (Eq. 9): its batch, its losses, and their phases."""
 
     def __init__(self, fabric: Fabric, corpus: PreparedCorpus, rows: NDArray[np.int64], config: RunConfig):
         self.fabric, self.corpus, self.rows, self.run, self.config = fabric, corpus, rows, config, config.stage1
@@ -154,8 +156,20 @@ class Stage1:
             self.network.landmarks.fit_scale(torch.from_numpy(corpus.crop_landmarks[rows]))
         self.class_weights = class_weights_of(self.config, corpus.targets[rows])
         self.terms = make_terms(self.config.terms, self.network.combiner.features, self.points)
+        self.judges = self.config.quadrant_lr > 0 and self.config.quadrant_weight > 0
+        """Whether there is a phase Q."""
+        self.judge_landmarks: nn.Linear | None = None
+        if self.judges and self.config.quadrant_landmarks > 0 and self.points:
+            self.judge_landmarks = nn.Linear(self.network.discriminator.features, 2 * self.points)
         self.network.to(fabric.device)
-        self.terms.to(fabric.device)
+        for module in self.others.values():
+            module.to(fabric.device)
+
+    @property
+    def others(self) -> dict[str, nn.Module]:
+        """What is trained with the network and dropped afterwards."""
+        judge = {} if self.judge_landmarks is None else {"judge_landmarks": self.judge_landmarks}
+        return {"terms": self.terms, **judge}
 
     def draw(self, step: int) -> Stage1Batch:
         """The batch of a step, a function of (seed, step) alone: I, changed, and G(Ĩ) of its distortion."""
@@ -164,7 +178,7 @@ class Stage1:
         cleaned = u = landmarks = None
         if step % config.adversarial_interval == 0:
             cleaned, u = clean(fabric, self.network.generator, frames.image, frames.rng, config)
-        if self.points and (self.network.points or len(self.terms)):
+        if self.points and (self.network.points or len(self.terms) or self.judge_landmarks is not None):
             points = torch.from_numpy(corpus.crop_landmarks[frames.rows])
             points = augmentation.move_points(points, frames.changes, augmentation.mirrored_points(self.points))
             landmarks = local(fabric, points)
@@ -192,14 +206,41 @@ class Stage1:
     def _quadrants(batch: Stage1Batch) -> DTask:
         return lambda logits: functional.cross_entropy(logits, batch.quadrant)
 
-    def c_loss(self, batch: Stage1Batch) -> Terms:
-        """C: L_afc (Eq. 10) of C(I), and further terms. Its gradient reaches G's encoder through Z, not through Q."""
-        network = self.network
+    def q_loss(self, batch: Stage1Batch) -> Terms:
+        """D's quadrants of all G(I), which is what D judges in use, and of every other I; and where the landmarks are.
+
+        Its gradient is D's alone. Leaves Z and Q to phase C: they are of the same weights.
+        """
+        network, d = self.network, self.network.discriminator
         z = network.generator.encode(batch.image)
         with torch.no_grad():
-            q = network.quadrants(batch.image, z, batch.labelled)
-        landmarks = None if network.landmarks is None else network.landmarks(z)
-        x = network.features(Latents(z, q), landmarks)
+            cleaned = network.generator.decode(z)
+        plane = d.body(torch.cat([cleaned, batch.image[::2]]))
+        quadrants = d.judge(plane).quadrant
+        batch.latents = self._latents(batch, z, quadrants[: len(z)].detach().softmax(1))
+        label = torch.cat([batch.quadrant, batch.quadrant[::2]])
+        terms = {"quadrant": functional.cross_entropy(quadrants, label)}
+        loss = terms["quadrant"]
+        if self.judge_landmarks is not None and batch.landmarks is not None:
+            points = torch.cat([batch.landmarks, batch.landmarks[::2]])
+            terms["landmarks"] = functional.l1_loss(self.judge_landmarks(plane.flatten(1)).view(points.shape), points)
+            loss = loss + self.config.quadrant_landmarks * terms["landmarks"]
+        return {"loss": loss, **terms}
+
+    def _latents(self, batch: Stage1Batch, z: Tensor, judged: Tensor | None = None) -> Latents:
+        """Z and Q for C, Q without a gradient. judged: what D says of G(I) (B, 4), if it is known already."""
+        if judged is not None and self.network.config.quadrant_source == "reconstruction":
+            return Latents(z, judged)
+        with torch.no_grad():
+            return Latents(z, self.network.quadrants(batch.image, z, batch.labelled))
+
+    def c_loss(self, batch: Stage1Batch) -> Terms:
+        """C: L_afc (Eq. 10) of C(I), and further terms. Its gradient reaches G's encoder through Z, not through Q."""
+        network, latents = self.network, batch.latents
+        if latents is None:
+            latents = self._latents(batch, network.generator.encode(batch.image))
+        landmarks = None if network.landmarks is None else network.landmarks(latents.z)
+        x = network.features(latents, landmarks)
         shown = None if landmarks is None else appearance_shown(len(x), self.config.appearance_dropout, x.device)
         estimate = network.estimate(x[:, None], dropout=self.config.dropout, shown=shown).affect[:, 0]
         # the statistics are of the whole batch, whatever the number of processes
@@ -211,14 +252,23 @@ class Stage1:
         return terms
 
     def phases(self) -> list[Phase[Stage1Batch]]:
-        """D, G and C, in the order of their updates."""
+        """D, G, Q if D's quadrants have a phase of their own, and C, in the order of their updates."""
         network, config = self.network, self.config
         adversarial = adversarial_phases(network.generator, network.discriminator, self.d_loss, self.g_loss, config)
+        q = self._phase_of_quadrants() if self.judges else []
         c = [*network.generator.encoder.parameters(), *network.combiner.parameters(), *network.head.parameters()]
         c += [] if network.landmarks is None else list(network.landmarks.parameters())
         c += list(self.terms.parameters())
         optimizer = make_optimizer(config.optimizer, c, config.lr, config.weight_decay)
-        return [*adversarial, Phase("C", self.c_loss, c, optimizer, clip_norm=config.clip_norm)]
+        return [*adversarial, *q, Phase("C", self.c_loss, c, optimizer, clip_norm=config.clip_norm)]
+
+    def _phase_of_quadrants(self) -> list[Phase[Stage1Batch]]:
+        d, config = self.network.discriminator, self.config
+        trained = [*d.body.parameters(), *d.quadrant.parameters()]
+        if self.judge_landmarks is not None:
+            trained += list(self.judge_landmarks.parameters())
+        optimizer = torch.optim.AdamW(trained, config.quadrant_lr, weight_decay=config.weight_decay)
+        return [Phase("Q", self.q_loss, trained, optimizer, clip_norm=config.clip_norm)]
 
 
 def appearance_shown(count: int, dropout: float, device: torch.device) -> Tensor:
@@ -264,7 +314,7 @@ def train_base(
     }  # fmt: skip
     networks = Networks(stage.network, averaged, best)
     trainer = Trainer(
-        fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, stage.phases(),
+        fabric, folder, fingerprint(identity), networks, stage.others, stage.phases(),
         stage1_schedule(settings, config.seed),
     )  # fmt: skip
     summary = trainer.fit(stage.draw, validate, "stage 1, base", progress)
