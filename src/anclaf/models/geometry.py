@@ -18,35 +18,30 @@ MOTION_INPUTS = 8
 class LandmarkFinder(nn.Module):
     """Z (B, c, p, p) -> landmarks (B, P, 2) on the crop, [-1, 1] from its left (top) to its right (bottom) edge.
 
-    The sum of two ways: a heatmap for each point, whose mean place is taken (soft-argmax: precise, but each point by
-    itself), and a regression from the whole plane (which knows what faces look like).
+    By regression from the whole plane, which knows what faces look like; heatmaps with soft-argmax, alone or beside it,
+    were not more precise and took longer (docs/method.md).
 
     mean, scale: (P, 2) of the training faces, for `standardise`.
     """
 
     mean: Tensor
     scale: Tensor
-    _axis: Tensor
 
-    def __init__(self, channels: int, plane: int, points: int, width: int = 48):
+    def __init__(self, channels: int, plane: int, points: int, width: int = 64):
         super().__init__()
         self.points = points
-        self.heatmaps = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, points, 1))
-        half = plane // 4
-        self.whole = nn.Sequential(
-            nn.Conv2d(channels, 64, 4, stride=2, padding=1), nn.LeakyReLU(LEAK),
-            nn.Conv2d(64, 128, 4, stride=2, padding=1), nn.LeakyReLU(LEAK),
-            nn.Flatten(), nn.Linear(128 * half * half, 256), nn.LeakyReLU(LEAK), nn.Linear(256, 2 * points),
+        quarter = plane // 4
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(LEAK),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1), nn.LeakyReLU(LEAK),
+            nn.Flatten(), nn.Linear(2 * width * quarter * quarter, 4 * width), nn.LeakyReLU(LEAK),
+            nn.Linear(4 * width, 2 * points),
         )  # fmt: skip
         self.register_buffer("mean", torch.zeros(points, 2))
         self.register_buffer("scale", torch.ones(points, 2))
-        self.register_buffer("_axis", (torch.arange(plane) + 0.5) * (2 / plane) - 1, persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        maps = self.heatmaps(z)
-        weight = maps.flatten(2).float().softmax(-1).view(maps.shape)
-        place = torch.stack([(weight.sum(2) * self._axis).sum(-1), (weight.sum(3) * self._axis).sum(-1)], -1)
-        return place + self.whole(z).float().view(place.shape)
+        return self.mean + self.scale * self.body(z).float().view(len(z), self.points, 2)
 
     def standardise(self, landmarks: Tensor) -> Tensor:
         """(B, P, 2) landmarks -> (B, 2P) of zero mean and unit variance over the training faces."""
