@@ -171,13 +171,13 @@ class AugmentationConfig(Settings):
 
     flip: Probability = 0.5
     """Probability that the face is mirrored."""
-    angle: Annotated[float, Range(0, 180)] = 10.0
+    angle: Annotated[float, Range(0, 180)] = 5.0
     """Rotation in degrees, to either side."""
-    scale: NonNegative = 0.12
+    scale: NonNegative = 0.06
     """Logarithm of the scale, both sides alike."""
-    stretch: NonNegative = 0.10
+    stretch: NonNegative = 0.05
     """Logarithm of the scale, each side apart."""
-    shift: NonNegative = 0.06
+    shift: NonNegative = 0.03
     """Shift, in sides of the face's picture."""
     brightness: Fraction = 0.35
     """Change of the mean brightness, as a part of it."""

@@ -33,6 +33,11 @@ def five_points(landmarks: NDArray) -> NDArray[np.float64]:
     return np.stack([landmarks[group].mean(0) for group in groups])
 
 
+def five_point_weights(count: int) -> NDArray[np.float64]:
+    """(5, P) what each of P landmarks weighs in each of their five points."""
+    return np.stack([five_points(np.stack([one, one], 1))[:, 0] for one in np.eye(count)], 1)
+
+
 def similarity(source: NDArray, target: NDArray) -> NDArray[np.float64]:
     """(2, 3) matrix of the least-squares rotation, uniform scale and shift from source to target (Umeyama 1991).
 

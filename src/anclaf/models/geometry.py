@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from anclaf.faces import align
+
 LEAK = 0.01
 MOTION_GAIN = 50.0
 """The crop of somebody who talks moves by about a fiftieth of its side from frame to frame."""
@@ -26,6 +28,8 @@ class LandmarkFinder(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    _five: Tensor
+    _template: Tensor
 
     def __init__(self, channels: int, plane: int, points: int, width: int = 64):
         super().__init__()
@@ -39,17 +43,40 @@ class LandmarkFinder(nn.Module):
         )  # fmt: skip
         self.register_buffer("mean", torch.zeros(points, 2))
         self.register_buffer("scale", torch.ones(points, 2))
+        five, template = align.five_point_weights(points), 2 * align.TEMPLATE - 1
+        self.register_buffer("_five", torch.from_numpy(five).float(), persistent=False)
+        self.register_buffer("_template", torch.from_numpy(template).float(), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.mean + self.scale * self.body(z).float().view(len(z), self.points, 2)
 
+    def aligned(self, landmarks: Tensor) -> Tensor:
+        """(B, P, 2) landmarks -> the same, moved, turned and scaled so that their five points lie where crops have them.
+
+        What is left is the face itself, not how well it was cut out.
+        """
+        five, goal = self._five @ landmarks, self._template - self._template.mean(0)
+        centre = five.mean(1, keepdim=True)
+        off = five - centre
+        spread = off.square().sum((1, 2)).clamp_min(1e-6)
+        cos = (off * goal).sum((1, 2)) / spread
+        sin = (off[..., 0] * goal[:, 1] - off[..., 1] * goal[:, 0]).sum(1) / spread
+        linear = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
+        return (landmarks - centre) @ linear + self._template.mean(0)
+
     def standardise(self, landmarks: Tensor) -> Tensor:
-        """(B, P, 2) landmarks -> (B, 2P) of zero mean and unit variance over the training faces."""
-        return ((landmarks - self.mean) / self.scale).flatten(1)
+        """(B, P, 2) landmarks -> (B, 2P), aligned, of zero mean and unit variance over the training faces."""
+        return ((self.aligned(landmarks) - self.mean) / self.scale).flatten(1)
+
+    def loss(self, found: Tensor, landmarks: Tensor) -> Tensor:
+        """Mean absolute error, in half sides of the crop, as they lie and aligned: found, landmarks (B, P, 2)."""
+        aligned = functional.l1_loss(self.aligned(found), self.aligned(landmarks))
+        return functional.l1_loss(found, landmarks) + aligned
 
     @torch.no_grad()
     def fit_scale(self, landmarks: Tensor) -> None:
         """Take mean and scale from the training faces' (N, P, 2) landmarks."""
+        landmarks = self.aligned(landmarks)
         self.mean.copy_(landmarks.mean(0))
         # a point that the crop holds in place (the aligned eyes) must not become noise of unit size
         self.scale.copy_(landmarks.std(0, correction=0).clamp_min(0.005))

@@ -247,7 +247,8 @@ class Stage1:
         estimate, target, weight = (gather(self.fabric, v) for v in (estimate, batch.target, batch.weight))
         terms = c_loss(TermInput(x, batch.landmarks, estimate, target, weight), self.terms, self.config.terms)
         if landmarks is not None and batch.landmarks is not None:
-            terms["landmarks"] = functional.l1_loss(landmarks, batch.landmarks)
+            assert network.landmarks is not None
+            terms["landmarks"] = network.landmarks.loss(landmarks, batch.landmarks)
             terms["loss"] = terms["loss"] + self.config.landmark_weight * terms["landmarks"]
         return terms
 
