@@ -1,7 +1,7 @@
 """Geometry: where the landmarks of a face are, found in Z; and how its crop moved, as the sequence models see it.
 
-Not in the paper, whose x is C(ZQ) alone. C's loss on labels, on few people, learns who they are; where the landmarks
-are is learnt from landmarks alone, and carries over to other people.
+Not in the paper, whose x is C(ZQ) alone. C's loss on labels, on few people, learns who they are. Held to where the
+landmarks are, it learns what of them matters, and that carries over to other people.
 """
 
 import torch

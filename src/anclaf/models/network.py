@@ -97,8 +97,7 @@ class AffectNetwork(nn.Module):
         if self.landmarks is None:
             return x
         found = self.landmarks(latents.z) if landmarks is None else landmarks
-        # they are learnt from landmarks alone: the loss on labels would make them tell who somebody is
-        return torch.cat([x, self.landmarks.standardise(found.detach()).to(x)], 1)
+        return torch.cat([x, self.landmarks.standardise(found).to(x)], 1)
 
     def estimate(
         self, x: Tensor, motion: Tensor | None = None, dropout: float = 0.0, shown: Tensor | None = None
