@@ -51,7 +51,7 @@ class LandmarkFinder(nn.Module):
         return self.mean + self.scale * self.body(z).float().view(len(z), self.points, 2)
 
     def aligned(self, landmarks: Tensor) -> Tensor:
-        """(B, P, 2) landmarks -> the same, moved, turned and scaled so that their five points lie where crops have them.
+        """(B, P, 2) landmarks -> the same, moved, turned and scaled: five points lie as on any crop.
 
         What is left is the face itself, not how well it was cut out.
         """
