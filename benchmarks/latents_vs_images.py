@@ -1,4 +1,4 @@
-"""How much faster an epoch of stage 2 is from latents than from images (the paper, section 3.4: "up to 1 : 4").
+"""How much faster stage 2 trains from latents than from images (the paper, section 3.4: "up to 1 : 4").
 
     python benchmarks/latents_vs_images.py CORPUS --recipe small --variant S-8 --rounds 3
 
@@ -32,7 +32,8 @@ def main() -> None:
     parser.add_argument("--recipe", default="small")
     parser.add_argument("--variant", default="S-8")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clips", type=int, default=60, help="training clips of an epoch")
+    parser.add_argument("--clips", type=int, default=60, help="training clips")
+    parser.add_argument("--steps", type=int, default=10, help="in each round")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -41,17 +42,17 @@ def main() -> None:
     fold = split(corpus, "strict", 0)
     clips = sorted(set(corpus.clips[fold.train].tolist()))[: arguments.clips]
     train = fold.train[[clip in clips for clip in corpus.clips[fold.train]]]
-    # validation is part of an epoch in both ways, and a small one here
+    # validation is part of a round in both ways, and a small one here
     few = sorted(set(corpus.clips[fold.validation].tolist()))[:4]
     validation = fold.validation[[clip in few for clip in corpus.clips[fold.validation]]]
     base = AffectNetwork(config.model, Variant("base")).eval()
     augmentation, views = config.stage1.augmentation, 1 + config.stage2.augmented_views
-    once_each = replace(config, stage2=replace(config.stage2, first_epochs=1, epochs=1))
+    once_each = replace(config, stage2=replace(config.stage2, steps=arguments.steps, evaluate_every=arguments.steps))
 
     def fresh(rows, count):
         return FreshLatents(base, corpus, rows, count, augmentation, 0, "cpu")
 
-    def epoch(sources: tuple[LatentSource, LatentSource]) -> float:
+    def timed(sources: tuple[LatentSource, LatentSource]) -> float:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             train_recurrent(fabric, corpus, *sources, base, variant, "sliding", once_each, Path(folder), "benchmark")
@@ -71,14 +72,15 @@ def main() -> None:
         times: dict[str, list[float]] = {name: [] for name in ways}
         for round_number in range(arguments.rounds + 1):
             for name, sources in ways.items():
-                took = epoch(sources)
+                took = timed(sources)
                 if round_number > 0:  # the first warms up
                     times[name].append(took)
     ratios = [image / latent for image, latent in zip(times["images"], times["latents"], strict=True)]
     print(f"{variant}, recipe {arguments.recipe}, {len(train)} frames, {arguments.threads} threads")
     print(f"writing the cache once, {views} views: {once:.1f} s")
     for name, values in times.items():
-        print(f"epoch from {name}: median {statistics.median(values):.2f} s of {[round(v, 2) for v in values]}")
+        each = [round(value, 2) for value in values]
+        print(f"{arguments.steps} steps from {name}: median {statistics.median(values):.2f} s of {each}")
     print(f"images / latents: median {statistics.median(ratios):.2f} of {[round(r, 2) for r in ratios]}")
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/training_speed.py CORPUS --recipe paper --device cuda --steps 200
 
-Trains stage 1 for a few steps and one epoch of some sequence models, as `anclaf train` does, validation and
-checkpoints included once, and says what all of the recipe's steps would take. Nothing is kept.
+Trains stage 1 for a few steps and some sequence models until their first validation, as `anclaf train` does,
+validation and checkpoints included once, and says what all of the recipe's steps would take. Nothing is kept.
 """
 
 import argparse
@@ -109,11 +109,12 @@ def main() -> None:
         )
         size = sum(file.stat().st_size for file in Path(kept).rglob("*.npy")) / 2**30
         print(f"latents: {time.perf_counter() - began:.1f} s, {size:.1f} GiB")
-        epoch = replace(config, stage2=replace(config.stage2, first_epochs=1, epochs=1))
+        steps = config.stage2.evaluate_every
+        few = replace(config, stage2=replace(config.stage2, steps=steps))
 
         def sequence(parent: AffectNetwork, variant: Variant, folder: Path) -> AffectNetwork:
             return train_recurrent(
-                fabric, corpus, train, validation, parent, variant, "sliding", epoch, folder, "benchmark"
+                fabric, corpus, train, validation, parent, variant, "sliding", few, folder, "benchmark"
             ).network
 
         for name in arguments.variants:
@@ -121,9 +122,8 @@ def main() -> None:
             if variant.kind == "SA":
                 parent = sequence(base, Variant("S", variant.n), Path(kept) / name)
             seconds = timed(partial(sequence, parent, variant))
-            first = variant == Variant("S", config.lengths[0])
-            all_epochs = (config.stage2.first_epochs if first else config.stage2.epochs) * seconds
-            print(f"{name}: {seconds:.1f} s an epoch with its validation{memory()}; all epochs {all_epochs:.0f} s")
+            most = config.stage2.steps / steps * seconds
+            print(f"{name}: {seconds:.1f} s for {steps} steps and a validation{memory()}; at most {most:.0f} s")
 
 
 def _cache(source: FreshLatents, folder: Path) -> LatentCache:

@@ -20,7 +20,7 @@ TINY: dict[str, Any] = {
     "lengths": (2, 4), "bootstrap": 20,
     "model.image_size": 32, "model.g_width": 4, "model.d_width": 4, "model.c_width": 8, "model.lstm.hidden_size": 12,
     "stage1.steps": 6, "stage1.batch_size": 16, "stage1.evaluate_every": 3, "stage1.checkpoint_every": 3,
-    "stage2.first_epochs": 2, "stage2.epochs": 2, "stage2.frames_per_step": 32,
+    "stage2.steps": 4, "stage2.evaluate_every": 2, "stage2.frames_per_step": 32,
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def _run(corpus: PreparedCorpus, out: Path, **changes: Any) -> RunSpec:
 def test_it_trains_end_to_end(paper_crop: PreparedCorpus, tmp_path: Path):
     fabric = Fabric(accelerator="cpu", devices=1)
     scores = train_run(fabric, _run(paper_crop, tmp_path), variants=[Variant("SA", 4)], comparators=["mean"])
-    assert set(scores["variants"]) == {"base", "S-2", "S-4", "SA-4"}
+    assert set(scores["variants"]) == {"base", "S-2", "S-4", "S-4+", "SA-4"}
     assert scores["protocol"] == "paper"
     for entry in scores["variants"].values():
         assert np.isfinite(entry["valence"]["rmse"])

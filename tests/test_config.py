@@ -105,6 +105,7 @@ def test_random_settings_are_refused_in_one_line_or_survive_json(changes: dict[s
         (lambda: Stage1Config(max_class_weight=0.9), r"max_class_weight: got 0\.9; expected 1 or more"),
         (lambda: Stage1Config(terms={"landmarks": -1.0}), r"stage1\.terms landmarks: got -1\.0; expected 0 or more"),
         (lambda: Stage1Config(adversarial_loss="lsgan"), "got 'lsgan'; expected one of gan, minimax, wgan-gp, none"),  # type: ignore[arg-type]
+        (lambda: Stage2Config(windows_per_step=3), r"stage2\.windows_per_step: got 3; expected 4 or more"),
         (lambda: Stage2Config(frames_per_step=7), r"stage2\.frames_per_step: got 7; expected 8 or more"),
         (lambda: Stage2Config(dropout=1.0), r"stage2\.dropout: got 1\.0"),
         (lambda: ModelConfig(image_size=48), "got 48; expected a power of two"),

@@ -9,5 +9,7 @@ CONFIG = RunConfig(
     stage1=Stage1Config(
         steps=10, batch_size=16, evaluate_every=5, checkpoint_every=5, warmup_steps=2, adversarial_interval=2
     ),
-    stage2=Stage2Config(first_epochs=2, epochs=1, frames_per_step=32, augmented_views=1, warmup_steps=2),
+    stage2=Stage2Config(
+        steps=6, evaluate_every=3, windows_per_step=16, frames_per_step=32, augmented_views=1, warmup_steps=2
+    ),
 )

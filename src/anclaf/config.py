@@ -41,6 +41,9 @@ Protocol = Literal["strict", "paper"]
 WindowMode = Literal["sliding", "tumbling"]
 """sliding: each frame's window ends at it, and is shorter where a segment begins. tumbling: windows do not overlap and
 the remainder of a segment is dropped, as the paper's authors do."""
+LossFrames = Literal["tested", "last", "all"]
+"""Which frames of a window are in stage 2's loss: those whose estimates the protocol tests (strict: the last; paper:
+all), the last one, or all."""
 Precision = Literal["32-true", "bf16-mixed"]
 FaceChoice = Literal["all", "largest"]
 TableFormat = Literal["csv", "parquet"]
@@ -278,12 +281,19 @@ class Stage2Config(Settings):
 
     section: ClassVar[str] = "stage2"
 
-    first_epochs: PositiveInt = 12
-    """Epochs of a model that starts from the base model. An epoch reads every window once, in one view."""
-    epochs: PositiveInt = 10
-    """Epochs of every other model."""
+    steps: PositiveInt = 1000
+    """Most updates of a model; those of a control are as many as the models have had that it is compared with."""
+    evaluate_every: PositiveInt = 25
+    """Steps between two looks at the validation people."""
+    patience: PositiveInt = 8
+    """After so many looks in a row without a better score than before, a model's training stops."""
+    loss_frames: LossFrames = "tested"
+    """Which frames of a window are in the loss. tested: those that the protocol tests, in strict the last one, in paper
+    all; or last, or all."""
+    windows_per_step: Annotated[int, Range(4)] = 128
+    """Windows a step, of all processes together, with the last frame in the loss; a correlation needs at least 4."""
     frames_per_step: Annotated[int, Range(8)] = 512
-    """Frames a step, of all processes together: frames_per_step / n windows."""
+    """Frames a step, of all processes together, with all frames in the loss: frames_per_step / n windows."""
     augmented_views: NonNegativeInt = 5
     """Augmented views of each clip in the latent cache, beside the plain one."""
     lr: Positive = 1e-3
@@ -297,10 +307,9 @@ class Stage2Config(Settings):
     """Learning rate of what attention adds to the LSTM, as a part of `lr`: it alone begins untrained."""
     weight_decay: NonNegative = 0.01
     """Of all weights trained."""
-    schedule: RateSchedule = "cosine"
-    """Learning rates after the warm-up. cosine: along half a cosine down to 0. constant: as they are."""
     warmup_steps: NonNegativeInt = 10
-    """Steps over which the learning rates rise."""
+    """Steps over which the learning rates rise; then they stay, for nobody knows yet which step will be the last. What
+    a falling rate does, the running average of the weights does."""
     clip_norm: NonNegative = 1.0
     """Largest norm of the gradient; 0 for none."""
     dropout: Fraction = 0.3
@@ -316,7 +325,7 @@ class Stage2Config(Settings):
     """Classes of Eq. 10: equal parts of each dimension. The authors' code has 21 of AFEW-VA, one for each label."""
     terms: dict[str, NonNegative] = field(default_factory=dict)
     """Weights of further terms in the loss, by name."""
-    ema_decay: Fraction = 0.95
+    ema_decay: Fraction = 0.98
     """Decay of the running average of the weights, which is what is evaluated and kept; 0 for none."""
     checkpoint_every: PositiveInt = 50
     """Steps between two checkpoints."""

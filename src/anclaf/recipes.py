@@ -70,7 +70,9 @@ def tiny(seed: int = 0) -> RunConfig:
         seed=seed,
         model=ModelConfig(image_size=64, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=32)),
         stage1=stage1,
-        stage2=Stage2Config(first_epochs=1, epochs=1, augmented_views=1, warmup_steps=2),
+        stage2=Stage2Config(
+            steps=8, evaluate_every=4, windows_per_step=32, frames_per_step=128, augmented_views=1, warmup_steps=2
+        ),
         comparators=ComparatorConfig(stage1, tucker_rank=4),
         bootstrap=200,
     )
@@ -88,7 +90,7 @@ def demo(seed: int = 0) -> RunConfig:
         lengths=(2, 4, 8),
         model=ModelConfig(image_size=64, g_width=8, d_width=8, c_width=32, lstm=LstmConfig(hidden_size=128)),
         stage1=Stage1Config(steps=1000, adversarial_interval=6, evaluate_every=200, checkpoint_every=200),
-        stage2=Stage2Config(first_epochs=20, epochs=15, augmented_views=3),
+        stage2=Stage2Config(steps=400, patience=4, augmented_views=3),
         comparators=ComparatorConfig(Stage1Config(steps=600, evaluate_every=100)),
     )
 
@@ -119,7 +121,9 @@ def paper(seed: int = 0) -> RunConfig:
     return RunConfig(
         seed=seed,
         stage1=stage1,
-        stage2=Stage2Config(first_epochs=15, epochs=8, frames_per_step=1024),
+        stage2=Stage2Config(
+            steps=5000, evaluate_every=100, patience=10, windows_per_step=64, frames_per_step=1024, warmup_steps=50
+        ),
         comparators=ComparatorConfig(stage1),
     )
 
@@ -134,13 +138,13 @@ def as_written(seed: int = 0) -> RunConfig:
     ours.
     """
     authors: dict[str, Any] = {
-        "lr": 1e-4, "optimizer": "adam", "weight_decay": 0.0, "schedule": "constant", "warmup_steps": 0,
+        "lr": 1e-4, "optimizer": "adam", "weight_decay": 0.0, "warmup_steps": 0,
         "clip_norm": 0.0, "dropout": 0.0, "ema_decay": 0.0, "max_class_weight": 0.0, "class_weighting": "count",
         "appearance_dropout": 0.0,
     }  # fmt: skip
     stage1 = Stage1Config(
-        steps=10000, batch_size=300, adversarial_loss="minimax", adversarial_lr=1e-4, reconstruction_weight=1.0,
-        quadrant_lr=0.0, quadrant_landmarks=0.0, evaluate_every=250, checkpoint_every=250,
+        steps=10000, batch_size=300, schedule="constant", adversarial_loss="minimax", adversarial_lr=1e-4,
+        reconstruction_weight=1.0, quadrant_lr=0.0, quadrant_landmarks=0.0, evaluate_every=250, checkpoint_every=250,
         augmentation=AugmentationConfig.none(), **authors,
     )  # fmt: skip
     return RunConfig(
@@ -156,7 +160,14 @@ def as_written(seed: int = 0) -> RunConfig:
         ),
         stage1=stage1,
         stage2=Stage2Config(
-            first_epochs=200, epochs=200, frames_per_step=4000, augmented_views=0, combiner_lr_scale=1.0, **authors
+            steps=2000,
+            evaluate_every=50,
+            patience=10,
+            loss_frames="all",
+            frames_per_step=4000,
+            augmented_views=0,
+            combiner_lr_scale=1.0,
+            **authors,
         ),
         comparators=paper(seed).comparators,
     )
@@ -241,7 +252,7 @@ def divided_context(config: RunConfig) -> RunConfig:
 
 @ablation("no-curriculum")
 def no_curriculum(config: RunConfig) -> RunConfig:
-    """Each S-n starts from the base model and trains `first_epochs`, so that long windows also get fewer steps."""
+    """Each S-n starts from the base model, with the same budget."""
     return replace(config, curriculum=False)
 
 

@@ -102,8 +102,8 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
 TINY = shlex.split(
     "--threads 1 --config.stage1.steps 4 --config.stage1.batch-size 8 --config.stage1.evaluate-every 2 "
-    "--config.stage1.checkpoint-every 2 --config.stage2.first-epochs 1 --config.stage2.epochs 1 "
-    "--config.stage2.frames-per-step 32 --config.stage2.augmented-views 1 --config.bootstrap 20"
+    "--config.stage1.checkpoint-every 2 --config.stage2.steps 2 --config.stage2.evaluate-every 1 "
+    "--config.stage2.windows-per-step 16 --config.stage2.augmented-views 1 --config.bootstrap 20"
 )
 
 
@@ -127,7 +127,7 @@ def test_from_corpus_to_video(puppet: Path, tmp_path: Path, capsys: pytest.Captu
     )
     settings = json.loads((run / "run.json").read_text())
     assert settings["recipe"] == "demo"
-    assert settings["overrides"].items() >= {"stage1.steps": 4, "bootstrap": 20, "stage2.frames_per_step": 32}.items()
+    assert settings["overrides"].items() >= {"stage1.steps": 4, "bootstrap": 20, "stage2.windows_per_step": 16}.items()
     assert not {"stage1.dropout", "seed"} & settings["overrides"].keys(), "only what was changed"
     assert cli.main(["report", str(run)]) == 0
     assert (run / "report" / "index.html").is_file()

@@ -47,7 +47,7 @@ def run(corpus: PreparedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     fold = run / "fold0"
-    for name in ("base", "S-2", "S-4", "SA-4"):
+    for name in ("base", "S-2", "S-4", "SA-4", "S-4+"):
         network, spec = load_model(fold / name)
         assert str(network.variant) == name
         assert (fold / name / "history.csv").read_text().startswith("step,phase,name,value")
@@ -63,7 +63,7 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     assert settings["corpus"]["fingerprint"] == corpus.card.fingerprint
     table = pd.concat([pd.read_parquet(path) for path in fold.glob("*/predictions.parquet")], ignore_index=True)
     counts = table["variant"].value_counts()
-    assert set(counts.index) == {"base", "S-2", "S-4", "SA-4", "mean", "ridge-1", "ridge-8"}
+    assert set(counts.index) == {"base", "S-2", "S-4", "S-4+", "SA-4", "mean", "ridge-1", "ridge-8"}
     assert len(set(counts)) == 1, "every frame of a clip has an estimate by every model"
     attention = np.load(fold / "SA-4" / "attention.npz")
     assert attention["weights"].shape == (counts["SA-4"], 3)
@@ -72,7 +72,7 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
     assert not known[first].any(), "the first frame of a clip has no previous state"
     np.testing.assert_allclose(np.nansum(attention["weights"], 1)[known.any(1)], 1, atol=1e-5)
     metrics = json.loads((run / "metrics.json").read_text())
-    assert set(metrics["variants"]) == {"base", "S-2", "S-4", "SA-4"}
+    assert set(metrics["variants"]) == {"base", "S-2", "S-4", "S-4+", "SA-4"}
     assert set(metrics["variants"]["base"]["mean"]) >= {"rmse", "cor", "ccc", "icc", "sagr", "ci95"}
 
 

@@ -13,10 +13,12 @@ from tiny_run import CONFIG
 
 
 def test_the_graph_of_a_fold(jobs: dict[str, Job]):
-    assert list(jobs) == ["base", LATENTS, "S-2", "S-4", "SA-4", "mean", "ridge-1"]
+    assert list(jobs) == ["base", LATENTS, "S-2", "S-4", "SA-4", "S-4+", "mean", "ridge-1"]
     assert jobs[LATENTS].parents == ("base",)
     assert jobs["S-2"].parents == ("base", LATENTS)
     assert jobs["SA-4"].parents == ("S-4", LATENTS)
+    assert jobs["S-4+"].parents == ("S-4", LATENTS, "SA-4")
+    assert [jobs[name].as_many_as for name in ("SA-4", "S-4+")] == [(), ("SA-4",)]
     assert jobs["mean"].parents == ()
     assert jobs["SA-4"].id == "r/fold0/SA-4"
     assert jobs["SA-4"].parent_ids == ["r/fold0/S-4", "r/fold0/latents"]
@@ -34,9 +36,12 @@ def test_a_change_of_settings_changes_what_depends_on_it(corpus: PreparedCorpus,
         return {name for name, value in fingerprints(config).items() if value != before[name]}
 
     before = fingerprints(CONFIG)
-    models, trained = {"base", LATENTS, "S-2", "S-4", "SA-4"}, {"cnn", "cnn-ma", "aeg-cd", "coherence", "tucker"}
+    models, trained = (
+        {"base", LATENTS, "S-2", "S-4", "SA-4", "S-4+"},
+        {"cnn", "cnn-ma", "aeg-cd", "coherence", "tucker"},
+    )
     assert changed(CONFIG) == set()
-    assert changed(replace(CONFIG, stage2=replace(CONFIG.stage2, epochs=7))) == models - {"base", LATENTS}
+    assert changed(replace(CONFIG, stage2=replace(CONFIG.stage2, steps=7))) == models - {"base", LATENTS}
     assert changed(replace(CONFIG, stage1=replace(CONFIG.stage1, steps=7))) == models
     assert changed(replace(CONFIG, comparators=replace(CONFIG.comparators, tucker_rank=7))) == trained
     assert changed(replace(CONFIG, model=replace(CONFIG.model, c_width=7))) == models | trained

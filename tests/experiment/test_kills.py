@@ -28,7 +28,8 @@ config = RunConfig(
     stage1=Stage1Config(
         steps=60, batch_size=16, evaluate_every=20, checkpoint_every=5, warmup_steps=2, adversarial_interval=2),
     stage2=Stage2Config(
-        first_epochs=6, epochs=6, frames_per_step=32, augmented_views=1, warmup_steps=2, checkpoint_every=3))
+        steps=60, evaluate_every=4, patience=9, windows_per_step=16, augmented_views=1, warmup_steps=2,
+        checkpoint_every=3))
 train_run(Fabric(accelerator="cpu", devices=1), RunSpec("", Path(sys.argv[1]), Path(sys.argv[2]), config),
     variants=[Variant("SA", 4)])
 """
@@ -62,7 +63,7 @@ def test_killed_runs_end_with_the_same_bits(make_corpus, tmp_path: Path):
             kills += 1
     assert kills == 3
     assert _start(corpus, killed).wait(300) == 0
-    for part in ("base", "S-2", "S-4", "SA-4"):
+    for part in ("base", "S-2", "S-4", "SA-4", "S-4+"):
         a, b = (load_file(run / "fold0" / part / "model.safetensors") for run in (whole, killed))
         assert a.keys() == b.keys()
         assert all(torch.equal(a[name], b[name]) for name in a), part

@@ -39,7 +39,7 @@ def test_what_is_done_is_not_begun_again_and_latents_only_for_what_is_missing(jo
         job_record.RecordWriter(jobs[name]).done()
     scheduler = Scheduler(list(jobs.values()))
     assert _names(scheduler) == [LATENTS, "mean", "ridge-1"]
-    for name in ("S-4", "SA-4"):
+    for name in ("S-4", "SA-4", "S-4+"):
         job_record.RecordWriter(jobs[name]).done()
     scheduler = Scheduler(list(jobs.values()))
     assert scheduler.states[jobs[LATENTS].id] == "unneeded"

@@ -60,10 +60,10 @@ def _metrics(out: Path) -> dict[str, Any]:
     }
 
 
-def test_the_papers_experiments_are_110_models(make_corpus, tmp_path: Path):
+def test_the_papers_experiments_are_110_models_and_their_controls(make_corpus, tmp_path: Path):
     plan = GridPlan(tuple(str(make_corpus(seed=seed).folder) for seed in (0, 1)), recipes=("small",), comparators=())
     jobs = plan.jobs(plan.runs(tmp_path))
-    assert count_words(jobs) == "110 models (10 base, 50 S, 50 SA), 10 latent caches, 0 comparators"
+    assert count_words(jobs) == "170 models (10 base, 50 S, 50 SA, 60 controls), 10 latent caches, 0 comparators"
 
 
 def test_ablations_have_the_comparators_of_their_recipe_each_trained_once(corpus: PreparedCorpus, tmp_path: Path):
@@ -101,8 +101,8 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
     assert GridPlan.load(tmp_path) == plan
     seen = Seen()
     scheduler = run_grid(tmp_path, seen, resources=CPU)
-    # base, latents, S-2, S-4, SA-2, SA-4, mean, ridge-1
-    assert len(seen.ends) == 16
+    # base, latents, S-2, S-4, SA-2, SA-4, S-4-direct, S-2+, S-4+, mean, ridge-1
+    assert len(seen.ends) == 22
     assert {state for _, state in seen.ends} == {"done"}
     assert seen.moved > 0
     assert scheduler.over
@@ -110,7 +110,7 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
     metrics = _metrics(tmp_path)
     assert len(metrics) == 2
     for scores in metrics.values():
-        assert set(scores["variants"]) == {"base", "S-2", "S-4", "SA-2", "SA-4"}
+        assert set(scores["variants"]) == {"base", "S-2", "S-4", "S-2+", "S-4+", "S-4-direct", "SA-2", "SA-4"}
         assert set(scores["comparators"]) == {"mean", "ridge-1"}
     assert list(tmp_path.glob("runs/*/test/seed0/fold0/SA-4/tensorboard/events*"))
     again = Seen()
@@ -122,7 +122,7 @@ def test_a_grid_from_plan_to_metrics(make_corpus, tmp_path: Path):
     run_grid(tmp_path, again, resources=CPU)
     assert _metrics(tmp_path) == metrics
     now = grid_status(tmp_path)
-    assert now.states == {"done": 14, "unneeded": 2}
+    assert now.states == {"done": 20, "unneeded": 2}
     assert not now.running
     assert now.seconds > 0
 
@@ -166,7 +166,7 @@ def test_a_failed_run_blocks_its_descendants_and_the_rest_goes_on(corpus: Prepar
     ends = {key.rpartition("/")[2]: state for key, state in seen.ends}
     assert ends == dict.fromkeys(("base", "latents", "S-2", "S-4", "mean", "ridge-1"), "done") | {"S-16": "failed"}
     now = grid_status(tmp_path)
-    assert now.states["blocked"] == 1
+    assert now.states["blocked"] == 2, "SA-16, and S-16+"
     [(job, record)] = now.failed
     assert (job.name, record.state) == ("S-16", "failed")
     assert "the longest training clip has 9 frames" in record.error

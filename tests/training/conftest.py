@@ -16,7 +16,13 @@ def config() -> RunConfig:
         model=ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12)),
         stage1=Stage1Config(steps=12, batch_size=16, evaluate_every=4, checkpoint_every=4, warmup_steps=2),
         stage2=Stage2Config(
-            first_epochs=2, epochs=2, frames_per_step=32, augmented_views=1, warmup_steps=2, checkpoint_every=2
+            steps=6,
+            evaluate_every=3,
+            windows_per_step=16,
+            frames_per_step=32,
+            augmented_views=1,
+            warmup_steps=2,
+            checkpoint_every=2,
         ),
     )
 

@@ -15,11 +15,12 @@ from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import features_of
 from anclaf.losses.affect import affect_loss
+from anclaf.models.anclaf import Estimate, LstmHead
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.training.latents import FreshLatents, features_from
 from anclaf.training.stage1 import Trained
-from anclaf.training.stage2 import Stage2, epoch_windows, train_recurrent
+from anclaf.training.stage2 import Stage2, Stage2Batch, check_head, train_recurrent
 
 Sources = tuple[FreshLatents, FreshLatents]
 
@@ -41,11 +42,17 @@ def _with(config: RunConfig, **changes: Any) -> RunConfig:
 
 
 def _train(
-    corpus: PreparedCorpus, sources: Sources, parent: AffectNetwork, name: str, config: RunConfig, folder: Path
+    corpus: PreparedCorpus,
+    sources: Sources,
+    parent: AffectNetwork,
+    name: str,
+    config: RunConfig,
+    folder: Path,
+    updates: int | None = None,
 ) -> Trained:
     fabric, variant = Fabric(accelerator="cpu", devices=1), Variant.parse(name)
     return train_recurrent(
-        fabric, corpus, *sources, parent, variant, "sliding", config, folder / name, "parent's fingerprint"
+        fabric, corpus, *sources, parent, variant, "sliding", config, folder / name, "parent's fingerprint", updates
     )
 
 
@@ -78,14 +85,13 @@ def test_it_learns(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("anclaf.training.metric_log.LOG_EVERY", 4)
-    longer = _with(config, first_epochs=8, lr=3e-3)
+    longer = _with(config, steps=24, evaluate_every=8, lr=3e-3)
     _, log, summary = _train(corpus, sources, base, "S-4", longer, tmp_path)
     losses = [value for _, phase, name, value in log.rows if (phase, name) == ("train", "loss")]
     assert losses[-1] < losses[0]
-    assert summary["epochs"] == 8
+    assert summary["steps"] == 24
     scored = [step for step, phase, name, _ in log.rows if (phase, name) == ("validation", "ccc")]
-    assert len(scored) == 8, "validation at every epoch's end"
-    assert scored[-1] == summary["steps"]
+    assert scored == [8, 16, 24]
 
 
 def test_refusals(corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig, tmp_path: Path):
@@ -102,7 +108,7 @@ def test_half_precision_trains_alike(
     from anclaf.training.stage1 import train_base
 
     monkeypatch.setattr("anclaf.training.metric_log.LOG_EVERY", 1)
-    short = _with(replace(config, stage1=replace(config.stage1, steps=3)), first_epochs=1)
+    short = _with(replace(config, stage1=replace(config.stage1, steps=3)), steps=6)
     for adversary in ("gan", "wgan-gp"):
         settings = replace(short, stage1=replace(short.stage1, adversarial_loss=adversary))
 
@@ -124,38 +130,24 @@ def test_half_precision_trains_alike(
         np.testing.assert_allclose(half, whole, rtol=0.1, atol=0.05)
 
 
-def test_windows_of_an_epoch_do_not_overlap():
-    segments = [np.arange(0, 11), np.arange(11, 14), np.arange(14, 30)]
-    seen: set[int] = set()
-    for seed in range(20):
-        windows = epoch_windows(segments, 4, np.random.default_rng(seed))
-        frames = windows.reshape(-1)
-        assert len(frames) == len(set(frames.tolist()))
-        assert (np.diff(windows, axis=1) == 1).all()
-        assert not set(range(11, 14)) & set(frames.tolist())
-        seen |= set(frames.tolist())
-    assert seen == set(range(11)) | set(range(14, 30))
-
-
 def _stage(
     fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig, **changes: Any
 ) -> Stage2:
     torch.manual_seed(0)
     network = base.successor(Variant("S", 3))
-    return Stage2(fabric, corpus, sources[0], network, _with(config, **{"dropout": 0.0, **changes}))
+    return Stage2(fabric, corpus, sources[0], network, "sliding", _with(config, **{"dropout": 0.0, **changes}))
 
 
 def test_the_batch_and_its_loss(
     fabric: Fabric, corpus: PreparedCorpus, fold: Split, sources: Sources, base: AffectNetwork, config: RunConfig
 ):
     """L_afc over every frame of every window, weighted by class; C and the head move, G and D do not."""
-    stage = _stage(fabric, corpus, sources, base, config)
-    positions = stage.epoch(0)[0]
+    stage = _stage(fabric, corpus, sources, base, config, loss_frames="all")
+    positions = stage.windows.at(0).positions
     assert positions.shape == (10, 3), "frames_per_step / n windows"
-    batch = stage.draw(0, positions)
-    again = stage.draw(0, positions)
-    assert torch.equal(batch.z, again.z)
-    target = torch.from_numpy(corpus.targets[fold.train[positions]])
+    batch = stage.draw(0)
+    assert torch.equal(batch.z, stage.draw(0).z)
+    target = torch.from_numpy(corpus.targets[fold.train[positions]]).flatten(0, 1)
     assert torch.equal(batch.target, target)
     assert torch.equal(batch.weight, stage.class_weights.of(target))
     # each window is read in one view, some plain and some changed
@@ -166,9 +158,9 @@ def test_the_batch_and_its_loss(
     network = stage.network
     x = network.features(_latents(batch.z.flatten(0, 1), batch.q.flatten(0, 1))).view(10, 3, -1)
     affect = network.head(x).affect
-    expected = affect_loss(affect.flatten(0, 1), target.flatten(0, 1), batch.weight.flatten(0, 1)).total
+    expected = affect_loss(affect.flatten(0, 1), target, batch.weight).total
     torch.testing.assert_close(terms["loss"], expected)
-    assert not torch.isclose(expected, affect_loss(affect.flatten(0, 1), target.flatten(0, 1)).total)
+    assert not torch.isclose(expected, affect_loss(affect.flatten(0, 1), target).total)
     moved = {
         name
         for name, module in network.named_children()
@@ -179,6 +171,90 @@ def test_the_batch_and_its_loss(
         )
     }
     assert moved == {"combiner", "head"}
+
+
+class Watched(LstmHead):
+    """Keeps its estimates, so that a test can ask for their gradients."""
+
+    def forward(self, x: torch.Tensor, dropout: float = 0.0) -> Estimate:
+        self.said = super().forward(x, dropout)
+        return self.said
+
+
+def test_the_loss_on_last_frames_has_gradients_from_them_alone(
+    fabric: Fabric, corpus: PreparedCorpus, fold: Split, sources: Sources, base: AffectNetwork, config: RunConfig
+):
+    stage = _stage(fabric, corpus, sources, base, config)
+    head = Watched(stage.network.combiner.features, stage.network.config)
+    stage.network.head = head
+    positions, scored = stage.windows.at(0)
+    assert positions.shape == (16, 3), "windows_per_step"
+    batch = stage.draw(0)
+    assert torch.equal(batch.target, torch.from_numpy(corpus.targets[fold.train[positions[scored]]]))
+    loss = stage.loss(batch)["loss"]
+    (gradient,) = torch.autograd.grad(loss, head.said.affect)
+    assert torch.equal(gradient.abs().sum(2) > 0, torch.from_numpy(scored))
+    # the loss is that of windows cut to their own length, as testing cuts them
+    lengths = torch.from_numpy(scored).int().argmax(1) + 1
+    assert set(lengths.tolist()) == {1, 2, 3}
+    with torch.no_grad():
+        x = stage.network.features(_latents(batch.z.flatten(0, 1), batch.q.flatten(0, 1))).view(16, 3, -1)
+        affect = torch.cat([head(x[i : i + 1, : int(n)]).affect[:, -1] for i, n in enumerate(lengths)])
+    torch.testing.assert_close(loss, affect_loss(affect, batch.target, batch.weight).total)
+
+
+class Foresight(LstmHead):
+    """Also sees the window's last frame."""
+
+    def forward(self, x: torch.Tensor, dropout: float = 0.0) -> Estimate:
+        return super().forward(x + x[:, -1:], dropout)
+
+
+def test_a_head_that_sees_later_frames_is_refused(base: AffectNetwork):
+    network = base.successor(Variant("S", 3))
+    check_head(network)
+    network.head = Foresight(network.combiner.features, network.config)
+    with pytest.raises(
+        ConfigError, match=r"S-3: its head's estimate of a window's first frame changes with the frames"
+    ):
+        check_head(network)
+
+
+def test_controls_get_the_updates_and_the_windows_of_the_model_they_control(
+    corpus: PreparedCorpus,
+    sources: Sources,
+    base: AffectNetwork,
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """SA-n stops early; S-n+ takes as many updates, of the same windows in the same views with the same dropout."""
+    plain = _train(corpus, sources, base, "S-4", config, tmp_path).network
+    drawn: list[tuple[int, Stage2Batch, float]] = []
+    draw = Stage2.draw
+
+    def watched(self: Stage2, step: int) -> Stage2Batch:
+        batch = draw(self, step)
+        drawn.append((step, batch, torch.initial_seed()))
+        return batch
+
+    monkeypatch.setattr(Stage2, "draw", watched)
+    scores = iter([0.1, 0.3, 0.2, 0.25, *(0.1 * step for step in range(9))])
+    monkeypatch.setattr(
+        "anclaf.training.stage2.agreement_score",
+        lambda *_: dict.fromkeys(("ccc", "valence_ccc", "arousal_ccc"), next(scores)),
+    )
+    settings = _with(config, steps=30, evaluate_every=2, patience=2)
+    attending = _train(corpus, sources, plain, "SA-4", settings, tmp_path)
+    assert (attending.summary["steps"], attending.summary["best_step"]) == (8, 4)
+    of_attending, drawn = drawn, []
+    further = _train(corpus, sources, plain, "S-4+", settings, tmp_path, attending.summary["steps"])
+    assert (further.summary["steps"], further.summary["best_step"]) == (8, 8)
+    assert str(further.network.variant) == "S-4+"
+    for (step, batch, seed), (other_step, other, other_seed) in zip(of_attending, drawn, strict=True):
+        assert (step, seed) == (other_step, other_seed)
+        for name in ("z", "q", "scored", "target", "weight"):
+            assert torch.equal(getattr(batch, name), getattr(other, name))
 
 
 def _latents(z: torch.Tensor, q: torch.Tensor) -> Any:
@@ -201,7 +277,8 @@ def test_what_attention_adds_has_its_own_rate(
     fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig
 ):
     network = base.successor(Variant("SA", 3))
-    phase = Stage2(fabric, corpus, sources[0], network, _with(config, lr=0.5, attention_lr_scale=3.0)).phase()
+    changed = _with(config, lr=0.5, attention_lr_scale=3.0)
+    phase = Stage2(fabric, corpus, sources[0], network, "sliding", changed).phase()
     rates = {id(p): group["lr"] for group in phase.optimizer.param_groups for p in group["params"]}
     names = {name: rates[id(p)] for name, p in network.head.named_parameters()}
     assert {name for name, lr in names.items() if lr == 1.5} == {
@@ -215,7 +292,7 @@ def test_dropout_is_before_the_head(
     fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig
 ):
     stage = _stage(fabric, corpus, sources, base, config, dropout=0.5)
-    batch = stage.draw(0, stage.epoch(0)[0])
+    batch = stage.draw(0)
     with torch.no_grad():
         assert len({float(stage.loss(batch)["loss"]) for _ in range(3)}) == 3
 

@@ -137,6 +137,31 @@ def test_no_score_that_is_a_number(tmp_path: Path):
         Watched(tmp_path, steps=2).fit([float("nan")] * 2)
 
 
+def test_training_stops_when_validation_no_longer_improves(tmp_path: Path):
+    """After `patience` scores in a row that are not the best; one that is not a number is not. The best is kept."""
+    watched = Watched(tmp_path, steps=20, patience=3)
+    summary = watched.fit([0.1, 0.3, 0.2, float("nan"), 0.4, 0.4, 0.1, 0.3, 0.9])
+    assert (summary["steps"], summary["best_step"], summary["best_score"]) == (8, 5, 0.4)
+    assert watched.done[-1] == 8
+    assert len(watched.weights) == 8
+    again = Watched(tmp_path, steps=20, patience=3)  # killed before its model was written
+    assert again.fit([1.0]) == summary
+    assert again.done == []
+    assert torch.equal(again.best.weight, watched.best.weight)
+
+
+def test_the_patience_of_a_stopped_training_goes_on(tmp_path: Path):
+    scores = [0.4, 0.1, 0.2, 0.3, 0.35, 0.5]
+    whole = Watched(tmp_path / "whole", steps=9, patience=4).fit(scores)
+    assert whole["steps"] == 5
+    with pytest.raises(KeyboardInterrupt):
+        Watched(tmp_path / "cut", steps=9, patience=4).fit(scores, stop=3)
+    again = Watched(tmp_path / "cut", steps=9, patience=4)
+    summary = again.fit(scores[2:])
+    assert again.done == [3, 4, 5], "from the checkpoint after step 2"
+    assert summary["steps"] == 5
+
+
 def test_the_average_forgets_the_first_weights(tmp_path: Path):
     """decay min(ema_decay, (1 + step) / (10 + step)): a long memory only once there is something to remember."""
     watched = Watched(tmp_path, steps=4, ema_decay=0.6)

@@ -27,12 +27,12 @@ def seed_of(seed: int, purpose: Purpose, *where: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def shuffled(count: int, size: int, step: int, seed: int) -> NDArray[np.int64]:
+def shuffled(count: int, size: int, step: int, seed: int, purpose: Purpose, *where: int) -> NDArray[np.int64]:
     """(size,) which of `count` items step number `step` takes, from an endless sequence of shuffles of all of them."""
     position = np.arange(step * size, (step + 1) * size)
     out = np.empty(size, np.int64)
     for epoch in np.unique(position // count):
-        order = np.random.default_rng((seed, int(Purpose.STAGE1_ORDER), int(epoch))).permutation(count)
+        order = np.random.default_rng((seed, int(purpose), *where, int(epoch))).permutation(count)
         mask = position // count == epoch
         out[mask] = order[position[mask] % count]
     return out

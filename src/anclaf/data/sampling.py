@@ -47,7 +47,7 @@ def draw_frames(
     """
     rng = torch.Generator().manual_seed(seed_of(seed, Purpose.STAGE1_CHANGES, step))
     size = items.shape[1]
-    chosen = items[shuffled(len(items), batch_size // size, step, seed)]
+    chosen = items[shuffled(len(items), batch_size // size, step, seed, Purpose.STAGE1_ORDER)]
     rows = chosen.T.reshape(-1)
     changes = augmentation.draw(len(chosen), config, rng)[torch.arange(len(chosen)).repeat(size)]
     image = augmentation.apply(to_input(torch.from_numpy(corpus.images(rows))), changes, rng)

@@ -13,10 +13,11 @@ from anclaf.data.folds import Protocol
 from anclaf.data.store import CorpusCard
 from anclaf.evaluation.bootstrap import DIMENSIONS, RESAMPLES, compare
 from anclaf.evaluation.comparable import comparable
+from anclaf.evaluation.controls import contrasts
 from anclaf.evaluation.seen import seen_scores
 from anclaf.evaluation.values import clip_values, plain_values, values_of
 from anclaf.metrics.regression import METRICS
-from anclaf.models.spec import HEADS, ModelSpec, Variant
+from anclaf.models.spec import ModelSpec
 
 COLUMNS = ("variant", "clip", "subject", "frame", "time_s", "valence", "arousal", "valence_hat", "arousal_hat")
 """Of a predictions table, in corpus units. `variant` is a model (`base`, `S-8`, `SA-8`…) or a comparator's name."""
@@ -205,11 +206,7 @@ def _whole(rows: Sequence[pd.DataFrame], middle: float) -> dict[str, Any]:
 
 def _pairs(models: list[str], comparators: list[str]) -> list[tuple[str, str]]:
     pairs = [(name, "base") for name in models if name != "base" and "base" in models]
-    for name in models:
-        variant = Variant.recorded(name)
-        start = variant.starts_from if variant.kind in HEADS else None  # its predictions count without its package
-        if start is not None and start.n > 1 and str(start) in models:
-            pairs.append((name, str(start)))
+    pairs += [(contrast.a, contrast.b) for contrast in contrasts(models)]
     return pairs + [(name, other) for name in models for other in comparators]
 
 

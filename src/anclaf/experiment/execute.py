@@ -53,9 +53,10 @@ def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
             else:
                 caches = _latents(fold, job)
                 parent, spec = load_model(fold.folder / job.parents[0])
+                updates = [load_spec(fold.folder / name).training["steps"] for name in job.as_many_as]
                 trained = train_recurrent(
                     fabric, fold.corpus, caches["train"], caches["validation"], parent, job.variant, fold.windows,
-                    config, job.folder, spec.fingerprints["model"], show,
+                    config, job.folder, spec.fingerprints["model"], sum(updates) or None, show,
                 )  # fmt: skip
             _save(fabric, fold, job, *trained)
         _test(fabric, fold, job, show)

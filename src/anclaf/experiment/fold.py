@@ -69,12 +69,16 @@ class Fold:
             raise ConfigError("this corpus holds stills, which have no sequence; use --variants base")
         found: dict[str, Job] = {}
 
-        def add(name: str, kind: JobKind, settings: dict[str, Any], *parents: str) -> None:
+        def add(
+            name: str, kind: JobKind, settings: dict[str, Any], *starts: str, as_many_as: tuple[str, ...] = ()
+        ) -> None:
             if name in found:
                 raise ConfigError(f"comparator {name!r}: a model is called the same; register it under another name")
+            parents = tuple(dict.fromkeys([*starts, *as_many_as]))
             of_parents = {parent: found[parent].fingerprint for parent in parents}
             content = {"name": name, "data": self.fingerprint, "windows": self.windows, "parents": of_parents}
-            found[name] = Job(self.run, self.split.fold, name, kind, parents, fingerprint(content | settings))
+            identity = fingerprint(content | settings)
+            found[name] = Job(self.run, self.split.fold, name, kind, parents, identity, as_many_as)
 
         shared = {"model": asdict(config.model), "seed": config.seed}
         for lesson in lessons:
@@ -87,7 +91,8 @@ class Fold:
                     add(LATENTS, "latents", views | frozen, name)
             else:
                 settings = shared | {"config": asdict(config.stage2)}
-                add(name, "model", settings, str(lesson.parent), LATENTS)
+                followed = tuple(map(str, lesson.as_many_as))
+                add(name, "model", settings, str(lesson.parent), LATENTS, as_many_as=followed)
         for name in with_needs(comparators):
             comparator = COMPARATORS.get(name)
             if comparator.needs_sequence and not self.corpus.card.fps:

@@ -47,7 +47,7 @@ class Job:
     """One thing to be made of one fold, in a folder of its own.
 
     name: a variant, `latents`, or a comparator. parents: names in the same fold that must be done before.
-    fingerprint: of everything that decides its outcome: settings, data, parents.
+    fingerprint: of everything that decides its outcome: settings, data, parents. as_many_as: see `curriculum.Lesson`.
     """
 
     run: RunSpec
@@ -56,6 +56,7 @@ class Job:
     kind: JobKind
     parents: tuple[str, ...]
     fingerprint: str
+    as_many_as: tuple[str, ...] = ()
 
     @property
     def files(self) -> JobFolder:

@@ -245,8 +245,8 @@ class RunFolder:
 
     @cached_property
     def kinds(self) -> list[str]:
-        """Of the models, in their order."""
-        return list(dict.fromkeys(Variant.recorded(name).kind for name in self.variants))
+        """Of the models that are no controls, in their order."""
+        return list(dict.fromkeys(v.kind for v in map(Variant.recorded, self.variants) if not v.control))
 
     @cached_property
     def attending(self) -> list[str]:
@@ -255,8 +255,9 @@ class RunFolder:
         return [kind for kind in self.kinds if kind == "SA" or weights & {*self.of_kind(kind)}]
 
     def of_kind(self, kind: str, shortest: int = 1) -> list[str]:
-        """The variants of a kind with a window of `shortest` frames or more, shortest first."""
-        return [name for name in self.variants if (v := Variant.recorded(name)).kind == kind and v.n >= shortest]
+        """The variants of a kind with a window of `shortest` frames or more, shortest first; no controls."""
+        own = [v for v in map(Variant.recorded, self.variants) if v.kind == kind and not v.control]
+        return [str(v) for v in own if v.n >= shortest]
 
     def best(self, kind: str | None = None) -> str | None:
         """The variant with the highest mean CCC, of this kind if one is named."""

@@ -103,9 +103,9 @@ class GridPlan:
 
 
 def count_words(jobs: Sequence[Job]) -> str:
-    """`110 models (10 base, 50 S, 50 SA), 10 latent caches, 90 comparators`."""
+    """`170 models (10 base, 50 S, 50 SA, 60 controls), 10 latent caches, 90 comparators`."""
     jobs_of = Counter(job.kind for job in jobs)
-    kinds = Counter(job.variant.kind for job in jobs if job.kind == "model")
+    kinds = Counter("controls" if job.variant.control else job.variant.kind for job in jobs if job.kind == "model")
     models = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     words = [f"{kinds.total()} models ({models})" if kinds else "no models", f"{jobs_of['latents']} latent caches"]
     return ", ".join([*words, f"{jobs_of['comparator']} comparators"])

@@ -28,16 +28,33 @@ HEADS: Registry[type["Head"]] = Registry(
 Its names are in the order in which models are trained and shown."""
 
 
+FURTHER, DIRECT = "+", "-direct"
+_FOLLOWED = "SA"
+"""The kind whose updates S-n+ gets; those of another kind's are called S-n+KIND."""
+_NAME = re.compile(r"(?P<kind>.+)-(?P<n>\d+)(?P<control>\+.*|-direct)?")
+
+
 @dataclass(frozen=True)
 class Variant:
-    """`base`, `S-n`, `SA-n`, or KIND-n of a head that another package brings. n is the window in frames, 1 for base."""
+    """`base`, `S-n`, `SA-n`, or KIND-n of a head that another package brings. n is the window in frames, 1 for base.
+
+    Controls are models like any other, trained otherwise, so that a comparison shows one thing alone:
+
+    - `S-n+`, control `+`: S-n, trained further with as many updates as SA-n was trained with, on the same windows. What
+      SA-n is ahead of it is not the further training. `S-n+KIND` is the same for KIND-n, if that starts from S-n.
+    - `S-n-direct`, control `-direct`: trained from the base model, with as many updates as all models from the base
+      model to S-n together. What S-n is ahead of it is the curriculum.
+    """
 
     kind: str
     n: int = 1
+    control: str = ""
 
     def __post_init__(self) -> None:
         if (self.kind == "base") != (self.n == 1) or self.n < 1:
             raise ConfigError(f"variant {self.kind} with window {self.n}: base has window 1, all others at least 2")
+        if self.kind == "base" and self.control:
+            raise ConfigError(f"variant base with control {self.control}: base has none")
 
     @classmethod
     def parse(cls, text: str) -> "Variant":
@@ -60,10 +77,10 @@ class Variant:
         """
         if name == "base":
             return cls("base")
-        match = re.fullmatch(r"(.+)-(\d+)", name)
-        if match is None or match[1] == "base":
+        match = _NAME.fullmatch(name)
+        if match is None or match["kind"] == "base":
             raise ConfigError(_expected(name))
-        return cls(match[1], int(match[2]))
+        return cls(match["kind"], int(match["n"]), match["control"] or "")
 
     @property
     def head(self) -> type["Head"]:
@@ -72,23 +89,56 @@ class Variant:
 
     @property
     def starts_from(self) -> "Variant | None":
-        """The model that its head's `starts_from` names, with the same window; imports torch."""
+        """The model that it starts from whatever the curriculum: of a control as above, of another the one that its
+        head's `starts_from` names, with the same window; imports torch."""
+        if self.control:
+            return Variant("base") if self.control == DIRECT else Variant(self.kind, self.n)
         kind = self.head.starts_from
         return None if kind is None else Variant("base") if kind == "base" else Variant(kind, self.n)
 
+    @property
+    def follows(self) -> "Variant | None":
+        """SA-n of S-n+: the model that this control has as many updates as."""
+        if not self.control.startswith(FURTHER):
+            return None
+        return Variant(self.control.removeprefix(FURTHER) or _FOLLOWED, self.n)
+
+    @property
+    def further(self) -> "Variant | None":
+        """S-n+ of SA-n: the control of a model that starts from another one with the same window; imports torch."""
+        start = None if self.control else self.starts_from
+        if start is None or start.kind == "base":
+            return None
+        return Variant(start.kind, self.n, FURTHER if self.kind == _FOLLOWED else FURTHER + self.kind)
+
+    @property
+    def direct(self) -> "Variant":
+        """S-n-direct of S-n."""
+        return Variant(self.kind, self.n, DIRECT)
+
+    @property
+    def series(self) -> str:
+        """What variants that differ in n alone are together called: `base`, `S-n`, `S-n+`…"""
+        return "base" if self.kind == "base" else f"{self.kind}-n{self.control}"
+
     def __str__(self) -> str:
-        return "base" if self.kind == "base" else f"{self.kind}-{self.n}"
+        return "base" if self.kind == "base" else f"{self.kind}-{self.n}{self.control}"
 
 
 def _expected(text: str) -> str:
     kinds = ", ".join(f"{kind}-n" for kind in HEADS.names() if kind != "base")
-    return f"variant {text!r}: expected base, {kinds}, with n a number of frames, for example SA-8"
+    return (
+        f"variant {text!r}: expected base, {kinds}, with n a number of frames, for example SA-8; or a control of one, "
+        "S-8+ or S-8-direct"
+    )
 
 
-def variant_order(name: str) -> tuple[int, str, int]:
-    """Sorting key: base, S-2 … S-32, SA-2 … SA-32, other heads in the order of `HEADS`, then those not installed."""
+def variant_order(name: str) -> tuple[int, str, str, int]:
+    """Sorting key: base, S-2 … S-32, their controls, SA-2 … SA-32, other heads in the order of `HEADS`, then those not
+    installed."""
     variant, kinds = Variant.recorded(name), HEADS.names()
-    return kinds.index(variant.kind) if variant.kind in kinds else len(kinds), variant.kind, variant.n
+    place = kinds.index(variant.kind) if variant.kind in kinds else len(kinds)
+    return place, variant.kind, variant.control, variant.n
 
 
 def head_options(kind: str, config: ModelConfig) -> dict[str, float]:

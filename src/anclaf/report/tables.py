@@ -30,6 +30,10 @@ Key = tuple[str, str]
 """(metric, dimension)."""
 
 LOWER_IS_BETTER = frozenset({"rmse"})
+CONTROLS = (
+    "Controls: S-n+ is S-n trained further, with as many updates as SA-n and on the same windows; S-n-direct was "
+    "trained from base, with as many updates as all models from base to S-n together."
+)
 GROUPS: tuple[Group, ...] = ("measured", "comparator", "published")
 
 
@@ -192,12 +196,12 @@ def results_table(
     chosen = tuple(columns) or paper_metrics(known)
     keys = [(metric, dimension) for metric in chosen for dimension in DIMENSIONS]
     rows: list[Row] = []
-    kinds = {name: Variant.recorded(name).kind for name in sorted(metrics["variants"], key=variant_order)}
-    for kind in dict.fromkeys(kinds.values()):
-        own = [name for name in kinds if kinds[name] == kind]
-        rows += [_measured("measured", v, v, metrics["variants"][v], keys) for v in own]
+    models = [Variant.recorded(name) for name in sorted(metrics["variants"], key=variant_order)]
+    for series in dict.fromkeys(model.series for model in models):
+        own = [model for model in models if model.series == series]
+        rows += [_measured("measured", str(v), str(v), metrics["variants"][str(v)], keys) for v in own]
         if len(own) > 1:
-            rows.append(_average(f"{kind}-AVG", rows[-len(own) :], keys))
+            rows.append(_average(f"{own[0].kind}-AVG{own[0].control}", rows[-len(own) :], keys))
     rows += [
         _measured("comparator", str(comparator), str(entry.get("label", comparator)), entry, keys)
         for comparator, entry in (metrics.get("comparators") or {}).items()
@@ -279,6 +283,8 @@ def statements(metrics: Mapping[str, Any], name: str, card: Mapping[str, Any]) -
         said.append(
             f"The people of this corpus are {made}, not filmed: no row measured here is of the paper's databases."
         )
+    if any(Variant.recorded(variant).control for variant in metrics["variants"]):
+        said.append(CONTROLS)
     return (*said, *published_statements(card, protocol))
 
 

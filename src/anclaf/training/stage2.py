@@ -3,7 +3,6 @@
 `curriculum.plan` says which model starts from which; `train_recurrent` trains one of them.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from anclaf.training.latents import LatentSource, features, features_from
 from anclaf.training.phases import Phase, Terms, gather, make_optimizer
 from anclaf.training.stage1 import Trained, appearance_shown, c_loss
 from anclaf.training.trainer import Networks, Schedule, Trainer
+from anclaf.training.windows import loss_frames, window_draw
 
 
 def train_recurrent(
@@ -42,6 +42,7 @@ def train_recurrent(
     config: RunConfig,
     folder: Path,
     parent_fingerprint: str,
+    updates: int | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Train S-n, SA-n or another sequence model from its parent, or go on where a killed run stopped.
@@ -51,6 +52,8 @@ def train_recurrent(
         parent: the model it starts from, see `curriculum.plan`.
         windows: how validation frames are estimated, which is how the protocol tests.
         parent_fingerprint: of the parent model.
+        updates: exactly so many; None: `stage2.steps` at most, until validation has not improved for so long as
+            `stage2.patience` says.
 
     Raises:
         ConfigError: as `check_head`, or a term has no effect in this stage.
@@ -61,10 +64,8 @@ def train_recurrent(
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE2_WEIGHTS, n, variant.head.attends))
     networks = Networks(*(parent.successor(variant).to(fabric.device) for _ in range(3)))
     check_head(networks.trained)
-    stage = Stage2(fabric, corpus, train, networks.trained, config)
-    epochs = settings.first_epochs if parent.variant.kind == "base" else settings.epochs
-    plan = [(epoch, positions) for epoch in range(epochs) for positions in stage.epoch(epoch)]
-    ends = {done for done in range(1, len(plan) + 1) if done == len(plan) or plan[done][0] != plan[done - 1][0]}
+    stage = Stage2(fabric, corpus, train, networks.trained, windows, config)
+    steps = settings.steps if updates is None else updates
     truth, segments = corpus.targets[validation.rows], corpus.segment_positions(validation.rows)
 
     def validate() -> dict[str, float]:
@@ -77,32 +78,33 @@ def train_recurrent(
         return choose_trust(averaged, score)
 
     schedule = Schedule(
-        len(plan),
-        settings.schedule,
+        steps,
+        "constant",  # a falling rate would need an end that early stopping does not know beforehand
         settings.warmup_steps,
         settings.ema_decay,
         settings.checkpoint_every,
-        evaluate=ends.__contains__,
+        evaluate=lambda done: done % settings.evaluate_every == 0 or done == steps,
         dropout_seed=lambda step: seed_of(config.seed, Purpose.STAGE2_DROPOUT, n, step),
+        patience=settings.patience if updates is None else None,
     )
     identity = {
         "config": asdict(settings), "seed": config.seed, "variant": str(variant), "parent": parent_fingerprint,
-        "windows": windows,
+        "windows": windows, "updates": updates,
     }  # fmt: skip
     trainer = Trainer(
         fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, [stage.phase()], schedule
     )  # fmt: skip
-    summary = trainer.fit(lambda step: stage.draw(step, plan[step][1]), validate, f"stage 2, {variant}", progress)
-    return Trained(networks.best.eval(), trainer.log, summary | {"epochs": epochs, "steps": len(plan)})
+    summary = trainer.fit(stage.draw, validate, f"stage 2, {variant}", progress)
+    return Trained(networks.best.eval(), trainer.log, summary)
 
 
 def check_head(network: AffectNetwork) -> None:
-    """Check that the head gives what `Head` says, for a full window and for the shortest one.
+    """Check that the head gives what `Head` says, for a full window and for the shortest one, and sees no later frame.
 
     Raises:
         ConfigError: it does not.
     """
-    head, window = network.head, network.variant.n
+    head, window = network.head.eval(), network.variant.n
     for n in (window, 1):
         with torch.inference_mode():
             got = head(next(head.parameters()).new_zeros(2, n, network.head_inputs))
@@ -115,13 +117,25 @@ def check_head(network: AffectNetwork) -> None:
                 f"{network.variant}: of 2 windows of {n}, its head gave affect {shapes[0]} and attention {shapes[1]}; "
                 f"expected {expected[0]} and {expected[1]}"
             )
+    with torch.inference_mode():
+        x = torch.linspace(-1, 1, window * network.head_inputs).view(1, window, -1)
+        x = x.to(next(head.parameters()).device)
+        whole, first = head(x).affect[:, :1], head(x[:, :1]).affect
+    if not torch.allclose(whole, first, rtol=1e-3, atol=1e-5):
+        raise ConfigError(
+            f"{network.variant}: its head's estimate of a window's first frame changes with the frames after it; "
+            "expected one of each frame and those before it alone"
+        )
+    head.train()
 
 
 @dataclass
 class Stage2Batch:
-    """W windows of T frames. latents: what the source gives, (W * T, …); target, weight: (W, T, 2)."""
+    """W windows of T frames, K of which are in the loss. latents: what the source gives, (W * T, …). scored: (K,) which
+    of the W * T frames; target, weight: (K, 2) of those."""
 
     latents: dict[str, Tensor]
+    scored: Tensor
     target: Tensor
     weight: Tensor
 
@@ -130,14 +144,20 @@ class Stage2:
     """One iteration of stage 2: its windows, its loss, and its phase."""
 
     def __init__(
-        self, fabric: Fabric, corpus: PreparedCorpus, source: LatentSource, network: AffectNetwork, config: RunConfig
+        self,
+        fabric: Fabric,
+        corpus: PreparedCorpus,
+        source: LatentSource,
+        network: AffectNetwork,
+        windows: WindowMode,
+        config: RunConfig,
     ):
         self.fabric, self.source, self.network = fabric, source, network
         self.run, self.config, self.n = config, config.stage2, network.variant.n
         self.targets = corpus.targets[source.rows]
         self.class_weights = class_weights_of(self.config, self.targets)
-        self.segments = corpus.segment_positions(source.rows)
-        longest = max(len(segment) for segment in self.segments)
+        segments = corpus.segment_positions(source.rows)
+        longest = max(len(segment) for segment in segments)
         if longest < self.n:
             raise TrainingError(
                 f"{network.variant}: the longest training clip has {longest} frames; choose windows of at most that"
@@ -145,22 +165,16 @@ class Stage2:
         self.terms = make_terms(self.config.terms, network.combiner.features, points=0).to(fabric.device)
         if absent := [name for name, weight in self.config.terms.items() if weight > 0 and name not in self.terms]:
             raise ConfigError(f"stage2.terms: {absent[0]} has no effect, for stage 2 has no landmarks; leave it out")
+        frames = loss_frames(self.config.loss_frames, windows)
+        self.windows = window_draw(segments, self.n, frames, self.config, config.seed)
 
-    def epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        """(W, n) positions of each step of an epoch."""
-        rng = np.random.default_rng((self.run.seed, int(Purpose.STAGE2_ORDER), self.n, epoch))
-        windows = epoch_windows(self.segments, self.n, rng)
-        size = max(2, self.config.frames_per_step // self.n)
-        # the last batch is left out when it is small, for its correlations would be noise
-        count = max(1, round(len(windows) / size))
-        return [windows[i * size : (i + 1) * size] for i in range(count)]
-
-    def draw(self, step: int, positions: NDArray[np.int64]) -> Stage2Batch:
-        """This process's part of a step's windows, each in one view; positions: (W, n)."""
+    def draw(self, step: int) -> Stage2Batch:
+        """The windows of a step, each in a view drawn for it, a function of (seed, n, step) alone."""
+        positions, scored = self.windows.at(step)
         rng = np.random.default_rng((self.run.seed, int(Purpose.STAGE2_VIEWS), self.n, step))
         views = rng.integers(0, self.source.views, len(positions))
         part = slice(self.fabric.global_rank, None, self.fabric.world_size)
-        positions, views = positions[part], views[part]
+        positions, scored, views = positions[part], scored[part], views[part]
         frames, view_of_frame = positions.reshape(-1), views.repeat(self.n)
         latents: dict[str, NDArray] = {}
         for view in np.unique(views):
@@ -169,21 +183,22 @@ class Stage2:
                 if name not in latents:
                     latents[name] = np.empty((len(frames), *values.shape[1:]), values.dtype)
                 latents[name][mask] = values
-        target = torch.from_numpy(self.targets[positions])
+        target = torch.from_numpy(self.targets[positions[scored]])
         device = self.fabric.device
         arrays = {name: torch.from_numpy(value).to(device) for name, value in latents.items()}
-        return Stage2Batch(arrays, target.to(device), self.class_weights.of(target).to(device))
+        of_scored = torch.from_numpy(np.flatnonzero(scored)), target, self.class_weights.of(target)
+        return Stage2Batch(arrays, *(value.to(device) for value in of_scored))
 
     def loss(self, batch: Stage2Batch) -> Terms:
-        """L_afc (Eq. 10) over all frames of all windows, and further terms."""
-        count, length = batch.target.shape[:2]
+        """L_afc (Eq. 10) over the frames that are in the loss, and further terms."""
         x, motion = features(self.network, batch.latents), batch.latents["motion"].float()
+        count = len(x) // self.n
         beside = self.network.landmarks is not None  # without geometry, appearance is all there is
         shown = appearance_shown(count, self.config.appearance_dropout, x.device) if beside else None
-        windows = x.view(count, length, -1), motion.view(count, length, -1)
-        affect = self.network.estimate(*windows, self.config.dropout, shown).affect
-        values = (gather(self.fabric, v.flatten(0, 1)) for v in (affect, batch.target, batch.weight))
-        return c_loss(TermInput(x, None, *values), self.terms, self.config.terms)
+        windows = x.view(count, self.n, -1), motion.view(count, self.n, -1)
+        affect = self.network.estimate(*windows, self.config.dropout, shown).affect.flatten(0, 1)[batch.scored]
+        values = (gather(self.fabric, v) for v in (affect, batch.target, batch.weight))
+        return c_loss(TermInput(x[batch.scored], None, *values), self.terms, self.config.terms)
 
     def phase(self) -> Phase[Stage2Batch]:
         """The head, what attention adds to it, and C's convolutions, each at its own rate."""
@@ -200,18 +215,3 @@ class Stage2:
         groups = [group for group in groups if group["params"]]
         optimizer = make_optimizer(config.optimizer, groups, config.lr, config.weight_decay)
         return Phase("train", self.loss, [*combiner, *head], optimizer, clip_norm=config.clip_norm)
-
-
-def epoch_windows(segments: Sequence[NDArray[np.int64]], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(W, n) positions: windows that do not overlap, from a random start in each segment, in random order.
-
-    So no frame is computed twice in an epoch, and every frame comes to every position of a window over the epochs.
-    """
-    found = []
-    for segment in segments:
-        if len(segment) >= n:
-            start = int(rng.integers(0, min(n, len(segment) - n + 1)))
-            found += [segment[i : i + n] for i in range(start, len(segment) - n + 1, n)]
-    if not found:
-        return np.empty((0, n), np.int64)
-    return np.stack(found)[rng.permutation(len(found))]

@@ -32,8 +32,9 @@ class Networks(Generic[Network]):
 
 @dataclass(frozen=True)
 class Schedule:
-    """steps: updates. rates: of learning rates after the warm-up. evaluate: steps done -> whether the validation people
-    are scored now. dropout_seed: step -> seed of torch's own generator."""
+    """steps: most updates. rates: of learning rates after the warm-up. evaluate: steps done -> whether the validation
+    people are scored now. dropout_seed: step -> seed of torch's own generator. patience: scores in a row that are not
+    the best, after which training stops; None: all steps are done."""
 
     steps: int
     rates: RateSchedule
@@ -42,6 +43,7 @@ class Schedule:
     checkpoint_every: int
     evaluate: Callable[[int], bool]
     dropout_seed: Callable[[int], int]
+    patience: int | None = None
 
 
 class Trainer(Generic[Batch]):
@@ -73,8 +75,8 @@ class Trainer(Generic[Batch]):
         self._modules = {**names, **others}
         self._optimizers = {phase.name: phase.optimizer for phase in phases}
         known = load_checkpoint(self._checkpoint, self._modules, self._optimizers, fingerprint)
-        start = {"step": 0, "best_score": None, "best_step": -1, "log": None, "seconds": 0.0}
-        self._state: dict[str, Any] = known or {**start, "fingerprint": fingerprint}
+        start = {"step": 0, "best_score": None, "best_step": -1, "since_best": 0, "log": None, "seconds": 0.0}
+        self._state: dict[str, Any] = start | (known or {"fingerprint": fingerprint})
         self.log = MetricLog(self._state["log"])
         self._began = time.monotonic() - self._state["seconds"]
         self._board = TensorBoard(folder, self.log, self._state["step"]) if fabric.is_global_zero else None
@@ -86,7 +88,7 @@ class Trainer(Generic[Batch]):
         task: str,
         progress: Progress,
     ) -> dict[str, Any]:
-        """Do the steps that are still to be done. Returns best step and score, and seconds.
+        """Do the steps that are still to be done. Returns the steps done, best step and score, and seconds.
 
         Args:
             draw: step -> its batch, a function of the step alone.
@@ -98,6 +100,8 @@ class Trainer(Generic[Batch]):
         """
         schedule, networks = self._schedule, self._networks
         for step in range(self._state["step"], schedule.steps):
+            if self._stopped:  # killed after its last step, before its model was written
+                break
             torch.manual_seed(schedule.dropout_seed(step))
             scale_lr(self._phases, rate(schedule.rates, step, schedule.steps, schedule.warmup_steps))
             losses = run_phases(self._fabric, self._phases, draw(step), step)
@@ -107,19 +111,26 @@ class Trainer(Generic[Batch]):
             done = step + 1
             if schedule.evaluate(done):
                 self._keep_best(done, validate())
-            if done % schedule.checkpoint_every == 0 or done == schedule.steps:
+            if done % schedule.checkpoint_every == 0 or done == schedule.steps or self._stopped:
                 self._save(done)
             if self._board:
                 self._board.write_new()
-            progress(done, schedule.steps, task, self.log.note())
+            progress(done, done if self._stopped else schedule.steps, task, self.log.note())
         return self._end()
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether validation has not improved for as long as the schedule's patience lasts."""
+        patience = self._schedule.patience
+        return patience is not None and self._state["since_best"] >= patience
 
     def _keep_best(self, done: int, scores: dict[str, float]) -> None:
         self.log.record_scores(done, scores)
         score, best = scores["ccc"], self._state["best_score"]
+        self._state["since_best"] += 1
         # NaN (estimates that do not vary) is never the best
         if score == score and (best is None or score > best):
-            self._state |= {"best_score": score, "best_step": done}
+            self._state |= {"best_score": score, "best_step": done, "since_best": 0}
             self._networks.best.load_state_dict(self._networks.averaged.state_dict())
 
     def _save(self, done: int) -> None:
@@ -137,4 +148,4 @@ class Trainer(Generic[Batch]):
                 "Use more people, longer clips, or more steps"
             )
         known = {name: self._state[name] for name in ("best_step", "best_score")}
-        return known | {"seconds": round(self._state["seconds"], 1)}
+        return known | {"steps": self._state["step"], "seconds": round(self._state["seconds"], 1)}

@@ -11,18 +11,18 @@ from anclaf.report.figures.theme import LIGHT, Theme, framed, legend_inside, sty
 
 
 def loss_curves(histories: Mapping[str, pd.DataFrame], corpus: str, theme: Theme = LIGHT) -> Figure:
-    """Losses and validation scores over the steps, by variant: a row for each kind of model (base, S-n, SA-n…).
+    """Losses and validation scores over the steps, by variant: a row for each series (base, S-n, S-n+, SA-n…).
 
     Args:
         histories: variant -> history.csv (step, phase, name, value).
     """
-    kind_of = {name: Variant.recorded(name).kind for name in sorted(histories, key=variant_order)}
-    kinds = list(dict.fromkeys(kind_of.values()))
-    figure = framed(theme, 0.6 + 2.6 * len(kinds), "Losses and validation scores", corpus)
-    axes = figure.subplots(len(kinds), 4, squeeze=False)
-    for row, kind in enumerate(kinds):
-        own = [name for name in kind_of if kind_of[name] == kind]
-        if kind == "base":
+    series_of = {name: Variant.recorded(name).series for name in sorted(histories, key=variant_order)}
+    all_series = list(dict.fromkeys(series_of.values()))
+    figure = framed(theme, 0.6 + 2.6 * len(all_series), "Losses and validation scores", corpus)
+    axes = figure.subplots(len(all_series), 4, squeeze=False)
+    for row, series in enumerate(all_series):
+        own = [name for name in series_of if series_of[name] == series]
+        if series == "base":
             table = histories["base"]
             for column, phase in enumerate(("D", "G", "C")):
                 terms = table[table["phase"] == phase]
@@ -39,7 +39,7 @@ def loss_curves(histories: Mapping[str, pd.DataFrame], corpus: str, theme: Theme
             for column, (phase, name) in enumerate(panels):
                 ax = axes[row, column]
                 style(ax, theme)
-                ax.set_title(f"{kind}-n, {phase} {_said(name)}", fontsize=9, color=theme.ink, loc="left")
+                ax.set_title(f"{series}, {phase} {_said(name)}", fontsize=9, color=theme.ink, loc="left")
                 for variant, colour in theme.shades(own).items():
                     table = histories[variant]
                     line = table[(table["phase"] == phase) & (table["name"] == name)]

@@ -18,6 +18,8 @@ from anclaf.report.tables import heading
 
 _PLACES = {"base": (1.0, "D"), "S": (0.96, "o"), "SA": (1.04, "s")}
 """Of each kind, so that points of equal n lie beside each other: factor of n, and the point's shape."""
+_CONTROLS = {"+": "P", "-direct": "X"}
+"""Of controls, whose lines are dashed."""
 _OTHERS = ((1.12, "^"), (0.89, "v"), (1.2, "P"))
 """Of kinds that other packages bring."""
 _STYLES: tuple[Any, ...] = ((0, (1, 1.5)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
@@ -28,28 +30,31 @@ _COMPARATORS = len(_STYLES)
 def metric_by_length(metrics: Mapping[str, Any], corpus: str, fps: float, theme: Theme = LIGHT) -> Figure:
     """CCC and RMSE against the window's length n, in frames below and in milliseconds above, with 95 % intervals.
 
-    The best length of each kind by the CCC of the panel is ringed, and the best three comparators are horizontal lines.
+    The best length of each series (S-n, S-n+, SA-n…) by the CCC of the panel is ringed, and the best three comparators
+    are horizontal lines.
 
     Args:
         metrics: what metrics.json holds. fps: frames a second; 0 or NaN leaves the milliseconds out.
     """
     figure = framed(theme, 7.1, "Scores by window length", corpus)
     axes = figure.subplots(2, 3, squeeze=False, sharey="row")
-    names = sorted(metrics["variants"], key=variant_order)
-    lengths = sorted({Variant.recorded(name).n for name in names})
-    kinds = list(dict.fromkeys(Variant.recorded(name).kind for name in names))
+    all_series: dict[str, list[Variant]] = {}
+    for variant in map(Variant.recorded, sorted(metrics["variants"], key=variant_order)):
+        all_series.setdefault(variant.series, []).append(variant)
+    lengths = sorted({variant.n for own in all_series.values() for variant in own})
     for row, metric in enumerate(("ccc", "rmse")):
         for column, dimension in enumerate(("valence", "arousal", "mean")):
             ax = axes[row, column]
             style(ax, theme)
-            others = iter(_OTHERS * len(kinds))
-            for kind in kinds:
-                offset, marker = _PLACES.get(kind) or next(others)
-                own = [name for name in names if Variant.recorded(name).kind == kind]
-                label = kind if kind == "base" else f"{kind}-n"
-                entries = [metrics["variants"][name].get(dimension) or {} for name in own]
-                position = [Variant.recorded(name).n * offset for name in own]
-                _points(ax, position, entries, metric, theme.of(own[0]), marker, label)
+            others = iter(_OTHERS * len(all_series))
+            for series, own in all_series.items():
+                offset, marker = _PLACES.get(own[0].kind) or next(others)
+                entries = [metrics["variants"][str(variant)].get(dimension) or {} for variant in own]
+                position = [variant.n * offset for variant in own]
+                look = {"color": theme.of(str(own[0])), "marker": marker, "label": series}
+                if own[0].control:
+                    look |= {"marker": _CONTROLS.get(own[0].control, "*"), "linestyle": "--"}
+                _points(ax, position, entries, metric, look)
             for (name, entry), line in zip(_best_comparators(metrics), cycle(_STYLES), strict=False):
                 value = number((entry.get(dimension) or {}).get(metric))
                 if math.isfinite(value):
@@ -115,15 +120,14 @@ def _points(
     position: list[float],
     entries: Sequence[Mapping[str, Any]],
     metric: str,
-    colour: str,
-    marker: str,
-    label: str,
+    look: Mapping[str, Any],
 ) -> None:
+    """look: colour, marker and label of the line."""
     value = np.array([number(entry.get(metric)) for entry in entries])
     bounds = [(entry.get("ci95") or {}).get(metric) or (None, None) for entry in entries]
     low, high = np.array([[number(bound) for bound in pair] for pair in bounds]).T
-    ax.vlines(position, low, high, color=colour, linewidth=1.2, alpha=0.6)
-    ax.plot(position, value, color=colour, marker=marker, markersize=5, linewidth=1.6, label=label)
+    ax.vlines(position, low, high, color=look["color"], linewidth=1.2, alpha=0.6)
+    ax.plot(position, value, markersize=5, linewidth=1.6, **look)
     if len(value) > 1 and np.isfinite(value).any():
         best = int(np.nanargmin(value) if metric == "rmse" else np.nanargmax(value))
-        ax.plot(position[best], value[best], "o", markersize=12, markerfacecolor="none", color=colour)
+        ax.plot(position[best], value[best], "o", markersize=12, markerfacecolor="none", color=look["color"])
