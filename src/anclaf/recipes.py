@@ -121,9 +121,7 @@ def paper(seed: int = 0) -> RunConfig:
     return RunConfig(
         seed=seed,
         stage1=stage1,
-        stage2=Stage2Config(
-            steps=5000, evaluate_every=100, patience=10, windows_per_step=64, frames_per_step=1024, warmup_steps=50
-        ),
+        stage2=Stage2Config(steps=5000, evaluate_every=100, patience=10, frames_per_step=1024, warmup_steps=50),
         comparators=ComparatorConfig(stage1),
     )
 
