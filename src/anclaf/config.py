@@ -303,7 +303,7 @@ class Stage2Config(Settings):
     combiner_lr_scale: NonNegative = 0.0
     """Learning rate of C's convolutions, as a part of `lr`. 0: they stay as the base model has them, and x is computed
     once instead of in every step."""
-    attention_lr_scale: NonNegative = 1.0
+    attention_lr_scale: NonNegative = 3.0
     """Learning rate of what attention adds to the LSTM, as a part of `lr`: it alone begins untrained."""
     weight_decay: NonNegative = 0.01
     """Of all weights trained."""

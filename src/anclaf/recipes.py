@@ -57,6 +57,10 @@ def recipe(function: Callable[[int], RunConfig]) -> Callable[[int], RunConfig]:
     return function
 
 
+ATTENTION = AttentionConfig(score="general", query="present", normalise_states=True, lead_in=True)
+"""Attention that finds the one frame that matters (docs/method.md)."""
+
+
 @recipe
 def tiny(seed: int = 0) -> RunConfig:
     """The whole chain in seconds, to try a grid before it costs anything; the models are of no use. 64x64 faces.
@@ -68,7 +72,9 @@ def tiny(seed: int = 0) -> RunConfig:
     )
     return RunConfig(
         seed=seed,
-        model=ModelConfig(image_size=64, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=32)),
+        model=ModelConfig(
+            image_size=64, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=32), attention=ATTENTION
+        ),
         stage1=stage1,
         stage2=Stage2Config(
             steps=8, evaluate_every=4, windows_per_step=32, frames_per_step=128, augmented_views=1, warmup_steps=2
@@ -88,7 +94,9 @@ def demo(seed: int = 0) -> RunConfig:
     return RunConfig(
         seed=seed,
         lengths=(2, 4, 8),
-        model=ModelConfig(image_size=64, g_width=8, d_width=8, c_width=32, lstm=LstmConfig(hidden_size=128)),
+        model=ModelConfig(
+            image_size=64, g_width=8, d_width=8, c_width=32, lstm=LstmConfig(hidden_size=128), attention=ATTENTION
+        ),
         stage1=Stage1Config(steps=1000, adversarial_interval=6, evaluate_every=200, checkpoint_every=200),
         stage2=Stage2Config(steps=400, patience=4, augmented_views=3),
         comparators=ComparatorConfig(Stage1Config(steps=600, evaluate_every=100)),
@@ -105,7 +113,9 @@ def small(seed: int = 0) -> RunConfig:
     """
     return RunConfig(
         seed=seed,
-        model=ModelConfig(image_size=64, g_width=8, d_width=16, c_width=64, lstm=LstmConfig(hidden_size=256)),
+        model=ModelConfig(
+            image_size=64, g_width=8, d_width=16, c_width=64, lstm=LstmConfig(hidden_size=256), attention=ATTENTION
+        ),
         stage1=Stage1Config(steps=2500, adversarial_interval=4),
         comparators=ComparatorConfig(Stage1Config(steps=1500)),
     )
@@ -120,6 +130,7 @@ def paper(seed: int = 0) -> RunConfig:
     stage1 = Stage1Config(steps=20000, batch_size=64, evaluate_every=500, checkpoint_every=500)
     return RunConfig(
         seed=seed,
+        model=ModelConfig(attention=ATTENTION),
         stage1=stage1,
         stage2=Stage2Config(steps=5000, evaluate_every=100, patience=10, frames_per_step=1024, warmup_steps=50),
         comparators=ComparatorConfig(stage1),
@@ -165,6 +176,7 @@ def as_written(seed: int = 0) -> RunConfig:
             frames_per_step=4000,
             augmented_views=0,
             combiner_lr_scale=1.0,
+            attention_lr_scale=1.0,
             **authors,
         ),
         comparators=paper(seed).comparators,

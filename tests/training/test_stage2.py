@@ -9,11 +9,11 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from anclaf.config import AugmentationConfig, RunConfig
+from anclaf.config import AttentionConfig, AugmentationConfig, RunConfig
 from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import features_of
+from anclaf.evaluation.estimate import estimate_windows, features_of
 from anclaf.losses.affect import affect_loss
 from anclaf.models.anclaf import Estimate, LstmHead
 from anclaf.models.network import AffectNetwork
@@ -201,6 +201,30 @@ def test_the_loss_on_last_frames_has_gradients_from_them_alone(
         x = stage.network.features(_latents(batch.z.flatten(0, 1), batch.q.flatten(0, 1))).view(16, 3, -1)
         affect = torch.cat([head(x[i : i + 1, : int(n)]).affect[:, -1] for i, n in enumerate(lengths)])
     torch.testing.assert_close(loss, affect_loss(affect, batch.target, batch.weight).total)
+
+
+@pytest.mark.parametrize("lead_in", [False, True])
+def test_the_loss_is_of_the_estimates_that_are_tested(
+    fabric: Fabric, corpus: PreparedCorpus, fold: Split, base: AffectNetwork, config: RunConfig, lead_in: bool
+):
+    """The frames before a window are there in training as they are in testing, where a clip begins too."""
+    torch.manual_seed(0)
+    attention = AttentionConfig("general", "present", normalise_states=True, lead_in=lead_in)
+    network = AffectNetwork(replace(base.config, attention=attention), Variant("SA", 3), base.points)
+    for parameter in network.head.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    source = FreshLatents(base, corpus, fold.train, 1, AugmentationConfig(), 0, "cpu")
+    exact = _with(config, dropout=0.0, appearance_dropout=0.0)
+    stage = Stage2(fabric, corpus, source, network, "sliding", exact)
+    loss = stage.loss(stage.draw(0))["loss"]
+    x, motion = features_from(network, source, "cpu")
+    segments = corpus.segment_positions(fold.train)
+    affect, _ = estimate_windows(network, x, motion, segments, 3, "sliding")
+    positions, scored = stage.windows.at(0)
+    at = positions[scored]
+    target = torch.from_numpy(corpus.targets[fold.train[at]])
+    expected = affect_loss(torch.from_numpy(affect[at]), target, stage.class_weights.of(target)).total
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
 
 
 class Foresight(LstmHead):

@@ -17,6 +17,7 @@ from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.core.seeds import Purpose, seed_of
+from anclaf.core.windows import with_lead_in
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, choose_trust, estimate_windows
 from anclaf.losses.class_balance import class_weights_of
@@ -156,8 +157,8 @@ class Stage2:
         self.run, self.config, self.n = config, config.stage2, network.variant.n
         self.targets = corpus.targets[source.rows]
         self.class_weights = class_weights_of(self.config, self.targets)
-        segments = corpus.segment_positions(source.rows)
-        longest = max(len(segment) for segment in segments)
+        self.segments = corpus.segment_positions(source.rows)
+        longest = max(len(segment) for segment in self.segments)
         if longest < self.n:
             raise TrainingError(
                 f"{network.variant}: the longest training clip has {longest} frames; choose windows of at most that"
@@ -166,16 +167,16 @@ class Stage2:
         if absent := [name for name, weight in self.config.terms.items() if weight > 0 and name not in self.terms]:
             raise ConfigError(f"stage2.terms: {absent[0]} has no effect, for stage 2 has no landmarks; leave it out")
         frames = loss_frames(self.config.loss_frames, windows)
-        self.windows = window_draw(segments, self.n, frames, self.config, config.seed)
+        self.windows = window_draw(self.segments, self.n, frames, self.config, config.seed)
 
     def draw(self, step: int) -> Stage2Batch:
         """The windows of a step, each in a view drawn for it, a function of (seed, n, step) alone."""
-        positions, scored = self.windows.at(step)
+        positions, scored = with_lead_in(*self.windows.at(step), self.segments, self.network.head.lead_in)
         rng = np.random.default_rng((self.run.seed, int(Purpose.STAGE2_VIEWS), self.n, step))
         views = rng.integers(0, self.source.views, len(positions))
         part = slice(self.fabric.global_rank, None, self.fabric.world_size)
         positions, scored, views = positions[part], scored[part], views[part]
-        frames, view_of_frame = positions.reshape(-1), views.repeat(self.n)
+        frames, view_of_frame = positions.reshape(-1), views.repeat(positions.shape[1])
         latents: dict[str, NDArray] = {}
         for view in np.unique(views):
             mask = view_of_frame == view
@@ -192,10 +193,11 @@ class Stage2:
     def loss(self, batch: Stage2Batch) -> Terms:
         """L_afc (Eq. 10) over the frames that are in the loss, and further terms."""
         x, motion = features(self.network, batch.latents), batch.latents["motion"].float()
-        count = len(x) // self.n
+        length = self.n + self.network.head.lead_in
+        count = len(x) // length
         beside = self.network.landmarks is not None  # without geometry, appearance is all there is
         shown = appearance_shown(count, self.config.appearance_dropout, x.device) if beside else None
-        windows = x.view(count, self.n, -1), motion.view(count, self.n, -1)
+        windows = x.view(count, length, -1), motion.view(count, length, -1)
         affect = self.network.estimate(*windows, self.config.dropout, shown).affect.flatten(0, 1)[batch.scored]
         values = (gather(self.fabric, v) for v in (affect, batch.target, batch.weight))
         return c_loss(TermInput(x[batch.scored], None, *values), self.terms, self.config.terms)
