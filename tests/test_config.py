@@ -49,7 +49,7 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
     if origin is tuple:
         return st.lists(_values(arguments[0]), max_size=4).map(tuple)
     if origin is dict:
-        return st.dictionaries(st.sampled_from(["landmarks", "other"]), _values(arguments[1]), max_size=2)
+        return st.dictionaries(st.sampled_from(["own", "other"]), _values(arguments[1]), max_size=2)
     plain: dict[Any, st.SearchStrategy[Any]] = {
         int: st.integers(-3, 200),
         float: st.one_of(st.floats(-1, 3), st.sampled_from([math.nan, math.inf, 0, 1, True, "1"])),
@@ -103,14 +103,14 @@ def test_random_settings_are_refused_in_one_line_or_survive_json(changes: dict[s
         (lambda: Stage1Config(steps=True), r"stage1\.steps: got True; expected a whole number"),
         (lambda: Stage1Config(lr=math.nan), r"stage1\.lr: got nan; expected a finite number"),
         (lambda: Stage1Config(max_class_weight=0.9), r"max_class_weight: got 0\.9; expected 1 or more"),
-        (lambda: Stage1Config(terms={"landmarks": -1.0}), r"stage1\.terms landmarks: got -1\.0; expected 0 or more"),
+        (lambda: Stage1Config(terms={"own": -1.0}), r"stage1\.terms own: got -1\.0; expected 0 or more"),
         (lambda: Stage1Config(adversarial_loss="lsgan"), "got 'lsgan'; expected one of gan, minimax, wgan-gp, none"),  # type: ignore[arg-type]
         (lambda: Stage2Config(windows_per_step=3), r"stage2\.windows_per_step: got 3; expected 4 or more"),
         (lambda: Stage2Config(frames_per_step=7), r"stage2\.frames_per_step: got 7; expected 8 or more"),
         (lambda: Stage2Config(dropout=1.0), r"stage2\.dropout: got 1\.0"),
         (lambda: ModelConfig(image_size=48), "got 48; expected a power of two"),
         (lambda: AugmentationConfig(flip=1.5), "flip: got 1.5; expected 0 or more and 1 or less"),
-        (lambda: ComparatorConfig(Stage1Config()), "terms: got landmarks; expected none"),
+        (lambda: ComparatorConfig(Stage1Config(terms={"own": 1.0})), "terms: got own; expected none"),
         (lambda: StreamOptions(faces="some"), "faces: got 'some'; expected one of all, largest"),  # type: ignore[arg-type]
         (lambda: OutputOptions(overwrite=True, resume=True), "contradict each other"),
     ],

@@ -407,7 +407,8 @@ def test_a_term_that_is_no_scalar_is_refused(terms, corpus: PreparedCorpus, tmp_
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("absolut", "loss term 'absolut': expected one of landmarks"),
+        ("absolut", "loss term 'absolut': no package brings any"),
+        ("landmarks", "loss term 'landmarks': C's loss has a part of this name; register it under another"),
         ("rmse", "loss term 'rmse': C's loss has a part of this name; register it under another"),
     ],
 )

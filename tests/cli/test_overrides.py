@@ -73,7 +73,7 @@ def test_help_names_recipes_with_what_they_say_of_themselves(
     values = ", ".join(f"{name} 0.001" for name in ("tiny", "demo", "small", "paper"))
     assert f"Learning rate of C's phase. (above 0; default: {values}, as-written 0.0001)" in printed
     assert "0 is no limit. (1 or more, or 0; default: tiny 3, demo 3, small 3, paper 3, as-written 0)" in printed
-    assert "paper landmarks 50, as-written none)" in printed
+    assert "Weights of further terms in C's loss, by name (docs/extending.md). (default: none)" in printed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -85,7 +85,7 @@ def test_what_is_not_stated_is_the_recipe_s(command: str):
 def test_every_kind_of_value(command: str):
     changes = {
         "stage1.steps": 7, "stage1.lr": 0.5, "stage1.adversarial_loss": "none", "lengths": (2, 4), "curriculum": False,
-        "model.attention.divide_context": True, "stage1.terms": {"landmarks": 2.0, "own": 0.5}, "stage2.terms": {},
+        "model.attention.divide_context": True, "stage1.terms": {"other": 2.0, "own": 0.5}, "stage2.terms": {},
         "comparators.training.augmentation.flip": 0.0,
     }  # fmt: skip
     assert _stated(command, *_words(changes)) == changes
@@ -111,7 +111,7 @@ def test_a_recipe_can_be_written_out(command: str, recipe: str):
         ("--config.lengths 8 4", "lengths: got (8, 4); expected window lengths, each longer than the one before"),
         ("--config.lengths", "lengths: got (); expected window lengths, each longer than the one before"),
         ("--config.stage1.lr nan", "stage1.lr: got nan; expected a finite number"),
-        ("--config.stage1.terms landmarks -1", "stage1.terms landmarks: got -1.0; expected 0 or more"),
+        ("--config.stage1.terms own -1", "stage1.terms own: got -1.0; expected 0 or more"),
         ("{seed} -1", "seed: got -1; expected 0 or more"),
         ("{recipe} large", "recipe 'large': expected one of as-written, demo, paper, small, tiny"),
         ("{recipe} small+no-hope", "ablation 'no-hope': expected one of no-quadrant"),

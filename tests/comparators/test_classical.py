@@ -8,7 +8,7 @@ import pytest
 from lightning_fabric import Fabric
 
 from anclaf.comparators import classical
-from anclaf.comparators.classical import appearance_features, crop_motion, frame_features, window_features
+from anclaf.comparators.classical import appearance_features, frame_features, window_features
 from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.config import ComparatorConfig, ModelConfig
 from anclaf.core.errors import ConfigError, CorpusError
@@ -87,7 +87,7 @@ def test_crop_motion_is_in_sides_of_the_crop_log_scale_and_radians(tmp_path: Pat
     # a face of 100 px a side: 5 px to the right, then 10 % larger, then a turn, then nothing
     poses = [face(), face(shift=(5, 0)), face(shift=(5, 0), scale=110), face(shift=(5, 0), scale=110, angle=0.2)]
     corpus = store(tmp_path, [{"subject": "a", "landmarks": np.array([*poses, poses[-1]]), "labels": np.zeros((5, 2))}])
-    moved = crop_motion(corpus)
+    moved = corpus.crop_motion
     expected = [[0.05, 0, 0, 0], [0, 0, np.log(1.1), 0], [0, 0, 0, 0.2], [0, 0, 0, 0]]
     np.testing.assert_allclose(moved[1:], expected, atol=1e-9)
 
@@ -97,7 +97,7 @@ def test_window_features_by_hand(tmp_path: Path):
     landmarks = np.stack([face() + rng.normal(0, 2, (5, 2)) for _ in range(12)])
     corpus = store(tmp_path, [{"subject": "a", "landmarks": landmarks, "labels": np.zeros((12, 2))}])
     got = window_features(corpus, n=8)
-    points, moved = frame_features(corpus).astype(np.float64), crop_motion(corpus)
+    points, moved = frame_features(corpus).astype(np.float64), corpus.crop_motion
     assert got.shape == (12, 3 * 10 + 4)
     for t in range(12):
         start = max(0, t - 7)

@@ -109,10 +109,12 @@ def test_estimates_are_those_of_the_network_on_the_window(estimator: Make, paint
         latent = network.latents(to_input(torch.from_numpy(crops)))
         x = network.features(latent)
         if variant == "base":
-            expected = network.head(x[:, None]).affect[:, 0]
+            expected = network.estimate(x[:, None]).affect[:, 0]
         else:
             windows = [x[None, max(0, k + 1 - n) : k + 1] for k in range(9)]
-            expected = torch.stack([network.head(window).affect[0, -1] for window in windows])
+            still = [torch.zeros(1, window.shape[1], 4) for window in windows]
+            found = [network.estimate(*window).affect[0, -1] for window in zip(windows, still, strict=True)]
+            expected = torch.stack(found)
     np.testing.assert_allclose(rows[["valence", "arousal"]], expected * 10, atol=1e-4)
     np.testing.assert_allclose(rows[["q1", "q2", "q3", "q4"]], latent.q, atol=1e-5)
     assert np.ptp(rows["valence"]) > 1e-3, "the estimates do not move, so that equality would say nothing"
@@ -171,7 +173,7 @@ def test_attention_is_of_the_states_before_nearest_first(estimator: Make, painte
     crops = np.stack([align.warp(frame, matrix, 32) for frame in frames])
     with torch.inference_mode():
         x = made.network.features(made.network.latents(to_input(torch.from_numpy(crops))))
-        attention = made.network.head(x[None]).attention
+        attention = made.network.estimate(x[None], torch.zeros(1, 4, 4)).attention
     assert attention is not None
     got = rows[["attention_3", "attention_2", "attention_1"]].to_numpy()[3]
     np.testing.assert_allclose(got, attention[0, 3, :3], atol=1e-5)

@@ -9,8 +9,11 @@ from anclaf.inference.window import FeatureWindow, TrackFrame
 
 
 def feed(window: FeatureWindow, times: np.ndarray) -> list[list[int]]:
-    """The windows after each feature; feature k holds k."""
-    return [[int(x) for x in window.add(float(t), torch.tensor([k]))] for k, t in enumerate(times)]
+    """The windows after each frame; feature and matrix of frame k hold k."""
+    frames = [TrackFrame(torch.tensor([k]), np.full((2, 3), k)) for k in range(len(times))]
+    windows = [window.add(float(time), frame) for time, frame in zip(times, frames, strict=True)]
+    assert all(int(one.feature) == one.matrix[0, 0] for found in windows for one in found)
+    return [[int(one.feature) for one in found] for found in windows]
 
 
 def test_a_window_slides_and_grows_from_the_start():
@@ -29,7 +32,7 @@ def test_full_says_when_it_is():
     window = FeatureWindow(3, 25, 25)
     full = []
     for k in range(4):
-        window.add(k / 25, torch.zeros(1))
+        window.add(k / 25, TrackFrame(torch.zeros(1), np.eye(2, 3)))
         full.append(window.full)
     assert full == [False, False, True, True]
 

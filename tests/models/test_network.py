@@ -48,15 +48,19 @@ def test_d_may_normalise_every_plane_but_the_last():
 
 
 @pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("points", [0, 5])
 @pytest.mark.parametrize("kind", ["base", "S-4", "SA-4"])
-def test_every_size_follows_from_the_image(size: int, kind: str):
+def test_every_size_follows_from_the_image(size: int, points: int, kind: str):
     network = AffectNetwork(
         ModelConfig(image_size=size, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12)),
         Variant.parse(kind),
+        points,
     )
     x = network.features(network.latents(to_input(torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8))))
-    assert x.shape == (4, 8 * 2 ** (size.bit_length() - 4))
-    assert network.head(x[None]).affect.shape == (1, 4, 2)
+    appearance = 8 * 2 ** (size.bit_length() - 4)
+    assert x.shape == (4, appearance + 2 * points)
+    assert network.head_inputs == appearance + 2 * points + (0 if kind == "base" else 8)
+    assert network.estimate(x[None], torch.zeros(1, 4, 4)).affect.shape == (1, 4, 2)
 
 
 def test_the_third_residual_block_has_no_skip():

@@ -13,9 +13,9 @@ class _Source:
     rows = np.arange(10, 20)
     views = 3
 
-    def read(self, view: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, view: int, positions: np.ndarray) -> dict[str, np.ndarray]:
         z = (positions[:, None, None, None] + 100 * view + np.zeros((1, 2, 4, 4))).astype(np.float32)
-        return z, np.full((len(positions), 4), 0.25, np.float32)
+        return {"z": z, "q": np.full((len(positions), 4), 0.25, np.float32)}
 
 
 def _write(folder: Path, mark: str = "a") -> None:
@@ -26,10 +26,11 @@ def test_what_is_written_is_read(tmp_path: Path):
     _write(tmp_path)
     cache = LatentCache.open(tmp_path, _Source.rows, "a")
     assert cache is not None
-    z, q = cache.read(2, np.array([7, 1]))
-    assert z.dtype == np.float16
-    assert (z[:, 0, 0, 0] == [207, 201]).all()
-    assert q.shape == (2, 4)
+    read = cache.read(2, np.array([7, 1]))
+    assert list(read) == ["z", "q"]
+    assert {values.dtype for values in read.values()} == {np.dtype(np.float16)}
+    assert (read["z"][:, 0, 0, 0] == [207, 201]).all()
+    assert (read["q"] == np.full((2, 4), 0.25)).all()
 
 
 def test_a_stale_cache_is_refused(tmp_path: Path):
@@ -67,4 +68,5 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_the_card_says_what_it_is(tmp_path: Path):
     _write(tmp_path)
-    assert json.loads((tmp_path / "latents.json").read_text()) == {"fingerprint": "a", "views": 3, "frames": 10}
+    card = {"fingerprint": "a", "arrays": ["z", "q"], "views": 3, "frames": 10}
+    assert json.loads((tmp_path / "latents.json").read_text()) == card

@@ -14,14 +14,15 @@ from torch.nn import functional
 from anclaf.config import AugmentationConfig, RunConfig
 from anclaf.core.errors import ConfigError, StaleError, TrainingError
 from anclaf.core.seeds import Purpose, seed_of
-from anclaf.data.folds import Split
+from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_frames
 from anclaf.losses.affect import affect_loss
+from anclaf.models.anclaf import condition
 from anclaf.models.network import AffectNetwork, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.phases import Terms
-from anclaf.training.stage1 import Stage1, train_base
+from anclaf.training.stage1 import Stage1, appearance_shown, train_base
 
 PLAIN = AugmentationConfig.none()
 
@@ -65,7 +66,7 @@ def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(
     )  # fmt: skip
     network = train_base(fabric, corpus, fold, still, tmp_path).network
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
-    start = AffectNetwork(config.model, Variant("base"))
+    start = AffectNetwork(config.model, Variant("base"), 5)
     assert not _same(network.generator.encoder, start.generator.encoder)
     assert _same(network.generator.decoder, start.generator.decoder)
     assert _same(network.discriminator, start.discriminator)
@@ -76,7 +77,7 @@ def test_refusals(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: R
         train_base(fabric, corpus, fold, replace(config, model=replace(config.model, image_size=64)), tmp_path)
     with pytest.raises(TrainingError, match="9 training frames; a batch takes 16"):
         train_base(fabric, corpus, replace(fold, train=fold.train[:9]), config, tmp_path)
-    with pytest.raises(ConfigError, match="loss term 'nothing': expected one of landmarks"):
+    with pytest.raises(ConfigError, match="loss term 'nothing': no package brings any"):
         train_base(fabric, corpus, fold, _with(config, terms={"nothing": 1.0}), tmp_path)
     train_base(fabric, corpus, fold, config, tmp_path)
     for other in (_with(config, lr=0.1), replace(config, seed=1)):
@@ -87,16 +88,35 @@ def test_refusals(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: R
         train_base(fabric, corpus, fold, config, tmp_path)
 
 
-def test_a_corpus_without_landmarks_trains_without_their_term(
-    fabric: Fabric, make_corpus, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+def test_a_corpus_without_landmarks_trains_without_geometry(
+    fabric: Fabric, make_corpus, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    corpus = make_corpus(subjects=6, clips=1)
-    rows = np.arange(len(corpus))
-    assert list(Stage1(fabric, corpus, rows, config).terms) == ["landmarks"]
-    monkeypatch.setitem(vars(corpus), "crop_landmarks", np.full_like(corpus.crop_landmarks, np.nan))
-    stage = Stage1(fabric, corpus, rows, config)
-    assert not len(stage.terms)
+    corpus = make_corpus()
+    found = split(corpus, "strict", 0)
+    assert Stage1(fabric, corpus, found.train, config).network.points == 5
+    without = np.array(corpus.crop_landmarks)
+    without[found.train[3]] = np.nan
+    monkeypatch.setitem(vars(corpus), "crop_landmarks", without)
+    stage = Stage1(fabric, corpus, found.train, config)
+    assert stage.network.landmarks is None
     assert stage.draw(0).landmarks is None
+    monkeypatch.setattr("anclaf.training.metric_log.LOG_EVERY", 1)
+    network, log, _ = train_base(fabric, corpus, found, config, tmp_path)
+    assert (network.points, network.head_inputs) == (0, network.combiner.features)
+    assert "affect" in {name for _, phase, name, _ in log.rows if phase == "C"}
+    assert not {"landmarks", "trust"} & {name for _, _, name, _ in log.rows}
+    assert float(network.trust) == 1, "without geometry, appearance is all there is"
+
+
+def test_landmarks_are_standardised_as_the_training_faces_are(stage: Stage1, corpus: PreparedCorpus, fold: Split):
+    finder = stage.network.landmarks
+    assert finder is not None
+    seen = finder.standardise(torch.from_numpy(corpus.crop_landmarks[fold.train])).view(-1, 5, 2)
+    torch.testing.assert_close(seen.mean(0), torch.zeros(5, 2), atol=1e-4, rtol=0)
+    spread = seen.std(0, correction=0)
+    # faces are symmetric, so that the nose's tip never leaves the middle
+    torch.testing.assert_close(spread[[0, 1, 3, 4]], torch.ones(4, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(spread[2], torch.tensor([0.0, 1.0]), atol=1e-4, rtol=0)
 
 
 # One iteration, against the paper by hand. Nothing is drawn at random but the batch: no augmentation, no dropout.
@@ -109,8 +129,8 @@ def stage(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig
 
 def _stage(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, **changes: Any) -> Stage1:
     torch.manual_seed(0)
-    settings = {"augmentation": PLAIN, "dropout": 0.0, "adversarial_interval": 2} | changes
-    return Stage1(fabric, corpus, fold.train, _with(config, **settings))
+    plain = {"augmentation": PLAIN, "dropout": 0.0, "appearance_dropout": 0.0, "adversarial_interval": 2}
+    return Stage1(fabric, corpus, fold.train, _with(config, **(plain | changes)))
 
 
 def _parameters(module: torch.nn.Module) -> list[torch.nn.Parameter]:
@@ -218,17 +238,21 @@ def test_g_loss(fabric, corpus, fold, config):
 
 def test_c_loss(fabric, corpus, fold, config):
     """L_afc (Eq. 10) with class weights, plus the landmarks'. Q is a constant in it."""
-    stage = _stage(fabric, corpus, fold, config, terms={"landmarks": 4.0})
+    stage = _stage(fabric, corpus, fold, config, landmark_weight=4.0)
     batch, network = stage.draw(0), stage.network
     terms = stage.c_loss(batch)
     z = network.generator.encode(batch.image)
     q = network.discriminator(network.generator.decode(z)).quadrant.softmax(1).detach()
-    x = network.features(Latents(z, q))
+    finder = network.landmarks
+    assert finder is not None
+    assert batch.landmarks is not None
+    found = finder(z)
+    geometry = ((finder.aligned(found) - finder.mean) / finder.scale).view(16, 10)
+    x = torch.cat([network.combiner(condition(z, q)), geometry], 1)
     estimate = network.head(x[:, None]).affect[:, 0]
     affect = affect_loss(estimate, batch.target, batch.weight).total
-    assert batch.landmarks is not None
-    found = stage.terms["landmarks"].get_submodule("landmark_head")(x).view(16, 5, 2)
-    landmarks = (found - batch.landmarks).abs().mean()
+    off = (found - batch.landmarks, finder.aligned(found) - finder.aligned(batch.landmarks))
+    landmarks = off[0].abs().mean() + off[1].abs().mean()
     torch.testing.assert_close(terms["affect"], affect)
     torch.testing.assert_close(terms["landmarks"], landmarks)
     torch.testing.assert_close(terms["loss"], affect + 4 * landmarks)
@@ -236,8 +260,10 @@ def test_c_loss(fabric, corpus, fold, config):
     _assert_same_gradient(terms, affect + 4 * landmarks, network.generator.encoder)
     for still in (network.discriminator, network.generator.decoder):
         assert not _moves(terms, still)
-    for moved in (network.combiner, network.head, stage.terms):
+    for moved in (network.combiner, network.head, finder):
         assert _moves(terms, moved)
+    assert _moves({"loss": terms["affect"]}, finder), "which landmarks matter is learnt from labels"
+    _assert_same_gradient(terms, affect + 4 * landmarks, finder)
 
 
 def test_q_loss(fabric, corpus, fold, config):
@@ -286,14 +312,14 @@ def test_without_landmarks_q_learns_quadrants_alone(fabric, corpus, fold, config
 
 def test_c_is_given_the_quadrant_of_the_label_where_settings_say_so(fabric, corpus, fold, config):
     given = replace(config, model=replace(config.model, quadrant_source="true"))
-    stage = _stage(fabric, corpus, fold, given, terms={})
+    stage = _stage(fabric, corpus, fold, given)
     batch, network = stage.draw(0), stage.network
     assert batch.labelled is not None
     assert torch.equal(batch.labelled, batch.quadrant)
     q = functional.one_hot(batch.quadrant, 4).float()
     x = network.features(Latents(network.generator.encode(batch.image), q))
     affect = affect_loss(network.head(x[:, None]).affect[:, 0], batch.target, batch.weight).total
-    torch.testing.assert_close(stage.c_loss(batch)["loss"], affect)
+    torch.testing.assert_close(stage.c_loss(batch)["affect"], affect)
 
 
 def test_landmarks_move_with_the_picture(fabric, corpus, fold, config):
@@ -321,6 +347,21 @@ def test_dropout_is_of_x_in_c(fabric, corpus, fold, config):
     assert len(landmarks) == 1
 
 
+def test_appearance_is_left_out_of_some_frames(fabric, corpus, fold, config):
+    """In all: C is not trained and what it says of a face counts for nothing. In some: losses differ."""
+    for part, moved, different in ((0.0, True, 1), (0.5, True, 3), (1.0, False, 1)):
+        stage = _stage(fabric, corpus, fold, config, appearance_dropout=part)
+        batch = stage.draw(0)
+        terms = stage.c_loss(batch)
+        assert _moves(terms, stage.network.combiner) == moved
+        assert _moves(terms, stage.network.head)
+        with torch.no_grad():
+            assert len({float(stage.c_loss(batch)["affect"]) for _ in range(3)}) == different
+    shown = appearance_shown(4000, 0.2, torch.device("cpu"))
+    assert set(shown.tolist()) == {0.0, 1.0}
+    assert float(shown.mean()) == pytest.approx(0.8, abs=0.03)
+
+
 def test_phases(fabric, corpus, fold, config):
     stage = _stage(fabric, corpus, fold, config, adversarial_lr=0.25, lr=0.125, weight_decay=0.5, quadrant_lr=0.0625)
     network, d = stage.network, stage.network.discriminator
@@ -335,7 +376,7 @@ def test_phases(fabric, corpus, fold, config):
         "D": _parameters(network.discriminator),
         "G": [*_parameters(encoder), *_parameters(decoder)],
         "Q": [p for m in (d.body, d.quadrant, stage.judge_landmarks) for p in _parameters(m)],
-        "C": [p for m in (encoder, network.combiner, network.head, stage.terms) for p in _parameters(m)],
+        "C": [p for m in (encoder, network.combiner, network.head, network.landmarks) for p in _parameters(m)],
     }
     for name, parameters in trained.items():
         assert {id(p) for p in phases[name].trained} == {id(p) for p in parameters}

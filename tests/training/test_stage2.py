@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -15,8 +15,10 @@ from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_windows, features_of
 from anclaf.losses.affect import affect_loss
+from anclaf.losses.terms import TERMS, LossTerm
 from anclaf.models.anclaf import Estimate, LstmHead
-from anclaf.models.network import AffectNetwork
+from anclaf.models.geometry import motion_input
+from anclaf.models.network import AffectNetwork, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.latents import FreshLatents, features_from
 from anclaf.training.stage1 import Trained
@@ -67,11 +69,11 @@ def test_children_start_as_their_parents(
     plain = _train(corpus, sources, base, "S-2", config, tmp_path).network
     assert _same(plain.generator, base.generator)
     assert _same(plain.discriminator, base.discriminator)
-    assert not _same(plain.combiner, base.combiner)
+    assert _same(plain.combiner, base.combiner), "combiner_lr_scale is 0 by default"
     still = _with(config, lr=1e-30, weight_decay=0.0, ema_decay=0.0)
     for name in ("S-4", "SA-2"):
         child = _train(corpus, sources, plain, name, still, tmp_path).network
-        x = torch.randn(3, child.variant.n, plain.combiner.features)
+        x = torch.randn(3, child.variant.n, plain.head_inputs)
         assert torch.equal(child.head(x).affect, plain.eval().head(x).affect)
         assert _same(child.combiner, plain.combiner)
 
@@ -94,11 +96,23 @@ def test_it_learns(
     assert scored == [8, 16, 24]
 
 
+class _OfLandmarks(LossTerm):
+    """Has nothing to work on where there are no landmarks."""
+
+    @classmethod
+    def make(cls, features: int, points: int) -> Self | None:
+        return cls() if points else None
+
+
 def test_refusals(corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig, tmp_path: Path):
     with pytest.raises(TrainingError, match="S-16: the longest training clip has 9 frames"):
         _train(corpus, sources, base, "S-16", config, tmp_path)
-    with pytest.raises(ConfigError, match=r"stage2\.terms: landmarks has no effect"):
-        _train(corpus, sources, base, "S-2", _with(config, terms={"landmarks": 1.0}), tmp_path)
+    TERMS.register("of-landmarks", _OfLandmarks)
+    try:
+        with pytest.raises(ConfigError, match=r"stage2\.terms: of-landmarks has no effect"):
+            _train(corpus, sources, base, "S-2", _with(config, terms={"of-landmarks": 1.0}), tmp_path)
+    finally:
+        TERMS.unregister("of-landmarks")
 
 
 def test_half_precision_trains_alike(
@@ -135,29 +149,31 @@ def _stage(
 ) -> Stage2:
     torch.manual_seed(0)
     network = base.successor(Variant("S", 3))
-    return Stage2(fabric, corpus, sources[0], network, "sliding", _with(config, **{"dropout": 0.0, **changes}))
+    plain = {"dropout": 0.0, "appearance_dropout": 0.0}
+    return Stage2(fabric, corpus, sources[0], network, "sliding", _with(config, **(plain | changes)))
 
 
 def test_the_batch_and_its_loss(
     fabric: Fabric, corpus: PreparedCorpus, fold: Split, sources: Sources, base: AffectNetwork, config: RunConfig
 ):
-    """L_afc over every frame of every window, weighted by class; C and the head move, G and D do not."""
-    stage = _stage(fabric, corpus, sources, base, config, loss_frames="all")
+    """L_afc over every frame of every window, weighted by class; C and the head move, G, D and landmarks do not."""
+    stage = _stage(fabric, corpus, sources, base, config, loss_frames="all", combiner_lr_scale=1.0)
     positions = stage.windows.at(0).positions
     assert positions.shape == (10, 3), "frames_per_step / n windows"
-    batch = stage.draw(0)
-    assert torch.equal(batch.z, stage.draw(0).z)
+    batch, again = stage.draw(0), stage.draw(0)
+    assert batch.latents.keys() == again.latents.keys() == {"z", "q", "motion"}
+    assert all(torch.equal(values, again.latents[name]) for name, values in batch.latents.items())
     target = torch.from_numpy(corpus.targets[fold.train[positions]]).flatten(0, 1)
     assert torch.equal(batch.target, target)
     assert torch.equal(batch.weight, stage.class_weights.of(target))
     # each window is read in one view, some plain and some changed
-    plain = torch.from_numpy(sources[0].read(0, positions.reshape(-1))[0]).view_as(batch.z)
-    same = torch.isclose(plain, batch.z, atol=1e-4).flatten(1).all(1)
+    z = batch.latents["z"]
+    plain = torch.from_numpy(sources[0].read(0, positions.reshape(-1))["z"])
+    same = torch.isclose(plain, z, atol=1e-4).flatten(1).all(1).view(10, 3).all(1)
     assert 0 < int(same.sum()) < 10
     terms = stage.loss(batch)
     network = stage.network
-    x = network.features(_latents(batch.z.flatten(0, 1), batch.q.flatten(0, 1))).view(10, 3, -1)
-    affect = network.head(x).affect
+    affect = network.head(_inputs(stage, batch)).affect
     expected = affect_loss(affect.flatten(0, 1), target, batch.weight).total
     torch.testing.assert_close(terms["loss"], expected)
     assert not torch.isclose(expected, affect_loss(affect.flatten(0, 1), target).total)
@@ -185,7 +201,7 @@ def test_the_loss_on_last_frames_has_gradients_from_them_alone(
     fabric: Fabric, corpus: PreparedCorpus, fold: Split, sources: Sources, base: AffectNetwork, config: RunConfig
 ):
     stage = _stage(fabric, corpus, sources, base, config)
-    head = Watched(stage.network.combiner.features, stage.network.config)
+    head = Watched(stage.network.head_inputs, stage.network.config)
     stage.network.head = head
     positions, scored = stage.windows.at(0)
     assert positions.shape == (16, 3), "windows_per_step"
@@ -198,7 +214,7 @@ def test_the_loss_on_last_frames_has_gradients_from_them_alone(
     lengths = torch.from_numpy(scored).int().argmax(1) + 1
     assert set(lengths.tolist()) == {1, 2, 3}
     with torch.no_grad():
-        x = stage.network.features(_latents(batch.z.flatten(0, 1), batch.q.flatten(0, 1))).view(16, 3, -1)
+        x = _inputs(stage, batch)
         affect = torch.cat([head(x[i : i + 1, : int(n)]).affect[:, -1] for i, n in enumerate(lengths)])
     torch.testing.assert_close(loss, affect_loss(affect, batch.target, batch.weight).total)
 
@@ -237,7 +253,7 @@ class Foresight(LstmHead):
 def test_a_head_that_sees_later_frames_is_refused(base: AffectNetwork):
     network = base.successor(Variant("S", 3))
     check_head(network)
-    network.head = Foresight(network.combiner.features, network.config)
+    network.head = Foresight(network.head_inputs, network.config)
     with pytest.raises(
         ConfigError, match=r"S-3: its head's estimate of a window's first frame changes with the frames"
     ):
@@ -277,14 +293,17 @@ def test_controls_get_the_updates_and_the_windows_of_the_model_they_control(
     assert str(further.network.variant) == "S-4+"
     for (step, batch, seed), (other_step, other, other_seed) in zip(of_attending, drawn, strict=True):
         assert (step, seed) == (other_step, other_seed)
-        for name in ("z", "q", "scored", "target", "weight"):
+        for name in ("scored", "target", "weight"):
             assert torch.equal(getattr(batch, name), getattr(other, name))
+        assert batch.latents.keys() == other.latents.keys()
+        assert all(torch.equal(values, other.latents[name]) for name, values in batch.latents.items())
 
 
-def _latents(z: torch.Tensor, q: torch.Tensor) -> Any:
-    from anclaf.models.network import Latents
-
-    return Latents(z.float(), q.float())
+def _inputs(stage: Stage2, batch: Stage2Batch) -> torch.Tensor:
+    """(W, n, …) what the head is given of a batch of Z and Q."""
+    x = stage.network.features(Latents(batch.latents["z"], batch.latents["q"]))
+    x = x.view(-1, stage.n, stage.network.feature_size)
+    return torch.cat([x, motion_input(batch.latents["motion"].view(-1, stage.n, 4))], -1)
 
 
 def test_the_phase(fabric: Fabric, corpus: PreparedCorpus, sources: Sources, base: AffectNetwork, config: RunConfig):
@@ -325,14 +344,14 @@ def test_views_share_one_augmentation_a_clip(corpus: PreparedCorpus, base: Affec
     still = AugmentationConfig(noise=0.0)
     rows = corpus.segments()[0]
     source = FreshLatents(base, corpus, rows, 3, still, 0, "cpu")
-    plain, first, second = (source.read(v, np.arange(4))[0] for v in range(3))
+    plain, first, second = (source.read(v, np.arange(4))["z"] for v in range(3))
     assert not np.allclose(plain, first, atol=1e-3)
     assert not np.allclose(first, second, atol=1e-3)
-    alone = np.concatenate([source.read(1, np.array([i]))[0] for i in range(4)])
+    alone = np.concatenate([source.read(1, np.array([i]))["z"] for i in range(4)])
     np.testing.assert_allclose(first, alone, atol=1e-4)
 
 
 def test_there_is_one_x(corpus: PreparedCorpus, base: AffectNetwork, fold: Split, sources: Sources):
     """From pictures and through latents x is the same."""
-    x = features_from(base, sources[1], "cpu")
+    x, _ = features_from(base, sources[1], "cpu")
     torch.testing.assert_close(x, features_of(base, corpus, fold.validation, "cpu"), atol=1e-5, rtol=1e-4)

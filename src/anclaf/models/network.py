@@ -57,9 +57,14 @@ class AffectNetwork(nn.Module):
         self.register_buffer("trust", torch.ones(()))
 
     @property
+    def feature_size(self) -> int:
+        """F, numbers of x a frame: C's features, and two a landmark."""
+        return self.combiner.features + 2 * self.points
+
+    @property
     def head_inputs(self) -> int:
-        """Numbers a frame that the head reads: C's features, two a landmark, and the crop's motion."""
-        return self.combiner.features + 2 * self.points + MOTION_INPUTS * self.moves
+        """Numbers a frame that the head reads: x, and the crop's motion."""
+        return self.feature_size + MOTION_INPUTS * self.moves
 
     def latents(self, image: Tensor, labelled: Tensor | None = None) -> Latents:
         """I (B, 3, S, S) -> Z and Q. labelled: as in `quadrants`."""

@@ -155,7 +155,7 @@ class Stage1:
         if self.network.landmarks is not None:
             self.network.landmarks.fit_scale(torch.from_numpy(corpus.crop_landmarks[rows]))
         self.class_weights = class_weights_of(self.config, corpus.targets[rows])
-        self.terms = make_terms(self.config.terms, self.network.combiner.features, self.points)
+        self.terms = make_terms(self.config.terms, self.network.feature_size, self.points)
         self.judges = self.config.quadrant_lr > 0 and self.config.quadrant_weight > 0
         """Whether there is a phase Q."""
         self.judge_landmarks: nn.Linear | None = None

@@ -163,7 +163,7 @@ class Stage2:
             raise TrainingError(
                 f"{network.variant}: the longest training clip has {longest} frames; choose windows of at most that"
             )
-        self.terms = make_terms(self.config.terms, network.combiner.features, points=0).to(fabric.device)
+        self.terms = make_terms(self.config.terms, network.feature_size, points=0).to(fabric.device)
         if absent := [name for name, weight in self.config.terms.items() if weight > 0 and name not in self.terms]:
             raise ConfigError(f"stage2.terms: {absent[0]} has no effect, for stage 2 has no landmarks; leave it out")
         frames = loss_frames(self.config.loss_frames, windows)
