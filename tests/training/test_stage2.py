@@ -280,6 +280,7 @@ def test_controls_get_the_updates_and_the_windows_of_the_model_they_control(
 
     monkeypatch.setattr(Stage2, "draw", watched)
     scores = iter([0.1, 0.3, 0.2, 0.25, *(0.1 * step for step in range(9))])
+    monkeypatch.setattr("anclaf.training.stage2.choose_trust", lambda _, score: score())
     monkeypatch.setattr(
         "anclaf.training.stage2.agreement_score",
         lambda *_: dict.fromkeys(("ccc", "valence_ccc", "arousal_ccc"), next(scores)),
