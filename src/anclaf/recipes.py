@@ -116,7 +116,8 @@ def small(seed: int = 0) -> RunConfig:
         model=ModelConfig(
             image_size=64, g_width=8, d_width=16, c_width=64, lstm=LstmConfig(hidden_size=256), attention=ATTENTION
         ),
-        stage1=Stage1Config(steps=2500, adversarial_interval=4),
+        stage1=Stage1Config(steps=1000, adversarial_interval=4),
+        stage2=Stage2Config(augmented_views=2),
         comparators=ComparatorConfig(Stage1Config(steps=1500)),
     )
 
