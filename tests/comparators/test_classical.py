@@ -83,15 +83,6 @@ def test_frame_features_do_not_show_where_the_head_is(tmp_path: Path):
     assert np.abs(features[4] - features[0]).max() > 0.01
 
 
-def test_crop_motion_is_in_sides_of_the_crop_log_scale_and_radians(tmp_path: Path):
-    # a face of 100 px a side: 5 px to the right, then 10 % larger, then a turn, then nothing
-    poses = [face(), face(shift=(5, 0)), face(shift=(5, 0), scale=110), face(shift=(5, 0), scale=110, angle=0.2)]
-    corpus = store(tmp_path, [{"subject": "a", "landmarks": np.array([*poses, poses[-1]]), "labels": np.zeros((5, 2))}])
-    moved = corpus.crop_motion
-    expected = [[0.05, 0, 0, 0], [0, 0, np.log(1.1), 0], [0, 0, 0, 0.2], [0, 0, 0, 0]]
-    np.testing.assert_allclose(moved[1:], expected, atol=1e-9)
-
-
 def test_window_features_by_hand(tmp_path: Path):
     rng = np.random.default_rng(0)
     landmarks = np.stack([face() + rng.normal(0, 2, (5, 2)) for _ in range(12)])

@@ -53,6 +53,21 @@ def test_runs_end_with_their_clip_and_at_gaps(corpus):
     assert [run.tolist() for run in corpus.segments(few)] == [[0, 1], [5, 6]]
 
 
+def test_crop_motion_is_zero_where_a_segment_begins(folder):
+    with np.load(folder / "geometry.npz") as file:
+        geometry = dict(file)
+    geometry["matrix"][:, 0, 2] = np.arange(len(geometry["matrix"])) ** 2
+    np.savez(folder / "geometry.npz", **geometry)
+    corpus = PreparedCorpus.open(folder)
+    moved, began = corpus.crop_motion, np.arange(len(corpus)) % 9 == 0
+    assert moved.shape == (len(corpus), 4)
+    np.testing.assert_array_equal(moved[began], 0)
+    # the frame was moved right under a crop of 32 pixels, so that the crop moved left in it
+    rows = np.arange(len(corpus))
+    np.testing.assert_allclose(moved[~began, 0], ((rows - 1.0) ** 2 - rows**2)[~began] / 32, rtol=1e-6)
+    np.testing.assert_array_equal(moved[:, 1:], 0)
+
+
 def test_shards_are_mapped_not_read(corpus):
     corpus = PreparedCorpus.open(corpus.folder)
     corpus.images(np.array([0]))

@@ -1,5 +1,6 @@
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(
-    image_size=32, g_width=4, d_width=4, c_width=8, geometry=False, crop_motion=False, lstm=LstmConfig(hidden_size=12)
-)
+    image_size=32, g_width=4, d_width=4, c_width=8, discriminator_norm="none", geometry=False, crop_motion=False,
+    lstm=LstmConfig(hidden_size=12),
+)  # fmt: skip
+"""As models were before version 3."""
 
 
 @pytest.fixture
@@ -37,6 +40,28 @@ def test_round_trip(folder: Path):
     assert not network.training
     for (name, a), b in zip(network.state_dict().items(), original.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_a_model_with_geometry_gives_the_same_numbers(folder: Path, tmp_path: Path):
+    model = replace(MODEL, geometry=True, crop_motion=True)
+    network = AffectNetwork(model, Variant.parse("SA-4"), 5).eval()
+    assert network.landmarks is not None
+    network.landmarks.fit_scale(torch.rand(20, 5, 2))
+    network.trust.fill_(0.5)
+    save_model(tmp_path / "geometry", network, replace(load_spec(folder), model=model, points=5))
+    assert json.loads((tmp_path / "geometry" / "model.json").read_text())["points"] == 5
+    again, spec = load_model(tmp_path / "geometry")
+    assert (spec.points, again.points, float(again.trust)) == (5, 5, 0.5)
+    motion = torch.randn(1, 4, 4) / 50
+    with torch.inference_mode():
+        image = torch.rand(4, 3, 32, 32) * 2 - 1
+        x, x_again = (one.features(one.latents(image)) for one in (network, again))
+        assert torch.equal(x, x_again)
+        assert torch.equal(network.estimate(x[None], motion).affect, again.estimate(x[None], motion).affect)
+    path = tmp_path / "geometry" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"points": 0}))
+    with pytest.raises(ModelError, match="weights of another network"):
+        load_model(tmp_path / "geometry")
 
 
 def test_truncated_weights(folder: Path):
@@ -109,7 +134,13 @@ def _rewrite_as_version_1(folder: Path, weights: dict[str, torch.Tensor], sizes:
     widths = {"image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12}
     content |= {"sizes": widths | sizes, "spec_version": 1, **changes}
     (folder / "model.json").write_text(json.dumps(content))
-    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+    _save_before_version_3(folder, weights)
+
+
+def _save_before_version_3(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    """There was no `trust`."""
+    kept = {name: value.contiguous() for name, value in weights.items() if name != "trust"}
+    save_file(kept, folder / "model.safetensors")
 
 
 def test_a_model_of_version_2(folder: Path):
@@ -120,6 +151,7 @@ def test_a_model_of_version_2(folder: Path):
         *section, last = name.split(".")
         del (content["model"][section[0]] if section else content["model"])[last]
     (folder / "model.json").write_text(json.dumps(content))
+    _save_before_version_3(folder, network.state_dict())
     again, spec_again = load_model(folder)
     assert spec_again == spec
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), network.parameters(), strict=True))

@@ -7,6 +7,7 @@ from anclaf.config import LstmConfig, ModelConfig, QuadrantSource
 from anclaf.core.errors import ConfigError
 from anclaf.models.anclaf import Combiner, Discriminator, Generator, LstmHead, condition
 from anclaf.models.attention import AttentionHead
+from anclaf.models.geometry import motion_input
 from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.spec import Variant, variant_order
 
@@ -117,12 +118,61 @@ def test_what_q_is():
             _network(source).latents(image)
 
 
+def _heard(network: AffectNetwork, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """What the head is given, as it is given."""
+    given, forward = list[torch.Tensor](), network.head.forward
+    monkeypatch.setattr(network.head, "forward", lambda x, dropout=0.0: given.append(x) or forward(x, dropout))
+    return given
+
+
+def test_appearance_is_scaled_by_trust_or_shown_and_geometry_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    network = AffectNetwork(TINY, Variant("S", 4), 5)
+    given, size = _heard(network, monkeypatch), network.combiner.features
+    x, motion = torch.randn(3, 4, size + 10), torch.randn(3, 4, 4)
+    network.trust.fill_(0.25)
+    network.estimate(x, motion)
+    network.estimate(x, motion, shown=torch.tensor([1.0, 0.0, 1.0]))
+    (trusted, shown) = given
+    for got, scale in ((trusted, [0.25] * 3), (shown, [1.0, 0.0, 1.0])):
+        torch.testing.assert_close(got[..., :size], x[..., :size] * torch.tensor(scale)[:, None, None])
+        assert torch.equal(got[..., size : size + 10], x[..., size:])
+        assert torch.equal(got[..., size + 10 :], motion_input(motion))
+
+
+def test_without_geometry_x_is_the_whole_input(monkeypatch: pytest.MonkeyPatch):
+    """Whatever the corpus has: as in the paper."""
+    network = AffectNetwork(replace(TINY, geometry=False, crop_motion=False), Variant("S", 4), 5)
+    assert (network.points, network.landmarks, network.moves) == (0, None, False)
+    given, x = _heard(network, monkeypatch), torch.randn(2, 4, network.combiner.features)
+    network.trust.fill_(0.25)
+    network.estimate(x)
+    assert torch.equal(given[0], x)
+
+
+def test_x_is_what_c_says_and_where_landmarks_are():
+    torch.manual_seed(0)
+    network = AffectNetwork(TINY, Variant("base"), 5).eval()
+    assert network.landmarks is not None
+    network.landmarks.fit_scale(torch.rand(20, 5, 2))
+    latents = network.latents(torch.rand(3, 3, 32, 32) * 2 - 1)
+    found = network.landmarks(latents.z)
+    x = network.features(latents)
+    assert torch.equal(x[:, : network.combiner.features], network.combiner(condition(*latents)))
+    assert torch.equal(x[:, network.combiner.features :], network.landmarks.standardise(found))
+    assert torch.equal(network.features(latents, found), x), "landmarks that were found before"
+
+
 def test_a_successor_has_what_its_parent_has():
-    parent = AffectNetwork(TINY, Variant("base"))
+    parent = AffectNetwork(TINY, Variant("base"), 5)
+    assert parent.landmarks is not None
+    parent.landmarks.fit_scale(torch.rand(20, 5, 2))
     first, attending = parent.successor(Variant("S", 4)), parent.successor(Variant("S", 4)).successor(Variant("SA", 4))
-    for name in ("generator", "discriminator", "combiner"):
+    for name in ("generator", "discriminator", "combiner", "landmarks"):
         for child in (first, attending):
-            pairs = zip(getattr(parent, name).parameters(), getattr(child, name).parameters(), strict=True)
+            pairs = zip(
+                getattr(parent, name).state_dict().values(), getattr(child, name).state_dict().values(), strict=True
+            )
             assert all(torch.equal(a, b) for a, b in pairs)
     assert {name for name, module in first.named_children() if any(p.requires_grad for p in module.parameters())} == {
         "combiner",
