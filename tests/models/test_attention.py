@@ -194,3 +194,18 @@ def test_a_network_tells_its_head_the_window():
         head = AffectNetwork(config, Variant("SA", n)).head
         assert isinstance(head, AttentionHead)
         assert (head.lead_in, head.states) == (n, n)
+
+
+def test_a_control_reads_what_the_model_it_controls_reads():
+    for lead_in in (False, True):
+        config = ModelConfig(
+            image_size=32,
+            g_width=4,
+            d_width=4,
+            c_width=8,
+            lstm=LstmConfig(12),
+            attention=AttentionConfig(lead_in=lead_in),
+        )
+        names = ("S-4", "S-4-direct", "S-4+", "SA-4")
+        read = [AffectNetwork(config, Variant.parse(name)).head.lead_in for name in names]
+        assert read == [0, 0, 4 * lead_in, 4 * lead_in]

@@ -268,8 +268,11 @@ def test_controls_get_the_updates_and_the_windows_of_the_model_they_control(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """SA-n stops early; S-n+ takes as many updates, of the same windows in the same views with the same dropout."""
+    """SA-n stops early; S-n+ takes as many updates, of the same windows and what is before them, in the same views with
+    the same dropout."""
     plain = _train(corpus, sources, base, "S-4", config, tmp_path).network
+    attention = AttentionConfig("general", "present", normalise_states=True, lead_in=True)
+    plain.config = replace(plain.config, attention=attention)
     drawn: list[tuple[int, Stage2Batch, float]] = []
     draw = Stage2.draw
 
@@ -298,6 +301,7 @@ def test_controls_get_the_updates_and_the_windows_of_the_model_they_control(
             assert torch.equal(getattr(batch, name), getattr(other, name))
         assert batch.latents.keys() == other.latents.keys()
         assert all(torch.equal(values, other.latents[name]) for name, values in batch.latents.items())
+        assert len(batch.latents["motion"]) == 16 * (4 + 4), "windows_per_step, each with its lead-in"
 
 
 def _inputs(stage: Stage2, batch: Stage2Batch) -> torch.Tensor:

@@ -53,8 +53,17 @@ class AffectNetwork(nn.Module):
         self.landmarks = LandmarkFinder(4 * config.g_width, plane, self.points) if self.points else None
         self.moves = config.crop_motion and variant.kind != "base"
         self.head = HEADS.get(kind).build(self.head_inputs, replace(config, options=options), variant.n)
+        if variant.follows is not None:
+            self.head.lead_in = self._lead_in_of(variant.follows)
         # λ, how far C's appearance features are trusted; chosen on people whom training has not seen
         self.register_buffer("trust", torch.ones(()))
+
+    def _lead_in_of(self, variant: Variant) -> int:
+        """S-n+ reads what SA-n reads: what SA-n is ahead of it is attention, not more frames."""
+        options = head_options(variant.kind, self.config)
+        with torch.device("meta"):  # without weights
+            head = HEADS.get(variant.kind).build(self.head_inputs, replace(self.config, options=options), variant.n)
+        return head.lead_in
 
     @property
     def feature_size(self) -> int:

@@ -40,8 +40,9 @@ class Variant:
 
     Controls are models like any other, trained otherwise, so that a comparison shows one thing alone:
 
-    - `S-n+`, control `+`: S-n, trained further with as many updates as SA-n was trained with, on the same windows. What
-      SA-n is ahead of it is not the further training. `S-n+KIND` is the same for KIND-n, if that starts from S-n.
+    - `S-n+`, control `+`: S-n, trained further with as many updates as SA-n was trained with, on the same windows and
+      what SA-n reads before them. What SA-n is ahead of it is attention. `S-n+KIND` is the same for KIND-n, if that
+      starts from S-n.
     - `S-n-direct`, control `-direct`: trained from the base model, with as many updates as all models from the base
       model to S-n together. What S-n is ahead of it is the curriculum.
     """
