@@ -61,6 +61,13 @@ def test_what_is_not_allowed_is_one_line(changes: dict, message: str):
     assert str(error.value) == message
 
 
+def test_a_range_that_0_stands_outside_of():
+    limit = Range(1, or_zero=True)
+    assert [value in limit for value in (0, 0.5, 1, 7)] == [True, False, True, True]
+    assert str(limit) == "1 or more, or 0"
+    assert 0 not in Range(1)
+
+
 def test_construction_names_the_section():
     with pytest.raises(ConfigError, match=r"^elsewhere\.part: got 1; expected 0 or more and below 1$"):
         Inner(1)

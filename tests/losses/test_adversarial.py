@@ -30,6 +30,21 @@ def test_values_by_hand():
     assert generator_loss("wgan-gp", two).item() == pytest.approx(-2)
 
 
+def test_minimax_is_eq_9_as_printed():
+    """D's loss is -log D(I) - log(1 - D(G)), G's is log(1 - D(G)): what D loses by a fake, G gains, and no more."""
+    real, fake = (x.requires_grad_() for x in maps())
+    d = torch.sigmoid(fake)
+    torch.testing.assert_close(generator_loss("minimax", fake), torch.log(1 - d).mean())
+    assert discriminator_loss("minimax", real, fake) == discriminator_loss("gan", real, fake)
+    (of_d,) = torch.autograd.grad(discriminator_loss("minimax", real, fake), fake)
+    (of_g,) = torch.autograd.grad(generator_loss("minimax", fake), fake)
+    torch.testing.assert_close(of_g, -of_d)
+    assert generator_loss("minimax", torch.zeros(2, 1, 1, 1)).item() == pytest.approx(-math.log(2))
+    certain = torch.full((2, 1, 1, 1), -30.0, requires_grad=True)
+    (vanished,) = torch.autograd.grad(generator_loss("minimax", certain), certain)
+    assert vanished.abs().max() < 1e-12, "the gradient of the printed loss vanishes while D wins"
+
+
 def test_no_adversary_has_neither_value_nor_gradient():
     real, fake = (x.requires_grad_() for x in maps())
     for loss in (discriminator_loss("none", real, fake), generator_loss("none", fake)):
@@ -55,7 +70,7 @@ def test_extreme_logits_stay_finite():
     assert torch.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("kind", ["gan", "wgan-gp"])
+@pytest.mark.parametrize("kind", ["gan", "minimax", "wgan-gp"])
 def test_gradcheck(kind: AdversarialLoss):
     real, fake = (x.double().requires_grad_() for x in maps())
     assert torch.autograd.gradcheck(lambda r, f: discriminator_loss(kind, r, f), (real, fake))

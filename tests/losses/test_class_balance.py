@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from anclaf.config import Stage1Config, Stage2Config
 from anclaf.core.errors import ConfigError
 from anclaf.losses.affect import affect_loss
-from anclaf.losses.class_balance import class_weights
+from anclaf.losses.class_balance import class_weights, class_weights_of
 
 
 def test_inverse_frequency_by_hand():
@@ -61,6 +62,45 @@ def test_a_limit_of_one_makes_every_weight_exactly_one():
     labels = np.concatenate([np.full(900, 0.1), np.full(100, 0.9)])
     weights = class_weights(np.stack([labels, labels], 1), max_weight=1)
     assert torch.equal(weights.table, torch.ones(2, 10))
+
+
+def test_counts_as_printed_by_hand():
+    # valence: three frames in one bin, one in another -> s * 3 and s * 1, s = 4 / (3 * 3 + 1 * 1); others never occur
+    target = np.array([[0.1, 0.5], [0.11, 0.5], [0.12, 0.5], [-0.9, 0.5]])
+    weights = class_weights(target, weighting="count")
+    torch.testing.assert_close(weights.of(torch.tensor(target))[:, 0], torch.tensor([1.2, 1.2, 1.2, 0.4]))
+    torch.testing.assert_close(weights.of(torch.tensor(target))[:, 1], torch.ones(4))
+    assert (weights.table == 0).sum() == 8 + 9
+    limited = class_weights(target, weighting="count", max_weight=1.1).of(torch.tensor(target))
+    torch.testing.assert_close(limited[:, 0], torch.tensor([1.1, 1.1, 1.1, 0.7]))
+
+
+def test_no_limit():
+    target = np.zeros((10_000, 2))
+    target[0] = 0.95
+    free = class_weights(target, max_weight=0).of(torch.from_numpy(target))
+    assert free[0, 0] == 5000
+    torch.testing.assert_close(free[1, 0], torch.tensor(10_000 / (2 * 9999)))
+
+
+def test_each_label_of_afew_va_has_one_of_21_classes():
+    labels = np.arange(-10, 11) / 10
+    target = np.repeat(np.stack([labels, labels], 1), np.arange(1, 22), axis=0)
+    weights = class_weights(target, bins=21, max_weight=0)
+    assert weights.table.shape == (2, 21)
+    for dtype in (torch.float32, torch.float64):
+        got = weights.of(torch.tensor(labels, dtype=dtype)[:, None].expand(-1, 2))
+        expected = torch.from_numpy(len(target) / 21 / np.arange(1, 22)).float()
+        torch.testing.assert_close(got[:, 0], expected)
+
+
+@pytest.mark.parametrize("stage", [Stage1Config, Stage2Config])
+def test_a_stage_s_settings_are_used(stage: type[Stage1Config] | type[Stage2Config]):
+    target = np.random.default_rng(2).uniform(-1, 1, (50, 2))
+    config = stage(class_bins=3, max_class_weight=0.0, class_weighting="count")
+    expected = class_weights(target, 3, 0.0, "count").table
+    assert torch.equal(class_weights_of(config, target).table, expected)
+    assert expected.shape == (2, 3)
 
 
 def test_labels_on_bin_edges_fall_alike_in_either_precision():

@@ -98,6 +98,30 @@ def test_s_is_an_lstm():
     torch.testing.assert_close(model(x).affect, model.affect(reference(x)[0]), atol=1e-6, rtol=1e-5)
 
 
+def test_the_forget_gate_s_first_bias():
+    def bias(value: float) -> torch.Tensor:
+        torch.manual_seed(0)
+        return LstmHead(5, ModelConfig(lstm=LstmConfig(7, forget_bias=value))).from_input.bias.detach()
+
+    torch.testing.assert_close(bias(1.5) - bias(0), torch.tensor([0.0, 1.5, 0.0, 0.0]).repeat_interleave(7))
+
+
+def test_d_s_first_weights():
+    """He's have variance 2 / fan in (for a slope of 0.01), PyTorch's own 1 / (3 * fan in), whatever comes before."""
+    for init, variance in (("he", 2 / (1 + 0.01**2)), ("plain", 1 / 3)):
+        torch.manual_seed(0)
+        judge = Discriminator(64, 16, init=init)  # pyright: ignore[reportArgumentType]
+        wide = [layer for layer in judge.body if isinstance(layer, torch.nn.Conv2d)][2:]
+        for layer in wide:
+            fan_in = layer.in_channels * 16
+            assert layer.weight.var().item() * fan_in == pytest.approx(variance, rel=0.05)
+    plain, he = (
+        AffectNetwork(replace(TINY, discriminator_init=init), Variant("base")).discriminator.body[0].weight.std().item()
+        for init in ("plain", "he")
+    )
+    assert plain < he / 2, "a network's settings reach its D"
+
+
 def _network(quadrant: QuadrantSource) -> AffectNetwork:
     torch.manual_seed(0)
     return AffectNetwork(replace(TINY, quadrant_source=quadrant), Variant("base")).eval()

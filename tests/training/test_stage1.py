@@ -383,6 +383,12 @@ def test_phases(fabric, corpus, fold, config):
         assert {id(p) for g in phases[name].optimizer.param_groups for p in g["params"]} == {id(p) for p in parameters}
     alone = _stage(fabric, corpus, fold, config, adversarial_loss="none", quadrant_weight=0.0)
     assert [phase.name for phase in alone.phases()] == ["G", "C"]
+    assert type(phases["C"].optimizer) is torch.optim.AdamW
+    assert phases["C"].clip_norm == 5.0
+    authors = _stage(fabric, corpus, fold, config, optimizer="adam", clip_norm=0.0, weight_decay=0.0)
+    c = {phase.name: phase for phase in authors.phases()}["C"]
+    assert type(c.optimizer) is torch.optim.Adam
+    assert (c.optimizer.defaults["betas"], c.optimizer.defaults["weight_decay"], c.clip_norm) == ((0.5, 0.999), 0, 0)
     as_the_paper = _stage(fabric, corpus, fold, config, quadrant_lr=0.0)
     assert [phase.name for phase in as_the_paper.phases()] == ["D", "G", "C"]
     assert as_the_paper.judge_landmarks is None

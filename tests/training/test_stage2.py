@@ -319,6 +319,10 @@ def test_the_phase(fabric: Fabric, corpus: PreparedCorpus, sources: Sources, bas
     assert {id(p) for p in combiner["params"]} == {id(p) for p in stage.network.combiner.parameters()}
     assert {id(p) for p in head["params"]} == {id(p) for p in stage.network.head.parameters()}
     assert len(phase.trained) == len(combiner["params"]) + len(head["params"])
+    assert (type(phase.optimizer), phase.clip_norm) == (torch.optim.AdamW, 1.0)
+    authors = _stage(fabric, corpus, sources, base, config, optimizer="adam", clip_norm=0.0).phase()
+    assert (type(authors.optimizer), authors.clip_norm) == (torch.optim.Adam, 0.0)
+    assert authors.optimizer.defaults["betas"] == (0.5, 0.999)
 
 
 def test_what_attention_adds_has_its_own_rate(
