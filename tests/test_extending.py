@@ -395,7 +395,8 @@ def test_a_registered_term(terms, corpus: PreparedCorpus, tmp_path: Path):
     values = rows.pivot_table(index="step", columns="name", values="value")
     assert list(values.index) == [25, 50, 75]
     assert values["brightness"].iloc[-1] < 0.5 * values["brightness"].iloc[0], "its own layer is trained"
-    np.testing.assert_allclose(values["loss"], values["affect"] + 2 * values["brightness"], rtol=1e-5)
+    expected = values["affect"] + 50 * values["landmarks"] + 2 * values["brightness"]
+    np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
 
 
 def test_a_term_that_is_no_scalar_is_refused(terms, corpus: PreparedCorpus, tmp_path: Path):

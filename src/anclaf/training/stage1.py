@@ -235,7 +235,10 @@ class Stage1:
             return Latents(z, self.network.quadrants(batch.image, z, batch.labelled))
 
     def c_loss(self, batch: Stage1Batch) -> Terms:
-        """C: L_afc (Eq. 10) of C(I), and further terms. Its gradient reaches G's encoder through Z, not through Q."""
+        """C: L_afc (Eq. 10) of C(I), the landmarks' error, and further terms.
+
+        Its gradient reaches G's encoder through Z, not through Q.
+        """
         network, latents = self.network, batch.latents
         if latents is None:
             latents = self._latents(batch, network.generator.encode(batch.image))
