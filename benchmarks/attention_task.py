@@ -1,6 +1,6 @@
 """A task of which the right answer is known: one past frame decides the label, and attention has to find it.
 
-    python benchmarks/attention_task.py [--updates 2000] [--seed 0] [--window 8] [--models SA-n,…]
+    python benchmarks/attention_task.py [--updates 2000] [--seed 0] [--window 8] [--models NAME …]
 
 Every frame of a sequence shows a key, two values, and a question: the key of one of the n - 1 frames before it, each as
 likely as the other. Its label is the values of that frame. Keys are drawn anew for every frame, so that place tells
@@ -34,9 +34,9 @@ SETTINGS: dict[str, tuple[AttentionConfig, float]] = {
     "+ normalised states": (AttentionConfig("general", "present", normalise_states=True), 1.0),
     "+ three times the rate": (AttentionConfig("general", "present", normalise_states=True), 3.0),
     "+ lead-in": (ATTENTION, 3.0),
-    "the last, place only": (AttentionConfig("place", "present", normalise_states=True, lead_in=True), 3.0),
-    "the last, additive score": (AttentionConfig("additive", "present", normalise_states=True, lead_in=True), 3.0),
-    "the last, states as they are": (AttentionConfig("general", "present", lead_in=True), 3.0),
+    "the same by place only": (AttentionConfig("place", "present", normalise_states=True, lead_in=True), 3.0),
+    "the same, additive score": (AttentionConfig("additive", "present", normalise_states=True, lead_in=True), 3.0),
+    "the same, states as they are": (AttentionConfig("general", "present", lead_in=True), 3.0),
 }
 """SA-n: settings, and the rate of what attention adds. Each of the first has one thing more than the one before."""
 
@@ -142,11 +142,11 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=Task.updates)
     parser.add_argument("--window", type=int, default=Task.n)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--models", help=f"of these, with commas between: S-n+, {', '.join(SETTINGS)}")
+    choices = ["S-n+", *SETTINGS]
+    parser.add_argument("--models", nargs="+", choices=choices, default=choices, metavar="NAME")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = Task(n=arguments.window, updates=arguments.updates)
-    wanted = arguments.models.split(",") if arguments.models else ["S-n+", *SETTINGS]
     print(f"window of {task.n} frames; seed {arguments.seed}\n{'':30} error  weight  seconds")
 
     def show(name: str, found: Found) -> None:
@@ -154,7 +154,7 @@ def main() -> None:
 
     parent, found = start(task, arguments.seed)
     show("S-n", found)
-    for name in wanted:
+    for name in arguments.models:
         if name == "S-n+":
             show(name, further(task, parent, arguments.seed))
         else:

@@ -17,10 +17,12 @@ from anclaf.comparators.registry import COMPARATORS, Comparator, Task
 from anclaf.config import RunConfig
 from anclaf.core.errors import AnclafError, ConfigError, StaleError
 from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.attention_motion import attended
 from anclaf.evaluation.estimate import estimate_frames
 from anclaf.experiment import execute
 from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
+from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.io import load_model
 from anclaf.models.spec import Variant
 from anclaf.recipes import RECIPES, make_run
@@ -180,6 +182,24 @@ def test_run_json_has_the_recipe_and_what_was_changed(corpus: PreparedCorpus, tm
     spec.folder.claim(spec, corpus, 5)
     settings = json.loads((tmp_path / "run.json").read_text())
     assert (settings["recipe"], settings["overrides"], settings["seed"]) == ("small", {"stage1.batch_size": 16}, 0)
+
+
+def test_metrics_say_what_attention_looks_at(run: Path):
+    """The same numbers as of the weights that were written, beside the rows that they are of."""
+    scores, opened = json.loads((run / "metrics.json").read_text())["attention"], RunFolder.open(run)
+    assert set(scores) == {"SA-4"}
+    stored, corpus = opened.attention(0, "SA-4"), opened.corpus
+    assert stored is not None
+    assert corpus is not None
+    table, weights = stored
+    windows = attended(corpus, [(table, weights, opened.corpus_rows(table))])
+    assert len(windows.weights) == np.isfinite(weights).all(1).sum() > 0
+    expected = windows.scores(CONFIG.bootstrap)
+    assert 0 < scores["SA-4"]["place"]["value"] == pytest.approx(expected.place.value)
+    assert scores["SA-4"]["place"]["ci95"] == pytest.approx([expected.place.low, expected.place.high])
+    assert scores["SA-4"]["localisation"]["frames"] == expected.localisation.frames
+    assert scores["SA-4"]["by_lag"] == pytest.approx(windows.weights.mean(0).tolist())
+    assert sum(scores["SA-4"]["by_lag"]) == pytest.approx(1)
 
 
 def test_a_finished_run_does_nothing(corpus: PreparedCorpus, run: Path):
