@@ -26,7 +26,7 @@ SIZES = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmCon
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`model("SA-4", fps=25, low=-10, high=10, crop="five-point", lead_in=False)`: the folder of a model of random
-    weights."""
+    weights, which finds five landmarks and trusts appearance half."""
 
     def make(
         variant: str = "SA-4",
@@ -39,7 +39,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         folder = tmp_path_factory.mktemp("model")
         torch.manual_seed(0)
         sizes = replace(SIZES, attention=AttentionConfig("general", "present", normalise_states=True, lead_in=lead_in))
-        network = AffectNetwork(sizes, Variant.parse(variant))
+        network = AffectNetwork(sizes, Variant.parse(variant), points=5)
+        network.trust.fill_(0.5)
         for parameter in network.parameters():  # so that the estimates move with the picture
             torch.nn.init.normal_(parameter, std=0.15)
         spec = ModelSpec(
@@ -55,6 +56,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             0,
             {},
             versions(),
+            points=5,
         )
         save_model(folder, network, spec)
         return folder

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from anclaf.config import StreamOptions, WindowMode
 from anclaf.core.errors import ConfigError
 from anclaf.core.labels import QUADRANTS
-from anclaf.evaluation.estimate import estimate_windows
+from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus
+from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, features_of
 from anclaf.faces import align
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import make_table
@@ -145,6 +146,54 @@ def test_twice_the_models_frame_rate_gives_the_same_at_its_instants(estimator: M
     slow = stepped(made, frames[1::2], fps=25)
     np.testing.assert_allclose(fast["valence"][7::2], slow["valence"][3:], atol=1e-5)
     assert list(fast["status"].unique()) == ["warming_up", "ok"]
+
+
+def _moving(k: int) -> tuple[int, int, int, int]:
+    """Where somebody is who moves, nearer and farther, in frame k."""
+    return 1, 20 + 2 * k + k * k % 5, 24 + 3 * k % 7, 56 + 5 * k % 9
+
+
+def _corpus(folder: Path, frames: Sequence[NDArray], people: Sequence[tuple[int, int, int, int]]) -> PreparedCorpus:
+    """The frames as `prepare` cuts faces out: one clip of 25 frames a second."""
+    five = np.stack([align.TEMPLATE * side + (x, y) for _, x, y, side in people])
+    matrices = np.stack([align.crop_matrix(points, 32) for points in five])
+    (folder / "shards").mkdir()
+    crops = [align.warp(frame, matrix, 32) for frame, matrix in zip(frames, matrices, strict=True)]
+    np.save(folder / "shards" / "00000.npy", np.stack(crops))
+    np.savez(folder / "geometry.npz", landmarks=five, matrix=matrices)
+    rows = [("c", "p", -1, k, k / 25, 0.0, 0.0, 0, k) for k in range(len(frames))]
+    card = CorpusCard(*("table", -10.0, 10.0, "five-point", 32, 25.0, len(rows), 1, 1, 5, "none", {}, [], {}, {}, "0"))
+    return PreparedCorpus(folder, card, pd.DataFrame(rows, columns=list(INDEX_COLUMNS)))
+
+
+@pytest.mark.parametrize("windows", ["sliding", "tumbling"])
+@pytest.mark.parametrize(("variant", "lead_in"), [*((variant, False) for variant in VARIANTS), ("SA-4", True)])
+def test_a_video_is_estimated_as_the_corpus_made_of_it(
+    tmp_path: Path, estimator: Make, painted: Paint, variant: str, lead_in: bool, windows: Any
+):
+    """The crop's motion too, at the model's frame rate and at twice that."""
+    made, people = estimator(variant, lead_in=lead_in), [_moving(k) for k in range(12)]
+    frames = [painted([one], k) for k, one in enumerate(people)]
+    corpus, rows = _corpus(tmp_path, frames, people), np.arange(12)
+    assert np.abs(corpus.crop_motion[1:]).max(0)[:3].min() > 0.01, "nothing moves, so that equality would say nothing"
+    network, n = made.network, made.spec.parsed_variant.n
+    x, motion = features_of(network, corpus, rows, "cpu"), torch.from_numpy(corpus.crop_motion)
+    if variant == "base":
+        expected = estimate_of_frames(network, x)
+    else:
+        expected, _ = estimate_windows(network, x, motion, corpus.segments(), n, windows)
+        still, _ = estimate_windows(network, x, 0 * motion, corpus.segments(), n, windows)
+        assert np.nanmax(np.abs(expected - still)) > 1e-3, "the motion counts for nothing"
+    assert np.isfinite(expected).all()
+    options = StreamOptions(windows=windows)
+    slow = stepped(made, frames, options)[["valence", "arousal"]] / 10
+    np.testing.assert_allclose(slow, expected, atol=1e-5)
+    if windows == "sliding":
+        between = [painted([(1, x + 3, y + 2, side + 1)], 99) for _, x, y, side in people]
+        fast = stepped(made, [one for pair in zip(between, frames, strict=True) for one in pair], options, fps=50)
+        found = fast.loc[fast["frame"] % 2 == 1, ["valence", "arousal"]] / 10
+        full = slice(n + network.head.lead_in - 1, None)
+        np.testing.assert_allclose(found[full], expected[full], atol=1e-5)
 
 
 def test_outputs_are_in_the_corpus_s_units(estimator: Make, painted: Paint):

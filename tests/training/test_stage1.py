@@ -16,7 +16,7 @@ from anclaf.core.errors import ConfigError, StaleError, TrainingError
 from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import estimate_frames
+from anclaf.evaluation.estimate import agreement_score, estimate_frames
 from anclaf.losses.affect import affect_loss
 from anclaf.models.anclaf import condition
 from anclaf.models.network import AffectNetwork, Latents
@@ -54,6 +54,13 @@ def test_it_learns(
     assert losses["C", "landmarks"][-1] < losses["C", "landmarks"][0]
     assert ("D", "penalty") in losses or adversary == "gan"
     assert summary["best_step"] in (60, 120)
+    # how far appearance is trusted was chosen on the validation people, and is kept with the weights
+    trusts = {step: value for step, _, name, value in log.rows if name == "trust"}
+    assert trusts.keys() == {60, 120}
+    assert trusts[summary["best_step"]] == float(network.trust)
+    found = estimate_frames(network, corpus, fold.validation, "cpu")
+    score = agreement_score(found, corpus.targets[fold.validation])["ccc"]
+    assert score == pytest.approx(summary["best_score"], abs=1e-6)
 
 
 def test_the_affect_loss_reaches_g_through_z_and_d_only_through_its_own_phase(

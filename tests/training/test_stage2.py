@@ -1,5 +1,6 @@
 """Stage 2: children start as their parents, the loss is Eq. 10 over all frames of all windows, and G and D stay."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,13 +15,14 @@ from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_windows, features_of
+from anclaf.faces.align import mirrored_motion
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.terms import TERMS, LossTerm
 from anclaf.models.anclaf import Estimate, LstmHead
 from anclaf.models.geometry import motion_input
-from anclaf.models.network import AffectNetwork, Latents
+from anclaf.models.network import AffectNetwork, Latents, to_input
 from anclaf.models.spec import Variant
-from anclaf.training.latents import FreshLatents, features_from
+from anclaf.training.latents import FreshLatents, LatentCache, features_from, write_latents
 from anclaf.training.stage1 import Trained
 from anclaf.training.stage2 import Stage2, Stage2Batch, check_head, train_recurrent
 
@@ -70,6 +72,11 @@ def test_children_start_as_their_parents(
     assert _same(plain.generator, base.generator)
     assert _same(plain.discriminator, base.discriminator)
     assert _same(plain.combiner, base.combiner), "combiner_lr_scale is 0 by default"
+    assert base.landmarks is not None
+    assert plain.landmarks is not None
+    assert _same(plain.landmarks, base.landmarks)
+    trained = _train(corpus, sources, base, "S-2", _with(config, combiner_lr_scale=0.5), tmp_path / "C").network
+    assert not _same(trained.combiner, base.combiner)
     still = _with(config, lr=1e-30, weight_decay=0.0, ema_decay=0.0)
     for name in ("S-4", "SA-2"):
         child = _train(corpus, sources, plain, name, still, tmp_path).network
@@ -319,6 +326,9 @@ def test_the_phase(fabric: Fabric, corpus: PreparedCorpus, sources: Sources, bas
     assert {id(p) for p in combiner["params"]} == {id(p) for p in stage.network.combiner.parameters()}
     assert {id(p) for p in head["params"]} == {id(p) for p in stage.network.head.parameters()}
     assert len(phase.trained) == len(combiner["params"]) + len(head["params"])
+    frozen = _stage(fabric, corpus, sources, base, config, combiner_lr_scale=0.0).phase()
+    assert len(frozen.trained) == len(head["params"]) == len(frozen.optimizer.param_groups[0]["params"])
+    assert len(frozen.optimizer.param_groups) == 1
     assert (type(phase.optimizer), phase.clip_norm) == (torch.optim.AdamW, 1.0)
     authors = _stage(fabric, corpus, sources, base, config, optimizer="adam", clip_norm=0.0).phase()
     assert (type(authors.optimizer), authors.clip_norm) == (torch.optim.Adam, 0.0)
@@ -358,6 +368,56 @@ def test_views_share_one_augmentation_a_clip(corpus: PreparedCorpus, base: Affec
     assert not np.allclose(first, second, atol=1e-3)
     alone = np.concatenate([source.read(1, np.array([i]))["z"] for i in range(4)])
     np.testing.assert_allclose(first, alone, atol=1e-4)
+
+
+def test_a_mirrored_view_has_the_mirrored_motion(corpus: PreparedCorpus, base: AffectNetwork):
+    rows = corpus.segments()[0]
+    moving, rng = copy.copy(corpus), np.random.default_rng(0)
+    moving.crop_motion = rng.normal(0, 0.02, (len(corpus), 4)).astype(np.float32)  # takes the cached property's place
+    source = FreshLatents(base, moving, rows, 2, replace(AugmentationConfig.none(), flip=1.0), 0, "cpu")
+    plain, mirrored = (source.read(view, np.arange(9)) for view in (0, 1))
+    np.testing.assert_array_equal(plain["motion"], moving.crop_motion[rows])
+    np.testing.assert_array_equal(mirrored["motion"], mirrored_motion(moving.crop_motion[rows]))
+    flipped = to_input(torch.from_numpy(corpus.images(rows))).flip(3)
+    with torch.inference_mode():
+        np.testing.assert_allclose(mirrored["z"], base.latents(flipped).z, atol=1e-2)
+
+
+def test_appearance_is_left_out_of_whole_windows(
+    fabric: Fabric,
+    corpus: PreparedCorpus,
+    sources: Sources,
+    base: AffectNetwork,
+    config: RunConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    stage = _stage(fabric, corpus, sources, base, config, appearance_dropout=0.5, loss_frames="all")
+    network, given = stage.network, list[torch.Tensor]()
+    forward, size = network.head.forward, network.combiner.features
+    monkeypatch.setattr(network.head, "forward", lambda x, dropout=0.0: given.append(x) or forward(x, dropout))
+    stage.loss(stage.draw(0))
+    left_out = (given[0][..., :size] == 0).all(2)
+    assert 0 < int(left_out.all(1).sum()) < 10
+    assert torch.equal(left_out.all(1), left_out.any(1))
+    assert not (given[0][..., size : size + 10] == 0).all(2).any()
+
+
+def test_the_cache_of_x_and_that_of_z_and_q_give_the_same_x(
+    corpus: PreparedCorpus, base: AffectNetwork, fold: Split, tmp_path: Path
+):
+    found: list[torch.Tensor] = []
+    for name in ("z", "x"):
+        source = FreshLatents(base, corpus, fold.validation, 1, AugmentationConfig(), 0, "cpu", features=name == "x")
+        list(write_latents(tmp_path / name, source, "a"))
+        cache = LatentCache.open(tmp_path / name, fold.validation, "a")
+        assert cache is not None
+        assert cache.read(0, np.arange(3)).keys() == ({"x", "motion"} if name == "x" else {"z", "q", "motion"})
+        x, motion = features_from(base, cache, "cpu")
+        found.append(x)
+        np.testing.assert_allclose(motion, corpus.crop_motion[fold.validation], atol=1e-3)
+    # 16-bit floats, of Z or of x
+    torch.testing.assert_close(found[0], found[1], atol=1e-3, rtol=2e-3)
+    assert float(found[1].std(0).max()) > 0.02, "x does not move, so that equality would say nothing"
 
 
 def test_there_is_one_x(corpus: PreparedCorpus, base: AffectNetwork, fold: Split, sources: Sources):
