@@ -165,6 +165,11 @@ class ModelConfig(Settings):
         """Whether the model is given each frame's quadrant, so that it cannot be used on unlabelled video."""
         return self.quadrant_source in ("true", "false")
 
+    @property
+    def judges_faces(self) -> bool:
+        """Whether Q is an estimate of D's."""
+        return self.quadrant_source in ("reconstruction", "image")
+
 
 @dataclass(frozen=True)
 class AugmentationConfig(Settings):

@@ -16,9 +16,11 @@ from safetensors.torch import load_file
 from anclaf.comparators.registry import COMPARATORS, Comparator, Task
 from anclaf.config import RunConfig
 from anclaf.core.errors import AnclafError, ConfigError, StaleError
+from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.attention_motion import attended
-from anclaf.evaluation.estimate import estimate_frames
+from anclaf.evaluation.estimate import estimate_frames, latents_of
+from anclaf.evaluation.quadrants import COLUMNS, PROBABILITIES
 from anclaf.experiment import execute
 from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
@@ -102,6 +104,34 @@ def test_a_model_estimates_people_it_has_seen_too(corpus: PreparedCorpus, run: P
         )
     rmse = np.sqrt(np.mean((seen["arousal_hat"] - seen["arousal"]) ** 2))
     assert parts["train"]["arousal"]["rmse"] == pytest.approx(rmse)
+
+
+def test_the_base_model_leaves_what_d_says_of_each_quadrant(corpus: PreparedCorpus, run: Path):
+    fold = run / "fold0"
+    split = json.loads((fold / "split.json").read_text())
+    table = pd.read_parquet(fold / "base" / "quadrants.parquet")
+    assert set(table.columns) == set(COLUMNS)
+    scores = json.loads((run / "metrics.json").read_text())["quadrants"]
+    for part in ("test", "validation", "train"):
+        frames = (table["part"] == part).sum()
+        assert frames == scores[part]["frames"] == split[f"{part}_frames"]
+        assert set(table.loc[table["part"] == part, "subject"]) == set(split[f"{part}_subjects"])
+    # it is Q as the network makes it
+    network, test = load_model(fold / "base")[0], table.query("part == 'test'")
+    rows = np.flatnonzero(np.isin(corpus.subjects, split["test_subjects"]))
+    q = latents_of(network, corpus, rows, "cpu").q.numpy()
+    np.testing.assert_allclose(test[list(PROBABILITIES)], q, atol=1e-5)
+    right = q.argmax(1) == label_quadrant(*corpus.targets[rows].T)
+    assert scores["test"]["accuracy"] == pytest.approx(right.mean())
+    assert not (fold / "SA-4" / "quadrants.parquet").exists()
+
+
+def test_where_q_is_not_ds_there_is_none(corpus: PreparedCorpus, tmp_path: Path):
+    plain = _run(corpus, tmp_path)
+    given = replace(plain, config=replace(plain.config, model=replace(plain.config.model, quadrant_source="true")))
+    scores = train_run(_fabric(), given, variants=[Variant("base")], comparators=[])
+    assert "quadrants" not in scores
+    assert not (tmp_path / "fold0" / "base" / "quadrants.parquet").exists()
 
 
 def test_of_many_training_frames_some_of_every_clip(

@@ -190,6 +190,22 @@ def test_a_kind_of_another_package_is_shown_as_the_others_are(tmp_path: Path) ->
     assert "of base, S-4, GRU-2, GRU-4 over the training steps" in pictures["losses"]
 
 
+def test_quadrants_stand_beside_the_prior(bare: Path) -> None:
+    assert "Quadrants" not in Page(write_report(bare)).source
+    prior = {"accuracy": 0.31, "balanced_accuracy": 0.25, "cross_entropy": 1.3862, "frames": 90}
+    test = {"accuracy": 0.48, "balanced_accuracy": 0.462, "cross_entropy": 1.21, "frames": 90, "prior": prior}
+    train = test | {"accuracy": 0.617, "frames": 200}
+    for scores, words in ((test, "Q tells more than the prior"), (test | {"cross_entropy": 1.4}, "Q tells no more")):
+        parts = {"test": scores, "train": train}
+        whole = {name: one | {"subjects": 3, "folds": [{"fold": 0} | one]} for name, one in parts.items()}
+        change(bare / "metrics.json", lambda content, whole=whole: content.update(quadrants=whole))
+        source = Page(write_report(bare)).source
+        assert words in source
+        assert "balanced accuracy is 0.462 where the prior&#x27;s is 0.250" in source
+        assert re.search(r'<th scope="row">test</th><td>3</td><td>90</td><td>0\.480</td><td>0\.310</td>', source)
+        assert "0.617" in source
+
+
 def test_another_place(bare: Path, tmp_path: Path) -> None:
     path = write_report(bare, tmp_path / "else" / "where")
     assert path == tmp_path / "else" / "where" / "index.html"

@@ -48,11 +48,25 @@ def features_of(
     batch: int = 256,
 ) -> Tensor:
     """(N, F) x of these rows, each computed once."""
+    return features_and_quadrants(network, corpus, rows, device, batch)[0]
+
+
+@torch.inference_mode()
+def features_and_quadrants(
+    network: AffectNetwork,
+    corpus: PreparedCorpus,
+    rows: NDArray[np.int64],
+    device: torch.device | str,
+    batch: int = 256,
+) -> tuple[Tensor, Tensor]:
+    """(N, F) x of these rows, and their Q (N, 4), each computed once."""
     network.eval()
-    parts = [
-        network.features(latents_of(network, corpus, rows[i : i + batch], device)) for i in range(0, len(rows), batch)
-    ]
-    return torch.cat(parts)
+    x, q = list[Tensor](), list[Tensor]()
+    for i in range(0, len(rows), batch):
+        latents = latents_of(network, corpus, rows[i : i + batch], device)
+        x.append(network.features(latents))
+        q.append(latents.q)
+    return torch.cat(x), torch.cat(q)
 
 
 @torch.inference_mode()

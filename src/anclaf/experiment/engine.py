@@ -18,6 +18,7 @@ from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.attention_motion import attended
+from anclaf.evaluation.quadrants import quadrant_scores
 from anclaf.evaluation.scores import run_scores
 from anclaf.experiment import job_record
 from anclaf.experiment.execute import execute_job
@@ -135,6 +136,8 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
         run.config.fold_seed, progress, seen,
     )  # fmt: skip
     scores["attention"] = _attention_scores(run, corpus, tables)
+    if judged := {f: p for f in tables if (p := run.folder.job(f, "base").quadrants).is_file()}:
+        scores["quadrants"] = quadrant_scores({fold: pd.read_parquet(path) for fold, path in judged.items()})
     write_json(run.folder.metrics_file, scores)
     return scores
 

@@ -1,6 +1,7 @@
 """Doing one job: train a model from its parents and test it; compute latents; fit and test a comparator."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.core.files import fingerprint, versions
 from anclaf.core.progress import Progress
-from anclaf.evaluation.estimate import estimate_frames, estimate_windows
+from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, features_and_quadrants
+from anclaf.evaluation.quadrants import quadrant_table
 from anclaf.evaluation.scores import refuse_leak
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job
@@ -100,46 +102,71 @@ def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
     if fold.split.protocol == "strict":
         refuse_leak(spec, fold.corpus.subjects[rows])
     progress(0, 1, f"{variant}, test")
-    estimate, attention = _estimates(fabric, fold, job, network, "test")
+    tested = _estimates(fabric, fold, job, network, "test")
     if fabric.is_global_zero:
-        job.files.write_seen(_seen(fabric, fold, job, network))
-        job.files.write_predictions(_labelled(fold, job, rows, estimate))
-        if attention is not None:
-            job.files.write_attention(attention[np.isfinite(estimate).all(1)])
+        seen = _seen(fabric, fold, job, network)
+        tables = [_labelled(fold, job, one.rows, one.affect).assign(part=part) for part, one in seen.items()]
+        job.files.write_seen(pd.concat(tables, ignore_index=True))
+        if tested.quadrants is not None:
+            job.files.write_quadrants(_quadrants(fold, {**seen, "test": tested}))
+        job.files.write_predictions(_labelled(fold, job, rows, tested.affect))
+        if tested.attention is not None:
+            job.files.write_attention(tested.attention[np.isfinite(tested.affect).all(1)])
     progress(1, 1, f"{variant}, test")
+
+
+class _Estimates(NamedTuple):
+    """What a model says of some rows. affect: (N, 2) in the corpus's units, NaN where there is no estimate. attention:
+    (N, states) of models that attend. quadrants: (N, 4) of a base model whose D estimates Q."""
+
+    rows: NDArray[np.int64]
+    affect: NDArray[np.floating]
+    attention: NDArray[np.float32] | None
+    quadrants: NDArray[np.float32] | None
 
 
 def _estimates(
     fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork, part: str, only: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.floating], NDArray[np.float32] | None]:
-    """Estimates (N, 2) of a part's rows in the corpus's units, and attention weights where the model attends.
+) -> _Estimates:
+    """Estimates of a part's rows.
 
     Args:
-        part: train, validation or test. only: positions among its rows that are wanted, the others being NaN.
+        part: train, validation or test. only: positions among its rows that are wanted. A base model's estimates are of
+            these rows alone, a sequence model's are NaN for the others.
     """
-    rows = _rows_of_parts(fold)[part]
+    rows, quadrants, attention = _rows_of_parts(fold)[part], None, None
     if job.variant.kind == "base":
-        chosen = np.arange(len(rows)) if only is None else only
-        estimate, attention = np.full((len(rows), 2), np.nan, np.float32), None
-        estimate[chosen] = estimate_frames(network, fold.corpus, rows[chosen], fabric.device)
+        rows = rows if only is None else rows[only]
+        x, q = features_and_quadrants(network, fold.corpus, rows, fabric.device)
+        estimate = estimate_of_frames(network, x)
+        if network.config.judges_faces:
+            quadrants = q.float().cpu().numpy()
     else:
         x, motion = features_from(network, _latents(fold, job)[part], fabric.device)
         segments = fold.corpus.segment_positions(rows)
         estimate, attention = estimate_windows(network, x, motion, segments, job.variant.n, fold.windows, only)
-    return fold.corpus.card.scale.restore(estimate), attention
+    return _Estimates(rows, fold.corpus.card.scale.restore(estimate), attention, quadrants)
 
 
-def _seen(fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork) -> pd.DataFrame:
-    """Labels and estimates of validation rows and of some training rows, with a column `part`."""
+def _seen(fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork) -> dict[str, _Estimates]:
+    """Estimates of some training rows, and of the validation rows, where they are not the test rows."""
     every = -(-len(fold.split.train) // SEEN_FRAMES)
     # rows are in the order of clips; in `paper` the validation rows are the test rows
     parts = {"train": np.arange(every // 2, len(fold.split.train), every), "validation": None}
-    tables: list[pd.DataFrame] = []
-    for part, only in parts.items():
-        if part == "train" or fold.split.protocol == "strict":
-            estimate, _ = _estimates(fabric, fold, job, network, part, only)
-            table = _labelled(fold, job, _rows_of_parts(fold)[part], estimate)
-            tables.append(table.assign(part=part))
+    return {
+        part: _estimates(fabric, fold, job, network, part, only)
+        for part, only in parts.items()
+        if part == "train" or fold.split.protocol == "strict"
+    }
+
+
+def _quadrants(fold: Fold, parts: Mapping[str, _Estimates]) -> pd.DataFrame:
+    """`quadrants.parquet`: D's Q of each part's frames."""
+    tables = [
+        quadrant_table(fold.corpus, one.rows, one.quadrants).assign(part=part)
+        for part, one in parts.items()
+        if one.quadrants is not None
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

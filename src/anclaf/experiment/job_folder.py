@@ -43,6 +43,10 @@ class JobFolder:
         return self.path / "seen.parquet"
 
     @property
+    def quadrants(self) -> Path:
+        return self.path / "quadrants.parquet"
+
+    @property
     def attention(self) -> Path:
         return self.path / "attention.npz"
 
@@ -55,6 +59,11 @@ class JobFolder:
         """table: as `write_predictions`, of frames that the model has seen, with a column `part`: train, by which
         it learnt, or validation, by which its checkpoint was chosen."""
         with atomic_path(self.seen) as path:
+            table.to_parquet(path, index=False)
+
+    def write_quadrants(self, table: pd.DataFrame) -> None:
+        """table: D's Q of the frames of the other tables, with the columns of `evaluation.quadrants.COLUMNS`."""
+        with atomic_path(self.quadrants) as path:
             table.to_parquet(path, index=False)
 
     def write_attention(self, weights: NDArray[np.float32]) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from anclaf.core.lazy import attach
 
 if TYPE_CHECKING:
-    from anclaf.metrics.quadrants import QuadrantScores as QuadrantScores
+    from anclaf.metrics.classification import QuadrantScores as QuadrantScores
     from anclaf.metrics.regression import METRICS as METRICS
     from anclaf.metrics.regression import Moments as Moments
     from anclaf.metrics.regression import ccc_score as ccc_score
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "QuadrantScores": "metrics.quadrants",
+        "QuadrantScores": "metrics.classification",
         "METRICS": "metrics.regression",
         "Moments": "metrics.regression",
         "ccc_score": "metrics.regression",

@@ -12,6 +12,7 @@ from anclaf.report.sections import (
     attention,
     corpus,
     curves,
+    quadrants,
     results,
     summary,
     window,
@@ -46,6 +47,8 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
         page.add("table", "Results", results.parts(opened, table, whole))
         page.add("pairs", "Comparisons", results.comparisons(opened))
         page.add("window", "Window length", window.parts(opened, page))
+        if quadrants.judged(opened):
+            page.add("quadrants", "Quadrants", quadrants.parts(opened))
         page.add("curves", "Curves", curves.parts(opened, page))
         page.add("attention", "Attention", attention.parts(opened, page))
         page.add("training", "Training", curves.training(opened, page))

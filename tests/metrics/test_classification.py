@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
-from anclaf.metrics.quadrants import LEAST, QuadrantScores
+from anclaf.metrics.classification import LEAST, QuadrantScores
 
 
 def test_by_hand():
