@@ -33,7 +33,8 @@ class Plan:
     of: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or a corpus's own)")] = None
     """How many folds the people are divided into."""
     variants: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "all"
-    """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
+    """all, or names with commas between: base,S-8,SA-8. What they start from is trained too, and with each SA-n its
+    control S-n+: S-n, trained as much further as SA-n. S-8-direct is S-8 without the curriculum, trained as long."""
     comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "all"
     protocol: Protocol = "strict"
     """strict: people in test are never in training. paper: what the paper's authors did."""

@@ -37,7 +37,8 @@ class Train:
     folds: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or the corpus's own)")] = None
     """How many folds the people are divided into."""
     variants: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "all"
-    """all, or names with commas between: base,S-8,SA-8. What they start from is trained too."""
+    """all, or names with commas between: base,S-8,SA-8. What they start from is trained too, and with each SA-n its
+    control S-n+: S-n, trained as much further as SA-n. S-8-direct is S-8 without the curriculum, trained as long."""
     comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "quick"
     seed: int = 0
     """Decides the training: the first weights, the order, and every random change. Folds are --config.fold-seed's."""

@@ -31,8 +31,8 @@ Key = tuple[str, str]
 
 LOWER_IS_BETTER = frozenset({"rmse"})
 CONTROLS = (
-    "Controls: S-n+ is S-n trained further, with as many updates as SA-n and on the same windows; S-n-direct was "
-    "trained from base, with as many updates as all models from base to S-n together."
+    "Controls: S-n+ is S-n trained further, with as many updates as SA-n, on the same windows and what SA-n reads "
+    "before them; S-n-direct was trained from base, with as many updates as all models from base to S-n together."
 )
 GROUPS: tuple[Group, ...] = ("measured", "comparator", "published")
 

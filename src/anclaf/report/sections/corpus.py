@@ -11,6 +11,7 @@ from anclaf.config import LENGTHS, CorpusKind
 from anclaf.core.words import count, counted, fold_words, number, size_words
 from anclaf.data.store import corpus_kind
 from anclaf.experiment.run_folder import RunFolder
+from anclaf.models.spec import HEADS, Variant
 from anclaf.report.markup import bullets, details
 from anclaf.report.published import AFEW_VA, PAPER_TABLES, SEWA
 
@@ -95,10 +96,29 @@ def _not_measured(run: RunFolder) -> Iterable[str]:
     lacking = [name for name in wanted if name not in run.variants]
     if lacking:
         yield f"Variants of the paper that were not trained: {', '.join(lacking)}."
+    yield from _without_controls(run)
     absent = [label_of(name) for name in COMPARATORS.names() if name not in run.metrics["comparators"]]
     if absent:
         yield f"Comparators that were not run (some need a corpus with landmarks): {', '.join(absent)}."
     yield "Other corpora than this one, other cameras, and differences between groups of people."
+
+
+def _without_controls(run: RunFolder) -> Iterable[str]:
+    """What each part of the method gives needs a control, which may not have been trained."""
+    models = [v for v in map(Variant.recorded, run.variants) if v.kind in HEADS and not v.control]
+    alone = [str(v) for v in models if v.further is not None and str(v.further) not in run.variants]
+    if alone:
+        yield (
+            f"How much of what {', '.join(alone)} is ahead of the model that it started from is due to its further "
+            "training: no control was trained as much further."
+        )
+    own = [v for v in models if v.kind != "base" and v.starts_from is None]
+    later = [str(v) for v in own if v.n > min(other.n for other in own if other.kind == v.kind)]
+    if lacking := [name for name in later if f"{name}-direct" not in run.variants]:
+        yield (
+            f"What the curriculum gives {', '.join(lacking)}: no from-base control with as many updates was trained "
+            f"(`--variants …,{lacking[-1]}-direct`)."
+        )
 
 
 RESPONSIBLE = (

@@ -6,8 +6,10 @@ from typing import Any
 
 from anclaf.core.words import DASH, DIGITS, count, interval_text, number, number_text
 from anclaf.experiment.run_folder import RunFolder
+from anclaf.models.spec import Variant
 from anclaf.report.markup import bullets, details, paragraph, plain_table, results_markup
 from anclaf.report.published import DIMENSIONS, apart_for
+from anclaf.report.sections import controls
 from anclaf.report.tables import LOWER_IS_BETTER, ResultsTable, heading, paper_table
 
 
@@ -60,7 +62,9 @@ def comparisons(run: RunFolder) -> Iterable[str]:
         "Two models are compared on the same test frames, by a paired bootstrap over people. The difference is the "
         "first model's score less the second one's. The p-values are not corrected for multiple comparisons."
     )
-    leading_names = {"base", *(f"{kind}-8" for kind in run.kinds), *map(run.best, run.kinds)}
+    yield from controls.parts(run.metrics)
+    eight = {name for name in run.variants if Variant.recorded(name).n == 8}
+    leading_names = {"base", *eight, *map(run.best, run.kinds)}
     leading = [pair for pair in pairs if pair["metric"] == "ccc" and {pair["a"], pair["b"]} <= leading_names]
     yield bullets(comparison_words(pair) for pair in leading or pairs[:6])
     rows = [
