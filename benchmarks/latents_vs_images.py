@@ -3,8 +3,8 @@
     python benchmarks/latents_vs_images.py CORPUS --recipe small --variant S-8 --rounds 3
 
 Both ways train the same recurrent model with the same windows, views and batches. From images, each batch is augmented
-and sent through the frozen G and D; from latents, it is read from the cache. The two take turns; the median ratio is
-printed.
+and sent through the frozen networks; from latents, it is read from the cache: Z and Q, or x where the recipe leaves C's
+convolutions as they are. The two take turns; the median ratio is printed.
 """
 
 import argparse
@@ -45,12 +45,13 @@ def main() -> None:
     # validation is part of a round in both ways, and a small one here
     few = sorted(set(corpus.clips[fold.validation].tolist()))[:4]
     validation = fold.validation[[clip in few for clip in corpus.clips[fold.validation]]]
-    base = AffectNetwork(config.model, Variant("base")).eval()
+    base = AffectNetwork(config.model, Variant("base"), corpus.crop_landmarks.shape[1]).eval()
+    frozen = config.stage2.combiner_lr_scale == 0
     augmentation, views = config.stage1.augmentation, 1 + config.stage2.augmented_views
     once_each = replace(config, stage2=replace(config.stage2, steps=arguments.steps, evaluate_every=arguments.steps))
 
     def fresh(rows, count):
-        return FreshLatents(base, corpus, rows, count, augmentation, 0, "cpu")
+        return FreshLatents(base, corpus, rows, count, augmentation, 0, "cpu", features=frozen)
 
     def timed(sources: tuple[LatentSource, LatentSource]) -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +78,7 @@ def main() -> None:
                     times[name].append(took)
     ratios = [image / latent for image, latent in zip(times["images"], times["latents"], strict=True)]
     print(f"{variant}, recipe {arguments.recipe}, {len(train)} frames, {arguments.threads} threads")
-    print(f"writing the cache once, {views} views: {once:.1f} s")
+    print(f"writing the cache of {'x' if frozen else 'Z and Q'} once, {views} views: {once:.1f} s")
     for name, values in times.items():
         each = [round(value, 2) for value in values]
         print(f"{arguments.steps} steps from {name}: median {statistics.median(values):.2f} s of {each}")

@@ -60,11 +60,12 @@ def main() -> None:
 
 
 def estimator(variant: str, yunet: Path | None, sizes: ModelConfig | None = None) -> AffectEstimator:
-    """A model of random weights."""
+    """A model of random weights, with geometry as of a corpus of 68 landmarks."""
     torch.manual_seed(0)
     sizes, parsed = sizes or ModelConfig(), Variant.parse(variant)
-    spec = ModelSpec(variant, sizes, -10, 10, "five-point", 25, ("none",), (), "strict", 0, {}, {})
-    return AffectEstimator(AffectNetwork(sizes, parsed), spec, make_detector(f"yunet:{yunet}" if yunet else "haar"))
+    spec = ModelSpec(variant, sizes, -10, 10, "five-point", 25, ("none",), (), "strict", 0, {}, {}, points=68)
+    network = AffectNetwork(sizes, parsed, spec.points)
+    return AffectEstimator(network, spec, make_detector(f"yunet:{yunet}" if yunet else "haar"))
 
 
 def film(clip: Path, path: Path, frames: int) -> Path:

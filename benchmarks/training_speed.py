@@ -16,8 +16,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 
 from anclaf.config import RunConfig
 from anclaf.data.folds import split
@@ -100,9 +102,7 @@ def main() -> None:
         base = train_base(fabric, corpus, fold, short(1), Path(kept) / "base").network
         began = time.perf_counter()
         train, validation = (
-            _cache(
-                FreshLatents(base, corpus, part, views, config.stage1.augmentation, 0, fabric.device), Path(kept) / name
-            )
+            _cache(base, corpus, part, views, config, Path(kept) / name)
             for name, part, views in zip(
                 ("train", "validation"), rows, (1 + config.stage2.augmented_views, 1), strict=True
             )
@@ -126,10 +126,15 @@ def main() -> None:
             print(f"{name}: {seconds:.1f} s for {steps} steps and a validation{memory()}; at most {most:.0f} s")
 
 
-def _cache(source: FreshLatents, folder: Path) -> LatentCache:
+def _cache(
+    base: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], views: int, config: RunConfig, folder: Path
+) -> LatentCache:
+    """What `anclaf train` writes of these rows."""
+    device, frozen = next(base.parameters()).device, config.stage2.combiner_lr_scale == 0
+    source = FreshLatents(base, corpus, rows, views, config.stage1.augmentation, 0, device, features=frozen)
     for _ in write_latents(folder, source, "benchmark"):
         pass
-    cache = LatentCache.open(folder, source.rows, "benchmark")
+    cache = LatentCache.open(folder, rows, "benchmark")
     assert cache is not None
     return cache
 
