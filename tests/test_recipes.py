@@ -73,7 +73,9 @@ def test_all_are_looked_at_above():
 def test_several_are_joined_and_unknown_ones_refused():
     run = make_run("tiny+wgan-gp+no-quadrant")
     assert (run.stage1.adversarial_loss, run.model.quadrant_source) == ("wgan-gp", "none")
-    with pytest.raises(ConfigError, match="ablation 'no-attention': expected one of no-quadrant, adversarial-quadrant, "):
+    with pytest.raises(
+        ConfigError, match="ablation 'no-attention': expected one of no-quadrant, adversarial-quadrant, "
+    ):
         make_run("tiny+no-attention")
     with pytest.raises(ConfigError, match="recipe 'huge': expected one of as-written, demo, paper, small, tiny"):
         make_run("huge+no-quadrant")

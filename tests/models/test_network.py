@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anclaf.config import LstmConfig, ModelConfig, QuadrantSource
+from anclaf.config import DiscriminatorNorm, LstmConfig, ModelConfig, QuadrantSource
 from anclaf.core.errors import ConfigError
 from anclaf.models.anclaf import Combiner, Discriminator, Generator, LstmHead, condition
 from anclaf.models.attention import AttentionHead
@@ -37,7 +37,8 @@ def test_d_may_normalise_every_plane_but_the_last():
     """With `instance` what follows a convolution has mean 0 and variance 1 over each channel of each image."""
     image = torch.rand(2, 3, 64, 64) * 2 - 1
     assert Discriminator(64, 4).features == Discriminator(64, 4, norm="instance").features == 4 * 64
-    for norm, normal in (("none", 0), ("instance", 4)):
+    expected: dict[DiscriminatorNorm, int] = {"none": 0, "instance": 4}
+    for norm, normal in expected.items():
         d, found, plane = Discriminator(64, 4, norm=norm), 0, image
         for layer in d.body:
             if isinstance(layer, torch.nn.LeakyReLU):
@@ -115,10 +116,8 @@ def test_d_s_first_weights():
         for layer in wide:
             fan_in = layer.in_channels * 16
             assert layer.weight.var().item() * fan_in == pytest.approx(variance, rel=0.05)
-    plain, he = (
-        AffectNetwork(replace(TINY, discriminator_init=init), Variant("base")).discriminator.body[0].weight.std().item()
-        for init in ("plain", "he")
-    )
+    networks = [AffectNetwork(replace(TINY, discriminator_init=init), Variant("base")) for init in ("plain", "he")]
+    plain, he = (next(network.discriminator.body.parameters()).std().item() for network in networks)
     assert plain < he / 2, "a network's settings reach its D"
 
 

@@ -291,7 +291,9 @@ def test_q_loss(fabric, corpus, fold, config):
         assert _moves(terms, moved)
     for still in (network.generator, network.combiner, d.real):
         assert not _moves(terms, still)
-    torch.nn.init.zeros_(network.generator.decoder[-1].weight)
+    last = network.generator.decoder[-1]
+    assert isinstance(last, torch.nn.Conv2d)
+    torch.nn.init.zeros_(last.weight)
     assert not torch.isclose(stage.q_loss(batch)["loss"], loss), "G(I) is not looked at"
 
 
@@ -377,6 +379,7 @@ def test_phases(fabric, corpus, fold, config):
     assert [phase.interval for phase in phases.values()] == [2, 2, 1, 1]
     assert [phase.optimizer.param_groups[0]["lr"] for phase in phases.values()] == [0.25, 0.25, 0.0625, 0.125]
     assert stage.judge_landmarks is not None
+    assert network.landmarks is not None
     assert phases["C"].optimizer.param_groups[0]["weight_decay"] == 0.5
     encoder, decoder = network.generator.encoder, network.generator.decoder
     trained = {
