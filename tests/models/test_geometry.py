@@ -33,6 +33,13 @@ def test_faces_are_aligned_by_their_five_points(points: int):
     )
 
 
+def test_faces_are_aligned_in_full_precision():
+    finder, faces = _finder(68), _faces(6)
+    expected = finder.aligned(faces)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(finder.aligned(faces), expected)
+
+
 def test_points_that_are_one_have_finite_gradients():
     faces = torch.zeros(2, 5, 2, requires_grad=True)
     (gradient,) = torch.autograd.grad(_finder().aligned(faces).sum(), faces)

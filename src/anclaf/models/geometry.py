@@ -51,18 +51,21 @@ class LandmarkFinder(nn.Module):
         return self.mean + self.scale * self.body(z).float().view(len(z), self.points, 2)
 
     def aligned(self, landmarks: Tensor) -> Tensor:
-        """(B, P, 2) landmarks -> the same, moved, turned and scaled: five points lie as on any crop.
+        """(B, P, 2) landmarks -> the same in float32, moved, turned and scaled: five points lie as on any crop.
 
         What is left is the face itself, not how well it was cut out.
         """
-        five, goal = self._five @ landmarks, self._template - self._template.mean(0)
-        centre = five.mean(1, keepdim=True)
-        off = five - centre
-        spread = off.square().sum((1, 2)).clamp_min(1e-6)
-        cos = (off * goal).sum((1, 2)) / spread
-        sin = (off[..., 0] * goal[:, 1] - off[..., 1] * goal[:, 0]).sum(1) / spread
-        linear = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
-        return (landmarks - centre) @ linear + self._template.mean(0)
+        # half precision is as coarse as what standardising makes large
+        with torch.autocast(landmarks.device.type, enabled=False):
+            landmarks = landmarks.float()
+            five, goal = self._five @ landmarks, self._template - self._template.mean(0)
+            centre = five.mean(1, keepdim=True)
+            off = five - centre
+            spread = off.square().sum((1, 2)).clamp_min(1e-6)
+            cos = (off * goal).sum((1, 2)) / spread
+            sin = (off[..., 0] * goal[:, 1] - off[..., 1] * goal[:, 0]).sum(1) / spread
+            linear = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
+            return (landmarks - centre) @ linear + self._template.mean(0)
 
     def standardise(self, landmarks: Tensor) -> Tensor:
         """(B, P, 2) landmarks -> (B, 2P), aligned, of zero mean and unit variance over the training faces."""
