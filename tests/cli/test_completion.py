@@ -58,7 +58,7 @@ def _bash(scripts: Path, *words: str) -> list[str]:
         (["grid", ""], ["plan", "report", "run", "status"]),
         (["train", "--rec"], ["--recipe"]),
         (["train", "corpus", "--protocol", ""], ["strict", "paper"]),
-        (["train", "--config.stage1.adversarial-loss", ""], ["gan", "wgan-gp", "none"]),
+        (["train", "--config.stage1.adversarial-loss", ""], ["gan", "minimax", "wgan-gp", "none"]),
         (["train", "--config.stage1.st"], ["--config.stage1.steps"]),
         (["grid", "plan", "corpus", "--config.stage1.st"], ["--config.stage1.steps"]),
         (["train", ""], []),

@@ -55,7 +55,7 @@ def test_a_failure_is_said_and_is_in_the_exit_code(
     assert cli.main(_plan(corpus, tmp_path, "--folds", "0", "--variants", "SA-16", "--comparators", "none")) == 0
     assert cli.main(["grid", "run", str(tmp_path), "--device", "cpu"]) == 2
     said = capsys.readouterr()
-    assert "1 blocked" in said.out
+    assert "2 blocked" in said.out
     assert "S-16: TrainingError: S-16: the longest training clip has 8 frames" in said.err
 
 

@@ -68,7 +68,7 @@ def test_help_names_recipes_with_what_they_say_of_themselves(
         assert f"{name}: {(function.__doc__ or '').splitlines()[0]}" in printed
     assert all(name in printed for name in ABLATIONS)
     assert (
-        "Updates of C. (1 or more; default: tiny 40, demo 1000, small 2500, paper 20000, as-written 10000)" in printed
+        "Updates of C. (1 or more; default: tiny 40, demo 1000, small 1000, paper 20000, as-written 10000)" in printed
     )
     values = ", ".join(f"{name} 0.001" for name in ("tiny", "demo", "small", "paper"))
     assert f"Learning rate of C's phase. (above 0; default: {values}, as-written 0.0001)" in printed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from anclaf.cli.console import ProgressBars, ProgressLines, console, fail, one_or_more, progress_display, say
-from anclaf.cli.overrides import ConfigOverrides, comparators_text, recipes_text
+from anclaf.cli.overrides import VARIANTS_TEXT, ConfigOverrides, comparators_text, recipes_text
 from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
 
@@ -32,9 +32,7 @@ class Plan:
     """Numbers of the folds to run, from 0 and with commas between; or all."""
     of: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or a corpus's own)")] = None
     """How many folds the people are divided into."""
-    variants: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "all"
-    """all, or names with commas between: base,S-8,SA-8. What they start from is trained too, and with each SA-n its
-    control S-n+: S-n, trained as much further as SA-n. S-8-direct is S-8 without the curriculum, trained as long."""
+    variants: Annotated[str, tyro.conf.arg(metavar="NAMES", help=VARIANTS_TEXT)] = "all"
     comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "all"
     protocol: Protocol = "strict"
     """strict: people in test are never in training. paper: what the paper's authors did."""

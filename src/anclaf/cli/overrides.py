@@ -36,6 +36,13 @@ def recipes_text() -> str:
     return "\n\n".join([*lines, ablations])
 
 
+VARIANTS_TEXT = (
+    "all, or names with commas between: base,S-8,SA-8. What they start from is trained too, and with each SA-n its "
+    "control S-n+: S-n, trained as much further as SA-n. S-8-direct is S-8 without the curriculum, trained as long."
+)
+"""Help of --variants."""
+
+
 def comparators_text() -> str:
     """How comparators are named."""
     names = ", ".join(COMPARATORS.names())

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from anclaf.cli.console import Threads, print_scores, progress_display, say
-from anclaf.cli.overrides import ConfigOverrides, comparators_text, recipes_text
+from anclaf.cli.overrides import VARIANTS_TEXT, ConfigOverrides, comparators_text, recipes_text
 from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
 from anclaf.recipes import make_run
@@ -36,9 +36,7 @@ class Train:
     """Number of the fold whose people are tested, from 0; or all, one after the other."""
     folds: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or the corpus's own)")] = None
     """How many folds the people are divided into."""
-    variants: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "all"
-    """all, or names with commas between: base,S-8,SA-8. What they start from is trained too, and with each SA-n its
-    control S-n+: S-n, trained as much further as SA-n. S-8-direct is S-8 without the curriculum, trained as long."""
+    variants: Annotated[str, tyro.conf.arg(metavar="NAMES", help=VARIANTS_TEXT)] = "all"
     comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "quick"
     seed: int = 0
     """Decides the training: the first weights, the order, and every random change. Folds are --config.fold-seed's."""
@@ -78,9 +76,10 @@ class Train:
         fold = None if self.fold == "all" else int(self.fold)
         fabric = open_fabric(self.device, self.devices, self.precision)
         fabric.launch()
+        jobs = run_jobs(run, fold, variants, comparators)
         if fabric.is_global_zero:
             say(_PROTOCOLS[self.protocol].format(recipe=self.recipe))
-            if words := room_words(run_jobs(run, fold, variants, comparators)):
+            if words := room_words(jobs):
                 say(words)
         with progress_display(quiet=not fabric.is_global_zero) as progress:
             scores = train_run(

@@ -54,12 +54,11 @@ def draw_frames(
     return Frames(rows, changes, image, torch.from_numpy(corpus.targets[rows]), rng)
 
 
-def check_frames(corpus: PreparedCorpus, train: NDArray[np.int64], model: ModelConfig, batch_size: int) -> None:
-    """Check that there is something to train on.
+def check_size(corpus: PreparedCorpus, model: ModelConfig) -> None:
+    """Check that the corpus holds faces of the size that the networks take.
 
     Raises:
-        ConfigError: the corpus holds faces of another size than the networks take.
-        TrainingError: fewer training frames than a batch.
+        ConfigError: it does not.
     """
     size = corpus.card.image_size
     if model.image_size != size:
@@ -67,6 +66,16 @@ def check_frames(corpus: PreparedCorpus, train: NDArray[np.int64], model: ModelC
             f"the networks take {model.image_size}x{model.image_size} faces, {corpus.folder} holds {size}x{size}: "
             f"prepare it with --image-size {model.image_size}"
         )
+
+
+def check_frames(corpus: PreparedCorpus, train: NDArray[np.int64], model: ModelConfig, batch_size: int) -> None:
+    """Check that there is something to train on.
+
+    Raises:
+        ConfigError: as `check_size`.
+        TrainingError: fewer training frames than a batch.
+    """
+    check_size(corpus, model)
     if len(train) < batch_size:
         raise TrainingError(
             f"{len(train)} training frames; a batch takes {batch_size}. "

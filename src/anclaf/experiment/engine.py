@@ -16,6 +16,7 @@ from anclaf.config import Precision, Resources
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
+from anclaf.data.sampling import check_size
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.attention_motion import attended
 from anclaf.evaluation.quadrants import quadrant_scores
@@ -108,7 +109,13 @@ def train_run(
 def run_jobs(
     run: RunSpec, fold: int | None, variants: Sequence[Variant], comparators: Sequence[str] | None = None
 ) -> list[Job]:
-    """The jobs of `train_run` with the same arguments, parents before children."""
+    """The jobs of `train_run` with the same arguments, parents before children.
+
+    Raises:
+        ConfigError: as `Fold.jobs`, or the corpus's faces are of another size than the networks take.
+    """
+    if variants:
+        check_size(open_corpus(run.corpus), run.config.model)
     names = quick_comparators() if comparators is None else comparators
     numbers = range(Fold.of(run, 0).split.folds) if fold is None else [fold]
     return [job for number in numbers for job in Fold.of(run, number).jobs(variants, names)]
