@@ -73,7 +73,7 @@ def test_help_names_recipes_with_what_they_say_of_themselves(
     values = ", ".join(f"{name} 0.001" for name in ("tiny", "demo", "small", "paper"))
     assert f"Learning rate of C's phase. (above 0; default: {values}, as-written 0.0001)" in printed
     assert "0 is no limit. (1 or more, or 0; default: tiny 3, demo 3, small 3, paper 3, as-written 0)" in printed
-    assert "Weights of further terms in C's loss, by name (docs/extending.md). (default: none)" in printed
+    assert "Weights of further terms in C's loss, by name (docs/extending.md). (0 or more; default: none)" in printed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
