@@ -106,7 +106,7 @@ def count_words(jobs: Sequence[Job]) -> str:
     """`170 models (10 base, 50 S, 50 SA, 60 controls), 10 latent caches, 90 comparators`."""
     jobs_of = Counter(job.kind for job in jobs)
     kinds = Counter("controls" if job.variant.control else job.variant.kind for job in jobs if job.kind == "model")
-    models = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    models = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda it: it[0] == "controls"))
     words = [f"{kinds.total()} models ({models})" if kinds else "no models", f"{jobs_of['latents']} latent caches"]
     return ", ".join([*words, f"{jobs_of['comparator']} comparators"])
 
