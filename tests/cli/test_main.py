@@ -72,7 +72,9 @@ def test_version(flag: str, capsys: pytest.CaptureFixture[str]):
 def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = str(tmp_path / "out")
     assert "not a prepared corpus" in _fails(capsys, "train", str(tmp_path), "--out", out)
-    assert "expected one of as-written, demo, paper, small" in _fails(capsys, "train", "x", "--out", out, "--recipe", "large")
+    assert "expected one of as-written, demo, paper, small" in _fails(
+        capsys, "train", "x", "--out", out, "--recipe", "large"
+    )
     assert "no run.json" in _fails(capsys, "report", str(tmp_path))
     assert "no model.json here" in _fails(capsys, "predict", "a.mp4", "--model", str(tmp_path), "--out", out)
     assert str(tmp_path) in _fails(capsys, "prepare", "afew-va", str(tmp_path), out)

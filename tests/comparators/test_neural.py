@@ -126,7 +126,7 @@ def test_coherence_keeps_adjacent_features_together(corpus: PreparedCorpus, fold
     config = replace(SHORT, steps=25, evaluate_every=25, checkpoint_every=25, lr=3e-3, ema_decay=0.5)
     image = to_input(torch.from_numpy(corpus.images(fold.test)))
     found = []
-    for weight in (1e-6, 10.0):
+    for weight in (1e-6, 30.0):
         _run(corpus, fold, "coherence", tmp_path / str(weight), config=ComparatorConfig(config, weight))
         network, _ = load_network(tmp_path / str(weight))
         assert isinstance(network, PlainCnn)
@@ -163,6 +163,6 @@ def test_refusals(corpus: PreparedCorpus, fold: Split, make_corpus, tmp_path: Pa
         with pytest.raises(ConfigError, match=f"{name}: .* holds stills"):
             _run(stills, split(stills, "strict", 0), name, tmp_path)
     with pytest.raises(ConfigError, match="no comparator has further terms"):
-        ComparatorConfig(Stage1Config())
+        ComparatorConfig(Stage1Config(terms={"absolute": 1.0}))
     with pytest.raises(ModelError, match="no whole comparator"):
         load_network(tmp_path)

@@ -209,7 +209,8 @@ class Stage1:
     def q_loss(self, batch: Stage1Batch) -> Terms:
         """D's quadrants of all G(I), which is what D judges in use, and of every other I; and where the landmarks are.
 
-        Its gradient is D's alone. Leaves Z and Q to phase C: they are of the same weights.
+        Its gradient is D's alone. Leaves Z and Q to phase C: they are of the same weights. Every other I is of each
+        process's own, so that in this alone several processes do not train as one.
         """
         network, d = self.network, self.network.discriminator
         z = network.generator.encode(batch.image)
