@@ -312,7 +312,7 @@ fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
 sizes = dict(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(12), discriminator_norm="none")
 training = dict(batch_size=16, warmup_steps=2, adversarial_interval=1, ema_decay=0.0, dropout=0.0,
     appearance_dropout=0.0, quadrant_lr=0.0)
-# with landmarks, which are divided by how little they vary here, rounding grows from step to step: one step is looked at
+# landmarks are divided by how little they vary here, and rounding grows from step to step: of them one step is seen
 for seed, geometry, steps in ((2, False, 5), (3, False, 5), (4, False, 5), (5, True, 1), (6, True, 1), (7, True, 1)):
     folder, model = Path(sys.argv[2]) / str(seed), ModelConfig(geometry=geometry, **sizes)
     stage1 = Stage1Config(steps=steps, evaluate_every=steps, checkpoint_every=steps, **training)
