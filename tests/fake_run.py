@@ -24,7 +24,8 @@ LOW, HIGH, FPS = -10.0, 10.0, 25.0
 @dataclass(frozen=True)
 class FakeRun:
     """What a fake run is made of. faces: (clips * frames, S, S, 3) uint8, random by default. attending: the kind that
-    attends, each of which was trained from S-n."""
+    attends, each of which was trained from S-n. fold_seed: None of a run of an earlier version. known: whether
+    there are estimates of people whom the models have seen: Actors 00 and 01 chose the checkpoint; the rest trained."""
 
     name: str = "people_1"
     source: str = "puppet"
@@ -38,6 +39,8 @@ class FakeRun:
     recipe: str = "small"
     seed: int = 0
     attending: str = "SA"
+    fold_seed: int | None = None
+    known: bool = False
 
     def write(self, folder: Path) -> Path:
         """Write FOLDER/corpus and FOLDER/run; returns the latter. Labels and faces do not depend on the seed."""
@@ -51,9 +54,11 @@ class FakeRun:
             {
                 "recipe": self.recipe, "protocol": "strict", "seed": self.seed, "versions": card.versions,
                 "corpus": asdict(card), "corpus_folder": str(corpus),
+                "config": {} if self.fold_seed is None else {"fold_seed": self.fold_seed},
             },
         )  # fmt: skip
-        rng = np.random.default_rng(1 + self.seed)
+        recipe = () if self.recipe == "small" else (len(self.recipe),)  # other recipes, other estimates
+        rng = np.random.default_rng((1 + self.seed, *recipe))
         tables = [self._estimates(index, variant, rng) for variant in (*self.variants, *self.comparators)]
         fold = run / "fold0"
         for name, table in zip((*self.variants, *self.comparators), tables, strict=True):
@@ -62,6 +67,8 @@ class FakeRun:
         write_json(fold / "split.json", {"protocol": "strict", "fold": 0, "test": sorted(set(index["clip"]))})
         for variant in self.variants:
             self._history(fold / variant, variant, rng)
+            if self.known:
+                self._seen(index, variant, rng).to_parquet(fold / variant / "seen.parquet")
             if Variant.recorded(variant).kind == self.attending:
                 weights = attention(index, Variant.recorded(variant).n, rng)
                 np.savez(fold / variant / "attention.npz", weights=weights, row=np.arange(len(index)))
@@ -125,6 +132,13 @@ class FakeRun:
         for dimension in ("valence", "arousal"):
             estimate = 0.6 * table[dimension] + rng.normal(0, noise, len(table))
             table[f"{dimension}_hat"] = 0.5 if variant == "mean" else estimate
+        return table
+
+    def _seen(self, index: pd.DataFrame, variant: str, rng: np.random.Generator) -> pd.DataFrame:
+        """Training people are estimated almost without error in arousal, validation people as badly as test people."""
+        table = self._estimates(index, variant, rng)
+        table["part"] = np.where(table["subject"] <= "Actor 01", "validation", "train")
+        table.loc[table["part"] == "train", "arousal_hat"] = table["arousal"] + 0.01
         return table
 
     def _history(self, folder: Path, variant: str, rng: np.random.Generator) -> None:

@@ -60,7 +60,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys in the order given; NaN, which JSON does not have, as null."""
-    write_text(path, json.dumps(_no_nan(value), indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(_no_nan(value), indent=1, ensure_ascii=False) + "\n"
 
 
 def _no_nan(value: Any) -> Any:

@@ -38,6 +38,12 @@ def number_text(value: float) -> str:
     return f"{value:z.{DIGITS}f}" if math.isfinite(value) else DASH
 
 
+def percent_text(share: float | None) -> str:
+    """`34 %`, a dash where there is none."""
+    value = number(share)
+    return f"{100 * value:.0f} %" if math.isfinite(value) else DASH
+
+
 def interval_text(low: float, high: float) -> str:
     """`[0.412, 0.530]`, or nothing where there is no interval."""
     return f"[{low:z.{DIGITS}f}, {high:z.{DIGITS}f}]" if math.isfinite(low) and math.isfinite(high) else ""

@@ -10,8 +10,9 @@ sqrt((S - 1) / S), so that the deviations between seeds are made larger by the i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,6 +197,11 @@ class Comparison:
     ci95: list[float]
     p: float
     training_share: float
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `metrics.json`, without the share where it is not defined."""
+        known = asdict(self)
+        return known if np.isfinite(self.training_share) else {k: v for k, v in known.items() if k != "training_share"}
 
 
 def compare(

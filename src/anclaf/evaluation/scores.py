@@ -1,7 +1,6 @@
 """`metrics.json`: from the folds' predictions tables to every number of a report. And the check for leaks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -78,46 +77,34 @@ def run_scores(
         CorpusError: no predictions, a column missing, a value that is not finite, a frame twice in one variant, or no
             frame that all variants have.
     """
-    runs = {0: (tables, seen or {})}
-    return _scores(runs, name, card, protocol, windows, comparators, resamples, seed, progress)
+    found = repeated_scores([(tables, seen or {})], card.scale.middle, comparators, resamples, seed, progress)
+    what = {"corpus": {"name": name} | {key: getattr(card, key) for key in _CARD}, "windows": windows}
+    return {"protocol": protocol} | what | found
 
 
 def repeated_scores(
-    runs: Mapping[int, tuple[Tables, Tables]],
-    name: str,
-    card: CorpusCard,
-    protocol: Protocol,
-    windows: Literal["sliding", "tumbling"],
+    runs: Sequence[tuple[Tables, Tables]],
+    middle: float,
     comparators: Mapping[str, str],
     resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """As `run_scores`, of runs that differ in the seed of their training alone; `seeds` says which.
+    """What `metrics.json` holds beside protocol, corpus and windows, of runs that differ in their training's seed only.
 
     Every value is the mean over the seeds, intervals and comparisons are over people and seeds together
-    (`evaluation.bootstrap`), and `training_share` is the part of one training's variance that is not due to people.
+    (`evaluation.bootstrap`). With more than one seed, `training_share` is the part of the variance of one training's
+    score, or difference, that is not due to the people.
 
     Args:
-        runs: seed -> (tables, seen) as of `run_scores`, of the same folds.
+        runs: for each seed (tables, seen) as of `run_scores`, of the same folds.
+        middle: of the label scale.
+        comparators, resamples, seed: as of `run_scores`.
+
+    Raises:
+        CorpusError: as `run_scores`.
     """
-    found = _scores(runs, name, card, protocol, windows, comparators, resamples, seed, progress)
-    return found | {"seeds": sorted(runs)}
-
-
-def _scores(
-    runs: Mapping[int, tuple[Tables, Tables]],
-    name: str,
-    card: CorpusCard,
-    protocol: Protocol,
-    windows: Literal["sliding", "tumbling"],
-    comparators: Mapping[str, str],
-    resamples: int,
-    seed: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    found = comparable([_joined(tables) for tables, _ in runs.values()], comparators)
-    middle = card.scale.middle
+    found = comparable([_joined(tables) for tables, _ in runs], comparators)
     values: dict[str, Any] = {}
     for done, (variant, rows) in enumerate(found.rows.items()):
         progress(done, len(found.rows), "scores")
@@ -126,7 +113,7 @@ def _scores(
             values[variant]["all_frames"] = _whole(found.own[variant], middle)
     models = [variant for variant in found.rows if variant not in comparators]
     others = [variant for variant in found.rows if variant in comparators]
-    seen = [tables for _, tables in runs.values()]
+    seen = [tables for _, tables in runs]
     for variant, part, of_part in seen_scores(seen, models, found.folds, middle, resamples, seed):
         values[variant].setdefault("parts", {})[part] = of_part
     progress(len(found.rows), len(found.rows), "scores")
@@ -134,17 +121,11 @@ def _scores(
     paired: list[dict[str, Any]] = []
     for done, (a, b) in enumerate(pairs):
         progress(done, len(pairs), "comparisons")
-        for one in compare(found.rows[a], found.rows[b], middle, resamples, seed):
-            entry = {"a": a, "b": b} | asdict(one)
-            if len(runs) == 1:
-                del entry["training_share"]
-            paired.append(entry)
+        compared = compare(found.rows[a], found.rows[b], middle, resamples, seed)
+        paired += [{"a": a, "b": b} | one.to_json() for one in compared]
     if pairs:
         progress(len(pairs), len(pairs), "comparisons")
     return {
-        "protocol": protocol,
-        "corpus": {"name": name} | {key: getattr(card, key) for key in _CARD},
-        "windows": windows,
         "folds": found.folds,
         **found.counts,
         "left_out": found.left_out,

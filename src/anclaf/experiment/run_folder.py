@@ -296,11 +296,25 @@ class RunFolder:
         paths = [self.job(fold, name).seen for name in names]
         return _tables([path for path in paths if path.is_file()], (*COLUMNS, "part"))
 
-    def pooled(self, name: str) -> pd.DataFrame:
-        """A model's rows of all folds; empty unless every fold has them."""
-        if not self.folds or any(not self.predicted([name], fold) for fold in self.folds):
+    def pooled(self, name: str, folds: Sequence[int] | None = None) -> pd.DataFrame:
+        """A model's rows of these folds (all by default); empty unless every one of them has some."""
+        folds = self.folds if folds is None else folds
+        if not folds or any(not self.predicted([name], fold) for fold in folds):
             return pd.DataFrame(columns=pd.Index(COLUMNS))
-        return pd.concat([self.predictions(fold, [name]) for fold in self.folds], ignore_index=True)
+        return pd.concat([self.predictions(fold, [name]) for fold in folds], ignore_index=True)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the training: one here, several of a `SeedGroup`."""
+        return [self.seed]
+
+    def by_seed(self, name: str) -> list[pd.DataFrame]:
+        """A model's rows of all folds, a table for each seed."""
+        return [self.pooled(name)]
+
+    def seen_by_seed(self, names: Sequence[str]) -> list[Mapping[int, pd.DataFrame]]:
+        """Fold -> what these models estimate of people whom they have seen, for each seed."""
+        return [{fold: self.seen(fold, names) for fold in self.folds}]
 
     def attention(self, fold: int, variant: str) -> tuple[pd.DataFrame, NDArray[np.float32]] | None:
         """A model's rows on a fold and the (N, K) weights of each, or None where they were not written. K states: n, or

@@ -6,7 +6,7 @@ from html import escape
 
 from anclaf.core.words import interval_text, number_text
 from anclaf.report.published import DIMENSIONS
-from anclaf.report.tables import Cell, ResultsTable, heading
+from anclaf.report.tables import Cell, PlainTable, ResultsTable, heading
 
 
 class Html(str):
@@ -50,6 +50,11 @@ def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]], label: str)
         for row in rows
     )
     return scroll(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", label)
+
+
+def table_markup(table: PlainTable) -> str:
+    """A table of text, without its caption."""
+    return plain_table(table.heads, table.rows, table.caption)
 
 
 def results_markup(table: ResultsTable) -> str:

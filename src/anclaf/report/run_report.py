@@ -12,6 +12,7 @@ from anclaf.report.sections import (
     attention,
     corpus,
     curves,
+    people,
     quadrants,
     results,
     summary,
@@ -45,6 +46,7 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
         )
         page.add("summary", "Summary", summary.parts(opened, whole))
         page.add("table", "Results", results.parts(opened, table, whole))
+        page.add("people", "Known and new people", people.parts(opened))
         page.add("pairs", "Comparisons", results.comparisons(opened))
         page.add("window", "Window length", window.parts(opened, page))
         if quadrants.judged(opened):

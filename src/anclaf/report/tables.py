@@ -6,13 +6,23 @@ CCC); any other gets every metric.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
-from anclaf.core.words import DASH, DIGITS, fold_words, interval_text, number, number_text, size_words
+from anclaf.core.words import (
+    DASH,
+    DIGITS,
+    count,
+    counted,
+    fold_words,
+    interval_text,
+    number,
+    number_text,
+    size_words,
+)
 from anclaf.data.store import corpus_kind
 from anclaf.metrics.regression import METRICS
 from anclaf.models.spec import Variant, variant_order
@@ -277,6 +287,7 @@ def statements(metrics: Mapping[str, Any], name: str, card: Mapping[str, Any]) -
         f"Protocol {protocol}; tested: {fold_words(metrics.get('folds') or [])}; "
         f"{metrics.get('windows', 'unknown')} windows; 95 % intervals in brackets. "
         "Bold: the best of all rows measured here, comparators included. AVG rows: the mean over the lengths above.",
+        *_rows_words(metrics),
     ]
     made = {"drawn": "drawn by this program", "synthetic": "rendered"}.get(corpus_kind(card))
     if made is not None:
@@ -286,6 +297,26 @@ def statements(metrics: Mapping[str, Any], name: str, card: Mapping[str, Any]) -
     if any(Variant.recorded(variant).control for variant in metrics["variants"]):
         said.append(CONTROLS)
     return (*said, *published_statements(card, protocol))
+
+
+def _rows_words(metrics: Mapping[str, Any]) -> Iterable[str]:
+    """Of how many frames, people and seeds each row is, and what was left out for that."""
+    seeds = metrics.get("seeds") or []
+    if len(seeds) > 1:
+        yield (
+            f"Scores are means over the seeds {', '.join(map(str, seeds))} of the training; intervals are over people "
+            "and seeds together."
+        )
+    if "subjects" in metrics:
+        yield f"Every row is of the same {counted(metrics['frames'], 'frame')} of {metrics['subjects']} people."
+    else:  # of earlier versions, in which each model was scored on all frames that it estimates
+        entries = (metrics["variants"] | metrics["comparators"]).items()
+        counts = {name: entry["frames"] for name, entry in entries if "frames" in entry}
+        if len(set(counts.values())) > 1:
+            yield f"Rows are of different frames: {', '.join(f'{name} {count(n)}' for name, n in counts.items())}."
+    left = metrics.get("left_out") or []
+    if left:
+        yield f"Left out, so that all rows are of the same frames: {'; '.join(left)}."
 
 
 def dimension_title(dimension: str) -> str:

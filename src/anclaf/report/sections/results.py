@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from anclaf.core.words import DASH, DIGITS, count, interval_text, number, number_text
+from anclaf.core.words import DASH, DIGITS, count, interval_text, number, number_text, percent_text
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import Variant
-from anclaf.report.markup import bullets, details, paragraph, plain_table, results_markup
+from anclaf.report.markup import bullets, details, paragraph, plain_table, results_markup, table_markup
 from anclaf.report.published import DIMENSIONS, apart_for
 from anclaf.report.sections import controls
-from anclaf.report.tables import LOWER_IS_BETTER, ResultsTable, heading, paper_table
+from anclaf.report.tables import LOWER_IS_BETTER, PlainTable, ResultsTable, heading, paper_table
 
 
 def parts(run: RunFolder, table: ResultsTable, whole: ResultsTable) -> Iterable[str]:
@@ -26,10 +26,56 @@ def parts(run: RunFolder, table: ResultsTable, whole: ResultsTable) -> Iterable[
     if whole.metrics != table.metrics:
         beside = '<p>Also as <a href="all-metrics.md">Markdown</a> and <a href="all-metrics.tex">LaTeX</a>.</p>'
         yield details("All metrics", results_markup(whole) + beside)
+    yield from fold_means_markup(run)
     yield details("Fold by fold", _folds_html(run))
+    whole_frames = _all_frames_html(run)
+    if whole_frames:
+        yield details("Each model on all frames that it estimates", whole_frames)
     clips = _clips_html(run)
     if clips:
         yield details("Mean over clips instead of over frames", clips)
+
+
+def fold_means(run: RunFolder) -> PlainTable | None:
+    """CCC pooled over folds beside the mean of the folds', as the paper's authors average them; None of one fold."""
+    if len(run.metrics.get("folds") or []) < 2:
+        return None
+    entries = run.metrics["variants"] | run.metrics["comparators"]
+    rows: list[list[str]] = []
+    for name, entry in entries.items():
+        cells: list[str] = []
+        for dimension in DIMENSIONS:
+            of_folds = [number((fold.get(dimension) or {}).get("ccc")) for fold in entry.get("folds") or []]
+            mean = sum(of_folds) / len(of_folds) if of_folds else math.nan
+            cells += [number_text(number((entry.get(dimension) or {}).get("ccc"))), number_text(mean)]
+        rows.append([str(entry.get("label", name)), *cells])
+    caption = (
+        "CCC of the frames of all folds pooled, as in the table above, and the mean over the folds of each fold's, as "
+        "the paper's authors give it. Folds differ in whose labels they have, which a mean of folds does not see."
+    )
+    return PlainTable(caption, ["", *(f"{d}, {how}" for d in DIMENSIONS for how in ("pooled", "mean of folds"))], rows)
+
+
+def fold_means_markup(run: RunFolder) -> Iterable[str]:
+    """The same as markup; with one fold, that the two are the same."""
+    table = fold_means(run)
+    if table is None:
+        yield paragraph("One fold was tested: the scores are pooled ones and means of folds in one.")
+        return
+    yield paragraph(table.caption)
+    yield table_markup(table)
+
+
+def _all_frames_html(run: RunFolder) -> str:
+    """Where tables are of the frames that all models have, what a model scores on all of its own."""
+    entries = run.metrics["variants"] | run.metrics["comparators"]
+    heads = ["", "frames", *(f"{heading(m)} {d}" for m in ("ccc", "rmse") for d in DIMENSIONS)]
+    rows = []
+    for name, entry in entries.items():
+        if whole := entry.get("all_frames"):
+            numbers = [number_text(number((whole.get(d) or {}).get(m))) for m in ("ccc", "rmse") for d in DIMENSIONS]
+            rows.append([str(entry.get("label", name)), count(whole["frames"]), *numbers])
+    return plain_table(heads, rows, "Scores on all frames of each model") if rows else ""
 
 
 def _folds_html(run: RunFolder) -> str:
@@ -61,6 +107,7 @@ def comparisons(run: RunFolder) -> Iterable[str]:
     yield paragraph(
         "Two models are compared on the same test frames, by a paired bootstrap over people. The difference is the "
         "first model's score less the second one's. The p-values are not corrected for multiple comparisons."
+        + (_SEVERAL if len(run.seeds) > 1 else "")
     )
     yield from controls.parts(run.metrics)
     eight = {name for name in run.variants if Variant.recorded(name).n == 8}
@@ -75,11 +122,19 @@ def comparisons(run: RunFolder) -> Iterable[str]:
             f"{number(pair['difference']):+.3f}" if math.isfinite(number(pair["difference"])) else DASH,
             interval_text(*bounds(pair)) or DASH,
             DASH if not math.isfinite(number(pair.get("p"))) else f"{number(pair['p']):.3f}",
+            *([percent_text(pair.get("training_share"))] if len(run.seeds) > 1 else []),
         ]
         for pair in pairs
     ]
     heads = ["", "dimension", "metric", "difference", "95 % interval", "p"]
+    heads += ["training"] if len(run.seeds) > 1 else []
     yield details(f"All {len(pairs)} comparisons", plain_table(heads, rows, "Paired comparisons"))
+
+
+_SEVERAL = (
+    " Differences are means over the seeds, each model against the other of the same seed; intervals are over people "
+    "and seeds together. Under training: its part of the variance of one training's difference; the rest is people's."
+)
 
 
 def bounds(pair: Mapping[str, Any]) -> tuple[float, float]:

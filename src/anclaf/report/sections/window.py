@@ -42,7 +42,7 @@ def _best(run: RunFolder, kind: str) -> str:
     said = f"{best}, {_lasts(run, Variant.recorded(best).n)}, has the highest CCC of {kind}-n ({_ccc(run, best)})."
     if len(run.of_kind(kind)) == 1:
         return f"{said} No other length of {kind}-n was trained."
-    tables = {Variant.recorded(name).n: run.pooled(name) for name in run.of_kind(kind)}
+    tables = {Variant.recorded(name).n: run.by_seed(name) for name in run.of_kind(kind)}
     found = optimum(tables, run.scale.middle, int(run.metrics.get("resamples") or 1000))
     if found is None:
         return (
