@@ -14,7 +14,7 @@ from anclaf.report.markup import bullets, heading3, link, paragraph, plain_table
 from anclaf.report.page import Page
 from anclaf.report.published import DIMENSIONS
 from anclaf.report.run_report import write_report
-from anclaf.report.sections import people, results, window
+from anclaf.report.sections import controls, people, results, window
 from anclaf.report.sections.corpus import RESPONSIBLE
 from anclaf.report.sections.differences import Difference, difference_table, differences, validation_table
 from anclaf.report.sections.seeds import share_table, spread_table
@@ -48,7 +48,7 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
             write_report(run.path, progress=progress)
     shown = grid.shown()
     tables = [results_table(run.metrics, run.name, run.card) for run in shown]
-    beside = _of_runs(shown, results.fold_means, people.beside)
+    beside = _of_runs(shown, results.fold_means, people.beside, lambda run: controls.contrast_table(run.metrics))
     cut = [[(of, plain) for of in cuts] for plain, cuts in grid.ablations()]
     rival = [[pair] for pair in grid.rivals()]
     on_test, on_validation = ([differences(pairs, part) for pairs in cut + rival] for part in ("test", "validation"))

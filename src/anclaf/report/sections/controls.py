@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from anclaf.core.words import DASH, DIGITS, interval_text, number
+from anclaf.core.words import DASH, DIGITS, interval_text, number, percent_text
 from anclaf.evaluation.controls import Contrast, contrasts
 from anclaf.models.spec import Variant
 from anclaf.report.markup import heading3, paragraph, plain_table
@@ -67,9 +67,11 @@ def _given(contrast: Contrast) -> str:
 
 
 def _difference(pair: Mapping[str, Any] | None) -> str:
-    """`+0.021 [-0.010, 0.052]`; a dash where the two were not compared."""
+    """`+0.021 [-0.010, 0.052]`; of several seeds also the part of training; a dash where not compared."""
     value = math.nan if pair is None else number(pair["difference"])
     if pair is None or not math.isfinite(value):
         return DASH
     low, high = pair.get("ci95") or (None, None)
-    return f"{value:+z.{DIGITS}f} {interval_text(number(low), number(high))}".strip()
+    share = pair.get("training_share")  # where there are several seeds
+    after = "" if share is None else f"; {percent_text(share)}"
+    return f"{value:+z.{DIGITS}f} {interval_text(number(low), number(high))}".strip() + after
