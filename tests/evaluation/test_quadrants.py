@@ -8,7 +8,7 @@ import pytest
 
 from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.quadrants import COLUMNS, PROBABILITIES, quadrant_scores, quadrant_table
+from anclaf.evaluation.quadrants import COLUMNS, PROBABILITIES, mean_over_seeds, quadrant_scores, quadrant_table
 
 
 def _rows(part: str, labels: list[int], said: list[int], sure: float = 0.7, subject: str = "a") -> pd.DataFrame:
@@ -36,6 +36,20 @@ def test_folds_are_pooled_and_each_has_its_own_prior():
     assert test["prior"]["cross_entropy"] == pytest.approx(-known / 4)
     assert [(one["fold"], one["frames"], one["accuracy"]) for one in test["folds"]] == [(0, 3, 2 / 3), (3, 1, 0.0)]
     assert scores["train"]["accuracy"] == 1
+
+
+def test_several_seeds_have_the_mean_of_their_scores():
+    runs = [
+        quadrant_scores({0: pd.concat([_rows("train", [0, 1], [0, 1]), _rows("test", [0, 1], said)])})
+        for said in ([0, 1], [0, 0])
+    ]
+    del runs[1]["train"]
+    mean = mean_over_seeds(runs)
+    assert list(mean) == ["test"]
+    assert (mean["test"]["accuracy"], mean["test"]["prior"]["accuracy"]) == (0.75, 0.5)
+    assert mean["test"]["cross_entropy"] == pytest.approx(-(3 * math.log(0.7) + math.log(0.1)) / 4)
+    assert (mean["test"]["frames"], mean["test"]["subjects"]) == (2, 1)
+    assert mean_over_seeds([]) == {}
 
 
 def test_the_table_of_a_corpus(corpus: PreparedCorpus):

@@ -1,6 +1,6 @@
 """What D's Q is worth on people it has seen and on others, beside the prior's: from tables to `metrics.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +17,8 @@ PROBABILITIES = tuple(f"q{i + 1}" for i in range(len(QUADRANTS)))
 COLUMNS = ("part", "clip", "subject", "frame", "quadrant", *PROBABILITIES)
 """Of `quadrants.parquet`. part: test, train or validation. quadrant: of the label, an index into `QUADRANTS`."""
 PARTS = ("test", "validation", "train")
+SCORES = ("accuracy", "balanced_accuracy", "cross_entropy")
+"""Of `QuadrantScores`, but for the number of frames."""
 
 
 def quadrant_table(corpus: PreparedCorpus, rows: NDArray[np.int64], q: NDArray[np.floating]) -> pd.DataFrame:
@@ -47,6 +49,22 @@ def quadrant_scores(tables: Mapping[int, pd.DataFrame]) -> dict[str, Any]:
             "folds": [{"fold": fold} | _scores(table, priors[fold]) for fold, table in rows.items()],
         }
     return found
+
+
+def mean_over_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """As `quadrant_scores` gives it, without `folds`: the mean of each score over runs of the same frames.
+
+    Args:
+        runs: `quadrant_scores` of each seed. A part that one of them lacks is left out.
+    """
+    parts = [part for part in PARTS if runs and all(part in run for run in runs)]
+    return {part: _mean([run[part] for run in runs]) | {"subjects": runs[0][part]["subjects"]} for part in parts}
+
+
+def _mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found = {name: float(np.mean([one[name] for one in scores])) for name in SCORES}
+    prior = {name: float(np.mean([one["prior"][name] for one in scores])) for name in SCORES}
+    return found | {"frames": scores[0]["frames"], "prior": prior | {"frames": scores[0]["frames"]}}
 
 
 def _prior(table: pd.DataFrame) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from typing import Any
 from anclaf.core.words import count, number, number_text
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.markup import details, paragraph, plain_table
+from anclaf.report.tables import PlainTable
 
 _PEOPLE = {
     "test": "test",
@@ -31,10 +32,23 @@ def parts(run: RunFolder) -> Iterable[str]:
     )
     if "test" in scores:
         yield paragraph(_verdict(scores["test"]))
-    rows = [[_PEOPLE[part], count(one["subjects"]), *_cells(one)] for part, one in scores.items()]
-    yield plain_table(["people", "how many", "frames", *_HEADS], rows, "Scores of Q")
+    whole = table(run)
+    assert whole is not None
+    yield plain_table(whole.heads, whole.rows, "Scores of Q")
     folds = [[_PEOPLE[part], str(one["fold"]), *_cells(one)] for part, of in scores.items() for one in of["folds"]]
     yield details("Fold by fold", plain_table(["people", "fold", "frames", *_HEADS], folds, "Scores of Q by fold"))
+
+
+def table(run: RunFolder) -> PlainTable | None:
+    """Scores of Q by people; None where there is no Q."""
+    scores = judged(run)
+    if not scores:
+        return None
+    rows = [[_PEOPLE[part], count(one["subjects"]), *_cells(one)] for part, one in scores.items()]
+    caption = (
+        "Scores of Q, D's quadrants, that C is given; the prior is how often training frames are in each."
+    )
+    return PlainTable(caption, ["people", "how many", "frames", *_HEADS], rows)
 
 
 def judged(run: RunFolder) -> Mapping[str, Mapping[str, Any]]:
