@@ -11,7 +11,7 @@ from anclaf.evaluation.bootstrap import compare
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.experiment.seed_group import SeedGroup
 from anclaf.report.grid import Grid, heading_of
-from anclaf.report.sections import people, results
+from anclaf.report.sections import people, quadrants, results
 from anclaf.report.sections.differences import COMPARED, difference_table, differences, validation_table, verdict
 from anclaf.report.sections.seeds import share_table
 from anclaf.report.tables import results_table
@@ -80,6 +80,18 @@ def test_a_group_scores_the_mean_over_seeds(runs: list[RunFolder]):
     words = "".join(results.comparisons(group))
     assert "each model against the other of the same seed" in words
     assert '<th scope="col">training</th>' in words
+
+
+def test_quadrants_are_means_over_seeds(runs: list[RunFolder]):
+    assert quadrants.table(SeedGroup(runs[:2])) is None
+    judged = [RunFolder.open(run.path) for run in runs[:2]]
+    for run, accuracy in zip(judged, (0.4, 0.5), strict=True):
+        scores = {"accuracy": accuracy, "balanced_accuracy": 0.45, "cross_entropy": 1.2, "frames": 80}
+        test = scores | {"prior": scores | {"accuracy": 0.3}, "subjects": 4, "folds": []}
+        vars(run)["metrics"] = {**run.metrics, "quadrants": {"test": test}}
+    table = quadrants.table(SeedGroup(judged))
+    assert table is not None
+    assert table.rows == [["test", "4", "80", "0.450", "0.300", "0.450", "0.450", "1.200", "1.200"]]
 
 
 def test_one_run_scores_as_before(runs: list[RunFolder]):

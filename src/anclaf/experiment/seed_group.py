@@ -8,6 +8,7 @@ import pandas as pd
 
 from anclaf.core.errors import CorpusError, RunError
 from anclaf.evaluation.bootstrap import RESAMPLES
+from anclaf.evaluation.quadrants import mean_over_seeds
 from anclaf.evaluation.scores import repeated_scores
 from anclaf.experiment.run_folder import RunFolder
 
@@ -43,6 +44,7 @@ class SeedGroup(RunFolder):
             found = repeated_scores(tables, self.runs[0].scale.middle, labels, resamples)
         except CorpusError as error:
             raise RunError(f"{', '.join(str(run.path) for run in self.runs)}: {error}") from error
+        found |= {"quadrants": mean_over_seeds([run.metrics.get("quadrants") or {} for run in self.runs])}
         return {key: first.get(key) for key in ("protocol", "corpus", "windows")} | found | {"seeds": self.seeds}
 
     @property

@@ -14,7 +14,7 @@ from anclaf.report.markup import bullets, heading3, link, paragraph, plain_table
 from anclaf.report.page import Page
 from anclaf.report.published import DIMENSIONS
 from anclaf.report.run_report import write_report
-from anclaf.report.sections import controls, people, results, window
+from anclaf.report.sections import controls, people, quadrants, results, window
 from anclaf.report.sections.corpus import RESPONSIBLE
 from anclaf.report.sections.differences import Difference, difference_table, differences, validation_table
 from anclaf.report.sections.seeds import share_table, spread_table
@@ -49,6 +49,7 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
     shown = grid.shown()
     tables = [results_table(run.metrics, run.name, run.card) for run in shown]
     beside = _of_runs(shown, results.fold_means, people.beside, lambda run: controls.contrast_table(run.metrics))
+    judged = _of_runs(shown, quadrants.table)
     cut = [[(of, plain) for of in cuts] for plain, cuts in grid.ablations()]
     rival = [[pair] for pair in grid.rivals()]
     on_test, on_validation = ([differences(pairs, part) for pairs in cut + rival] for part in ("test", "validation"))
@@ -67,12 +68,21 @@ def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = sile
     page.add("people", "Known and new people", _people(shown))
     page.add("pairs", "Comparisons", _pairs([run for run in shown if len(run.seeds) > 1]))
     page.add("window", "Window length", _windows(shown, page))
+    page.add("quadrants", "Quadrants", _tables(judged, quadrants.SAID) if judged else ())
     page.add("ablations", "Ablations", _tables(ablations, _PAIRED if ablations else "No ablation is finished."))
     page.add("recipes", "Recipes", _tables(recipes, _PAIRED) if recipes else ())
     page.add("validation", "What validation can tell", _tables(choices, _VALIDATION) if choices else ())
     page.add("seeds", "Seeds", _tables(seeds, _SEEDS if seeds else "No recipe has two finished seeds."))
     page.add("use", "Responsible use", RESPONSIBLE)
-    titled = [*zip(map(heading_of, shown), tables, strict=True), *beside, *ablations, *recipes, *choices, *seeds]
+    titled = [
+        *zip(map(heading_of, shown), tables, strict=True),
+        *beside,
+        *judged,
+        *ablations,
+        *recipes,
+        *choices,
+        *seeds,
+    ]
     markdown = [f"## {markdown_escape(title)}\n\n{table.markdown()}" for title, table in titled]
     files = {
         "grid.md": "\n".join(markdown),

@@ -8,6 +8,12 @@ from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.markup import details, paragraph, plain_table
 from anclaf.report.tables import PlainTable
 
+SAID = (
+    "Q is what D says of each face's quadrant of valence and arousal; C is given it beside Z. The prior is a constant "
+    "for each fold: how often its training frames are in each quadrant. Where Q is no better than the prior, it tells "
+    "nothing. Balanced accuracy is the mean over the quadrants of the share of their frames that is told. Of several "
+    "seeds the mean of each score is given."
+)
 _PEOPLE = {
     "test": "test",
     "validation": "validation, who chose the checkpoint",
@@ -24,12 +30,7 @@ _HEADS = [head for name in _SCORES.values() for head in (name, "of the prior")]
 def parts(run: RunFolder) -> Iterable[str]:
     """Of a run that has Q; see `judged`."""
     scores = judged(run)
-    yield paragraph(
-        "Q is what D says of each face's quadrant of valence and arousal; C is given it beside Z. The prior is one "
-        "constant for each fold: how often its training frames are in each quadrant. Where Q is no better than the "
-        "prior, it tells nothing. Balanced accuracy is the mean over the quadrants of the share of their frames that "
-        "is told."
-    )
+    yield paragraph(SAID)
     if "test" in scores:
         yield paragraph(_verdict(scores["test"]))
     whole = table(run)
@@ -45,9 +46,7 @@ def table(run: RunFolder) -> PlainTable | None:
     if not scores:
         return None
     rows = [[_PEOPLE[part], count(one["subjects"]), *_cells(one)] for part, one in scores.items()]
-    caption = (
-        "Scores of Q, D's quadrants, that C is given; the prior is how often training frames are in each."
-    )
+    caption = "Scores of Q, D's quadrants, that C is given; the prior is how often training frames are in each."
     return PlainTable(caption, ["people", "how many", "frames", *_HEADS], rows)
 
 
