@@ -1,15 +1,10 @@
 """A small version of the task: attention as the recipes have it finds the one frame that decides, S-n cannot."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from attention_task import Task, attending, further, start
 
 from anclaf.recipes import ATTENTION
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from attention_task import Task, attending, further, start
 
 SMALL = Task(n=4, keys=8, hidden=32, first_updates=30, updates=600, batch=48, lr=3e-3)
 

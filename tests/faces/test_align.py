@@ -73,7 +73,8 @@ def test_crop_motion_is_in_sides_of_the_crop_log_scale_and_radians():
 def test_mirrored_motion_is_that_of_the_mirrored_video():
     """Both the frame and the crop are mirrored."""
     rng = np.random.default_rng(0)
-    matrices = np.stack([_crop(*rng.normal(0, 5, 2), rng.uniform(0.9, 1.1), rng.normal(0, 0.1)) for _ in range(6)])
+    drawn = zip(rng.normal(0, 5, 6), rng.normal(0, 5, 6), rng.uniform(0.9, 1.1, 6), rng.normal(0, 0.1, 6), strict=True)
+    matrices = np.stack([_crop(x, y, scale, angle) for x, y, scale, angle in drawn])
     square = np.concatenate([matrices, np.tile([[[0.0, 0, 1]]], (6, 1, 1))], 1)
     of_frame, of_crop = (np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]]) for width in (640, 64))
     mirrored = (of_crop @ square @ of_frame)[:, :2]

@@ -242,7 +242,8 @@ def test_a_lead_in_gives_the_numbers_of_testing(estimator: Make, painted: Paint,
     affect, attention = estimate_windows(made.network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
     np.testing.assert_allclose(rows[["valence", "arousal"]], affect * 10, atol=1e-4)
     columns = [f"attention_{k}" for k in range(1, 5)]
-    assert [name for name in rows if name.startswith("attention")] == columns
+    assert [name for name in rows if str(name).startswith("attention")] == columns
+    assert attention is not None
     np.testing.assert_allclose(rows[columns], attention, atol=1e-5)
     assert np.isfinite(rows[columns]).sum(1).tolist() == [0, 1, 2, 3, *[4] * 8], "four real states at every frame"
     plain, _ = estimate_windows(estimator("SA-4").network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
