@@ -88,8 +88,7 @@ def tiny(seed: int = 0) -> RunConfig:
 def demo(seed: int = 0) -> RunConfig:
     """The embedded corpus in minutes: 64x64 faces, narrow networks, S-2 to S-8 and SA-8.
 
-    Command: `make demo`, 8 minutes on 2 cores with installation. On drawn people not seen in training: base CCC 0.49
-    valence, 0.41 arousal; S-8 0.54, 0.57 (docs/results.md).
+    Command: `make demo`. Time and scores, on drawn people not in training: docs/results.md.
     """
     return RunConfig(
         seed=seed,
@@ -108,8 +107,8 @@ def small(seed: int = 0) -> RunConfig:
     """64x64 faces for CPUs.
 
     Command: `anclaf train CORPUS --out RUN --recipe small --fold 0`, the corpus prepared with `--image-size 64`.
-    On 2 cores, 10,500 frames and all variants: 25 minutes a fold on one of them. On rendered people not in training:
-    base CCC 0.72 valence, 0.54 arousal; S-8 0.70, 0.62 (docs/results.md).
+    On 2 cores, 10,500 frames and the models up to S-8 and SA-8: 15 minutes a fold on one of them. Scores on rendered
+    people not in training: docs/results.md.
     """
     return RunConfig(
         seed=seed,
