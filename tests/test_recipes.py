@@ -14,7 +14,7 @@ from anclaf.core.errors import ConfigError
 from anclaf.core.labels import label_quadrant
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import estimate_frames, labelled_quadrants, latents_of
+from anclaf.evaluation.estimate import estimate_of_frames, features_of, labelled_quadrants, latents_of
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.recipes import ABLATIONS, make_run
@@ -97,9 +97,9 @@ def _losses(history: MetricLog) -> set[tuple[str, str]]:
 def test_without_quadrants_d_learns_none_and_c_sees_none(corpus: PreparedCorpus, tmp_path: Path):
     network, _ = _train(corpus, tmp_path, NONE, quadrant_weight=0.0, ema_decay=0.0)
     rows = np.arange(5)
-    before = estimate_frames(network, corpus, rows, "cpu")
+    before = estimate_of_frames(network, features_of(network, corpus, rows, "cpu"))
     torch.nn.init.normal_(network.discriminator.quadrant.weight)
-    np.testing.assert_array_equal(before, estimate_frames(network, corpus, rows, "cpu"))
+    np.testing.assert_array_equal(before, estimate_of_frames(network, features_of(network, corpus, rows, "cpu")))
     # neither D's nor G's phase has moved the quadrant head from where it started
     torch.manual_seed(0)
     again, _ = _train(corpus, tmp_path / "again", NONE, quadrant_weight=0.0, steps=1, ema_decay=0.0)

@@ -205,6 +205,11 @@ def _stage1(config: RunConfig, **changes: Any) -> RunConfig:
     return replace(config, stage1=replace(config.stage1, **changes))
 
 
+def _class_weights(config: RunConfig, **changes: Any) -> RunConfig:
+    """Of both stages."""
+    return replace(_stage1(config, **changes), stage2=replace(config.stage2, **changes))
+
+
 @ablation("no-quadrant")
 def no_quadrant(config: RunConfig) -> RunConfig:
     """D estimates no quadrants and C sees zeros in their place."""
@@ -269,13 +274,13 @@ def no_curriculum(config: RunConfig) -> RunConfig:
 @ablation("no-class-weights")
 def no_class_weights(config: RunConfig) -> RunConfig:
     """Every frame weighs the same in L_afc."""
-    return replace(_stage1(config, max_class_weight=1.0), stage2=replace(config.stage2, max_class_weight=1.0))
+    return _class_weights(config, max_class_weight=1.0)
 
 
 @ablation("count-weights")
 def count_weights(config: RunConfig) -> RunConfig:
     """f_i of Eq. 10 is how often a class of labels occurs, as printed. Takes out a deviation of ours."""
-    return replace(_stage1(config, class_weighting="count"), stage2=replace(config.stage2, class_weighting="count"))
+    return _class_weights(config, class_weighting="count")
 
 
 @ablation("place-only")

@@ -21,7 +21,7 @@ from anclaf.core.errors import AnclafError, ConfigError, StaleError
 from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.attention_motion import attended
-from anclaf.evaluation.estimate import estimate_frames, latents_of
+from anclaf.evaluation.estimate import estimate_of_frames, features_of, latents_of
 from anclaf.evaluation.quadrants import COLUMNS, PROBABILITIES
 from anclaf.experiment import execute
 from anclaf.experiment.engine import score_run, train_run
@@ -95,7 +95,7 @@ def test_a_model_estimates_people_it_has_seen_too(corpus: PreparedCorpus, run: P
     network = load_model(fold / "base")[0]
     rows = np.flatnonzero(np.isin(corpus.subjects, split["train_subjects"]))
     seen = pd.read_parquet(fold / "base" / "seen.parquet").query("part == 'train'")
-    expected = corpus.card.scale.restore(estimate_frames(network, corpus, rows, "cpu"))
+    expected = corpus.card.scale.restore(estimate_of_frames(network, features_of(network, corpus, rows, "cpu")))
     np.testing.assert_allclose(seen[["valence_hat", "arousal_hat"]], expected, atol=1e-5)
     assert not (fold / "ridge-1" / "seen.parquet").exists()
     parts = json.loads((run / "metrics.json").read_text())["variants"]["base"]["parts"]

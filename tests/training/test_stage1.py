@@ -16,7 +16,7 @@ from anclaf.core.errors import ConfigError, StaleError, TrainingError
 from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import agreement_score, estimate_frames
+from anclaf.evaluation.estimate import agreement_score, estimate_of_frames, features_of
 from anclaf.losses.affect import affect_loss
 from anclaf.models.anclaf import condition
 from anclaf.models.network import AffectNetwork, Latents
@@ -44,7 +44,7 @@ def test_it_learns(
         config, steps=120, batch_size=32, adversarial_interval=4, adversarial_loss=adversary, lr=2e-3, evaluate_every=60
     )
     network, log, summary = train_base(fabric, corpus, fold, longer, tmp_path)
-    estimate = estimate_frames(network, corpus, fold.test, "cpu")
+    estimate = estimate_of_frames(network, features_of(network, corpus, fold.test, "cpu"))
     assert np.corrcoef(estimate[:, 0], corpus.targets[fold.test, 0])[0, 1] > 0.5
     losses = {
         (phase, name): [v for _, p, n, v in log.rows if (p, n) == (phase, name)] for _, phase, name, _ in log.rows
@@ -58,7 +58,7 @@ def test_it_learns(
     trusts = {step: value for step, _, name, value in log.rows if name == "trust"}
     assert trusts.keys() == {60, 120}
     assert trusts[summary["best_step"]] == float(network.trust)
-    found = estimate_frames(network, corpus, fold.validation, "cpu")
+    found = estimate_of_frames(network, features_of(network, corpus, fold.validation, "cpu"))
     score = agreement_score(found, corpus.targets[fold.validation])["ccc"]
     assert score == pytest.approx(summary["best_score"], abs=1e-6)
 

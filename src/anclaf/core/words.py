@@ -44,6 +44,12 @@ def percent_text(share: float | None) -> str:
     return f"{100 * value:.0f} %" if math.isfinite(value) else DASH
 
 
+def difference_text(value: float, low: float, high: float, share: float = math.nan) -> str:
+    """`+0.021 [-0.010, 0.052]`; with a share of the variance, of several seeds, `; 34 %` after it."""
+    after = f"; {percent_text(share)}" if math.isfinite(share) else ""
+    return f"{value:+z.{DIGITS}f} {interval_text(low, high)}".strip() + after
+
+
 def interval_text(low: float, high: float) -> str:
     """`[0.412, 0.530]`, or nothing where there is no interval."""
     return f"[{low:z.{DIGITS}f}, {high:z.{DIGITS}f}]" if math.isfinite(low) and math.isfinite(high) else ""

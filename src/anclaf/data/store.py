@@ -183,7 +183,7 @@ class PreparedCorpus:
         with np.load(self.folder / "geometry.npz") as file:
             return dict(file)
 
-    @cached_property
+    @property
     def matrices(self) -> NDArray[np.float64]:
         """(N, 2, 3) source pixels -> crop pixels."""
         return self._geometry["matrix"]
@@ -210,6 +210,15 @@ class PreparedCorpus:
         for rows in self.segments():
             moved[rows] = align.crop_motion(self.matrices[rows], self.card.image_size)
         return moved
+
+    def rows_of(self, frames: pd.DataFrame) -> NDArray[np.int64]:
+        """(N,) rows of these frames, by the columns clip and frame; -1 of one that is not here."""
+        rows = self._frames.get_indexer(pd.MultiIndex.from_frame(frames[["clip", "frame"]]))
+        return rows.astype(np.int64)
+
+    @cached_property
+    def _frames(self) -> pd.MultiIndex:
+        return pd.MultiIndex.from_frame(self.index[["clip", "frame"]])
 
     def segments(self, rows: NDArray | None = None) -> list[NDArray[np.int64]]:
         """Rows of each segment of consecutive frames, among these rows (default: all), each in time order."""

@@ -70,14 +70,6 @@ def features_and_quadrants(
 
 
 @torch.inference_mode()
-def estimate_frames(
-    network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: torch.device | str
-) -> NDArray[np.float32]:
-    """Base model: (N, 2) valence and arousal in [-1, 1] units of these rows."""
-    return estimate_of_frames(network, features_of(network, corpus, rows, device))
-
-
-@torch.inference_mode()
 def estimate_of_frames(network: AffectNetwork, x: Tensor) -> NDArray[np.float32]:
     """Base model: (N, 2) valence and arousal in [-1, 1] units of (N, F) features."""
     network.eval()

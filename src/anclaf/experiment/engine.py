@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
@@ -125,46 +124,39 @@ def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
     """Write `metrics.json` from the predictions of everything that is done; returns its content."""
     tables: dict[int, pd.DataFrame] = {}
     seen: dict[int, pd.DataFrame] = {}
+    models_of: dict[int, list[str]] = {}
     labels: dict[str, str] = {}
     order = COMPARATORS.names()
     for fold, tested in run.folder.tested().items():
         comparators = [name for name in tested if _is_comparator(run, fold, name)]
-        models = [name for name in tested if name not in comparators]
+        models = sorted((name for name in tested if name not in comparators), key=variant_order)
         comparators.sort(key=lambda name: order.index(name) if name in order else len(order))
-        names = [*sorted(models, key=variant_order), *comparators]
+        names = [*models, *comparators]
         tables[fold] = pd.concat(
             [pd.read_parquet(run.folder.job(fold, name).predictions) for name in names], ignore_index=True
         )
-        seen[fold] = run.folder.seen(fold, models)
+        seen[fold], models_of[fold] = run.folder.seen(fold, models), models
         labels |= {name: label_of(name) for name in comparators}
     corpus = open_corpus(run.corpus)
     scores = run_scores(
         tables, corpus.folder.name, corpus.card, run.protocol, WINDOWS[run.protocol], labels, run.config.bootstrap,
         run.config.fold_seed, progress, seen,
     )  # fmt: skip
-    scores["attention"] = _attention_scores(run, corpus, tables)
+    scores["attention"] = _attention_scores(run, corpus, models_of)
     if judged := {f: p for f in tables if (p := run.folder.job(f, "base").quadrants).is_file()}:
         scores["quadrants"] = quadrant_scores({fold: pd.read_parquet(path) for fold, path in judged.items()})
     write_json(run.folder.metrics_file, scores)
     return scores
 
 
-def _attention_scores(
-    run: RunSpec, corpus: PreparedCorpus, tables: Mapping[int, pd.DataFrame]
-) -> dict[str, dict[str, Any]]:
+def _attention_scores(run: RunSpec, corpus: PreparedCorpus, models: Mapping[int, list[str]]) -> dict[str, Any]:
     """What `metrics.json` says of the weights of each model that attends to two states or more."""
-    frames = pd.MultiIndex.from_frame(corpus.index[["clip", "frame"]])
     parts: dict[str, list[tuple[pd.DataFrame, NDArray, NDArray]]] = {}
-    for fold, table in tables.items():
-        for name, rows in table.groupby("variant", sort=False):
-            path = run.folder.job(fold, str(name)).attention
-            if path.is_file():
-                with np.load(path) as file:
-                    weights = file["weights"]
-                at = frames.get_indexer(pd.MultiIndex.from_frame(rows[["clip", "frame"]]))
-                parts.setdefault(str(name), []).append((rows, weights, at))
-    found = {name: attended(corpus, of_folds) for name, of_folds in parts.items() if of_folds[0][1].shape[1] > 1}
-    return {name: one.scores(run.config.bootstrap).to_json() for name, one in found.items()}
+    for fold, names in models.items():
+        for name in names:
+            if (kept := run.folder.attention(fold, name)) is not None and kept[1].shape[1] > 1:
+                parts.setdefault(name, []).append((*kept, corpus.rows_of(kept[0])))
+    return {name: attended(corpus, of_folds).scores(run.config.bootstrap).to_json() for name, of_folds in parts.items()}
 
 
 def _is_comparator(run: RunSpec, fold: int, name: str) -> bool:

@@ -52,21 +52,23 @@ class JobFolder:
 
     def write_predictions(self, table: pd.DataFrame) -> None:
         """table: a row for each test frame that has an estimate, with the columns of `scores.COLUMNS`."""
-        with atomic_path(self.predictions) as path:
-            table.to_parquet(path, index=False)
+        _write(table, self.predictions)
 
     def write_seen(self, table: pd.DataFrame) -> None:
         """table: as `write_predictions`, of frames that the model has seen, with a column `part`: train, by which
         it learnt, or validation, by which its checkpoint was chosen."""
-        with atomic_path(self.seen) as path:
-            table.to_parquet(path, index=False)
+        _write(table, self.seen)
 
     def write_quadrants(self, table: pd.DataFrame) -> None:
         """table: D's Q of the frames of the other tables, with the columns of `evaluation.quadrants.COLUMNS`."""
-        with atomic_path(self.quadrants) as path:
-            table.to_parquet(path, index=False)
+        _write(table, self.quadrants)
 
     def write_attention(self, weights: NDArray[np.float32]) -> None:
         """weights: (N, K) of the rows of `predictions`, see `RunFolder.attention`."""
         with atomic_path(self.attention) as path, open(path, "wb") as file:
             np.savez(file, weights=weights)
+
+
+def _write(table: pd.DataFrame, to: Path) -> None:
+    with atomic_path(to) as path:
+        table.to_parquet(path, index=False)

@@ -357,19 +357,14 @@ class RunFolder:
             RunError: the corpus lacks one of them.
         """
         assert self.corpus is not None
-        rows = self._rows_of_frames.get_indexer(pd.MultiIndex.from_frame(table[["clip", "frame"]]))
+        rows = self.corpus.rows_of(table)
         if (rows < 0).any():
             missing = table.iloc[int(np.argmin(rows))]
             raise RunError(
                 f"{self.path}: clip {missing['clip']}, frame {missing['frame']} was tested and is not in "
                 f"{self.corpus.folder}; evaluate the run again"
             )
-        return rows.astype(np.int64)
-
-    @cached_property
-    def _rows_of_frames(self) -> pd.MultiIndex:
-        assert self.corpus is not None
-        return pd.MultiIndex.from_frame(self.corpus.index[["clip", "frame"]])
+        return rows
 
 
 def _tables(paths: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.config import DiscriminatorInit, DiscriminatorNorm, ModelConfig
-from anclaf.models.geometry import LEAK
+
+LEAK = 0.01
+"""Slope of LeakyReLU below 0, in D, C and where landmarks are found."""
 
 
 def _norm(channels: int) -> nn.Module:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.faces import align
+from anclaf.models.anclaf import LEAK
 
-LEAK = 0.01
 MOTION_GAIN = 50.0
 """The crop of somebody who talks moves by about a fiftieth of its side from frame to frame."""
 MOTION_INPUTS = 8

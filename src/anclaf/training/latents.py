@@ -119,8 +119,8 @@ def frame_bytes(config: RunConfig, points: int) -> int:
         points: landmarks that the base model finds.
     """
     model = config.model
-    with torch.device("meta"):
-        x = AffectNetwork(model, Variant("base"), points).head_inputs
+    with torch.device("meta"):  # without weights
+        x = AffectNetwork(model, Variant("base"), points).feature_size
     z_and_q = 4 * model.g_width * (model.image_size // 4) ** 2 + 4
     return np.dtype(np.float16).itemsize * ((x if config.stage2.combiner_lr_scale == 0 else z_and_q) + 4)
 

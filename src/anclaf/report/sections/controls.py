@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from anclaf.core.words import DASH, DIGITS, interval_text, number, percent_text
+from anclaf.core.words import DASH, difference_text, number
 from anclaf.evaluation.controls import Contrast, contrasts
 from anclaf.models.spec import Variant
 from anclaf.report.markup import heading3, paragraph, plain_table
+from anclaf.report.sections.differences import COMPARED
 from anclaf.report.tables import PlainTable, heading
 
-_COMPARED = (("valence", "ccc"), ("arousal", "ccc"), ("mean", "ccc"), ("mean", "rmse"))
 _CAPTION = (
     "What attention, further training and the curriculum give: the first model's score less the second one's, on the "
     "same test frames, with 95 % intervals in brackets. An interval without 0 in it is a difference; the intervals "
@@ -47,10 +47,10 @@ def contrast_table(metrics: Mapping[str, Any]) -> PlainTable | None:
     pairs = {(pair["a"], pair["b"], pair["dimension"], pair["metric"]): pair for pair in metrics.get("paired") or []}
     rows = [
         [_given(contrast), f"{contrast.a} − {contrast.b}"]
-        + [_difference(pairs.get((contrast.a, contrast.b, *column))) for column in _COMPARED]
+        + [_difference(pairs.get((contrast.a, contrast.b, *column))) for column in COMPARED]
         for contrast in contrasts(list(metrics["variants"]))
     ]
-    heads = ["what is given by", "difference", *(f"{heading(metric)} {dimension}" for dimension, metric in _COMPARED)]
+    heads = ["what is given by", "difference", *(f"{heading(metric)} {dimension}" for dimension, metric in COMPARED)]
     return PlainTable(_CAPTION, heads, rows) if rows else None
 
 
@@ -73,5 +73,4 @@ def _difference(pair: Mapping[str, Any] | None) -> str:
         return DASH
     low, high = pair.get("ci95") or (None, None)
     share = pair.get("training_share")  # where there are several seeds
-    after = "" if share is None else f"; {percent_text(share)}"
-    return f"{value:+z.{DIGITS}f} {interval_text(number(low), number(high))}".strip() + after
+    return difference_text(value, number(low), number(high), number(share))

@@ -1,11 +1,10 @@
 """Recipes against each other, ablations among them: on test people, and on the people by whom one would choose."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anclaf.core.words import DASH, interval_text, number_text, percent_text
+from anclaf.core.words import DASH, difference_text, number_text
 from anclaf.evaluation.bootstrap import RESAMPLES, Comparison, compare
 from anclaf.evaluation.comparable import FRAME
 from anclaf.evaluation.seen import seen_rows
@@ -112,8 +111,8 @@ def difference_words(found: Comparison | None) -> str:
     """`+0.021 [-0.010, 0.052]`, with several seeds `; 34 %` after it; a dash where the two cannot be compared."""
     if found is None:
         return DASH
-    share = f"; {percent_text(found.training_share)}" if math.isfinite(found.training_share) else ""
-    return f"{found.difference:+z.3f} {interval_text(*found.ci95)}{share}"
+    low, high = found.ci95
+    return difference_text(found.difference, low, high, found.training_share)
 
 
 def verdict(found: Comparison | None) -> str:
