@@ -1,50 +1,49 @@
 """How many seeds are needed, where the answer is known."""
 
-import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+import seeds_needed
+from scipy import stats
 
 from anclaf.core.files import write_json
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.report.grid import Grid
 from fake_run import FakeRun
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "seeds_needed.py"
-
-
-@pytest.fixture(scope="module")
-def seeds_needed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("seeds_needed", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["seeds_needed"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.mark.parametrize(
     ("spread", "paired", "expected"),
     [(0.02, False, 17), (0.04, False, 64), (0.02, True, 10), (0.04, True, 34), (0.0, True, 2), (100.0, True, None)],
 )
-def test_the_textbook_numbers(seeds_needed: ModuleType, spread: float, paired: bool, expected: int | None):
+def test_the_textbook_numbers(spread: float, paired: bool, expected: int | None):
     """An effect of one and of half a standard deviation (Cohen 1988, table 2.4.1; paired: the t test of one sample)."""
     assert seeds_needed.needed(spread, 0.02, paired) == expected
 
 
-def test_the_power_is_that_of_drawn_trainings(seeds_needed: ModuleType):
+def test_the_power_is_the_noncentral_t_and_rises_where_scipy_has_none():
+    for seeds, spread in ((2, 0.03), (5, 0.03), (12, 0.03), (60, 0.05)):
+        limit, away = stats.t.ppf(0.975, seeds - 1), 0.02 / (spread / np.sqrt(seeds))
+        expected = stats.nct.sf(limit, seeds - 1, away) + stats.nct.cdf(-limit, seeds - 1, away)
+        assert seeds_needed.power(spread, 0.02, seeds, True) == pytest.approx(expected, abs=1e-3)
+    wanted = [seeds_needed.needed(spread, 0.02, True) for spread in np.geomspace(1e-6, 0.3, 40)]
+    known = [seeds for seeds in wanted if seeds is not None]
+    assert wanted == sorted(known)
+    assert wanted[0] == 2
+
+
+def test_the_power_is_that_of_drawn_trainings():
     rng = np.random.default_rng(0)
     drawn = rng.normal(0.02, 0.03, (4000, 12))
     t = drawn.mean(1) / (drawn.std(1, ddof=1) / np.sqrt(12))
     assert seeds_needed.power(0.03, 0.02, 12, True) == pytest.approx((np.abs(t) > 2.201).mean(), abs=0.03)
 
 
-def test_the_range_holds_the_spread(seeds_needed: ModuleType):
+def test_the_range_holds_the_spread():
     rng, held = np.random.default_rng(1), 0
     for _ in range(300):
         low, high = seeds_needed.spread_range(rng.normal(0.6, 0.03, 3))
@@ -77,7 +76,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_what_varies_between_trainings(seeds_needed: ModuleType, grid: Path):
+def test_what_varies_between_trainings(grid: Path):
     runs = [RunFolder.open(path) for path in sorted((grid / "runs").glob("*/*/*"))]
     found = {(one.name, one.dimension): one for one in seeds_needed.found_spreads(Grid(runs, []), ["base", "S-8"])}
     assert {name for name, _ in found} == {
@@ -91,13 +90,14 @@ def test_what_varies_between_trainings(seeds_needed: ModuleType, grid: Path):
     pair = found["small: S-8 - base, paired", "valence"]
     assert pair.paired
     assert pair.spread < alone.spread / 5
-    assert seeds_needed.needed(pair.spread, 0.02, True) < seeds_needed.needed(alone.spread, 0.02, False)
+    of_pair, of_two = seeds_needed.needed(pair.spread, 0.02, True), seeds_needed.needed(alone.spread, 0.02, False)
+    assert of_pair is not None
+    assert of_two is not None
+    assert of_pair < of_two
     assert pair.people_needed(0.02) > 0
 
 
-def test_the_command(
-    seeds_needed: ModuleType, grid: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_the_command(grid: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(sys, "argv", ["seeds_needed.py", str(grid), "--difference", "0.02"])
     seeds_needed.main()
     lines = capsys.readouterr().out.splitlines()
