@@ -36,6 +36,8 @@ CropWanted = Literal["any", "five-point", "paper"]
 """Which crop a corpus must have been prepared with."""
 CorpusKind = Literal["real", "synthetic", "drawn", "unknown"]
 """Whose faces a corpus holds: people who were filmed, rendered ones, those this program draws, or nobody said."""
+ScaleName = Literal["unit", "signed", "afew-va", "sam5", "sam7", "sam9", "percent"]
+"""A range of labels that has a name (`corpora.labels.SCALES`)."""
 Protocol = Literal["strict", "paper"]
 """strict: people in test are never in training. paper: what the paper's authors did."""
 WindowMode = Literal["sliding", "tumbling"]

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from anclaf.cli.main import main
+from anclaf.inference.summary import summarize
 from anclaf.inference.table import FaceEstimate, make_table
 
 
@@ -99,6 +100,49 @@ def test_the_dwell_time_counts(tmp_path: Path):
         out = tmp_path / f"{dwell}.csv"
         assert main(["summarize", str(tmp_path / "a.csv"), "--out", str(out), "--dwell", dwell]) == 0
         assert pd.read_csv(out)["transitions"].tolist() == [expected]
+
+
+def _saved_elsewhere(path: Path, table: pd.DataFrame, dialect: str) -> None:
+    """A table as a spreadsheet program of another country saves it."""
+    german = {"index": False, "sep": ";", "decimal": ",", "lineterminator": "\r\n"}
+    match dialect:
+        case "german":
+            table.to_csv(path, encoding="utf-8-sig", **german)
+        case "latin-1":
+            table.assign(file="M\xfcller.png").to_csv(path, encoding="latin-1", **german)
+        case "sep":
+            path.write_bytes(b"sep=;\r\n" + table.to_csv(**german).encode())
+        case "unicode":
+            table.to_csv(path, encoding="utf-16", index=False, sep="\t", decimal=",")
+        case "quoted":
+            table.to_csv(path, index=False, decimal=",")
+        case "minus":
+            path.write_text(table.to_csv(index=False).replace("-2", "\N{MINUS SIGN}2"))
+        case "xlsx":
+            table.to_excel(path.with_suffix(".xlsx"), index=False)
+
+
+@pytest.mark.parametrize("dialect", ["german", "latin-1", "sep", "unicode", "quoted", "minus", "xlsx"])
+def test_tables_that_a_spreadsheet_program_saved(tmp_path: Path, dialect: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("anclaf.inference.table._READ_ROWS", 3)
+    table = pd.concat([rows(7), rows(4, None).assign(frame=range(7, 11), time_s=[0.7, 0.8, 0.9, 1.0])])
+    table.loc[table["frame"] < 3, "valence"] = 1.25
+    table.to_parquet(tmp_path / "whole.parquet")
+    _saved_elsewhere(tmp_path / "talk.csv", table, dialect)
+    saved = tmp_path / ("talk.xlsx" if dialect == "xlsx" else "talk.csv")
+    pd.testing.assert_frame_equal(summarize(saved), summarize(tmp_path / "whole.parquet"))
+    assert main(["summarize", str(saved)]) == 0
+
+
+def test_what_a_spreadsheet_program_spoilt_is_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.csv").write_text(rows(3).to_csv(index=False, sep=";", decimal=",").replace("1,5", "01. Mai"))
+    assert "01. Mai" in _fails(capsys, tmp_path / "a.csv")[0]
+
+
+def test_companions_that_macos_leaves_are_no_tables(folder: Path, capsys: pytest.CaptureFixture[str]):
+    (folder / "._two.csv").write_bytes(b"\x00\x05\x16\x07" + bytes(60))
+    assert main(["summarize", str(folder)]) == 0
+    assert "_two" not in capsys.readouterr().out
 
 
 def test_one_bad_table_does_not_stop_the_others(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -199,6 +199,7 @@ def test_a_range_that_nobody_uses_must_be_stated(tmp_path, sewa_clip):
     with pytest.raises(CorpusError, match=r"the labels lie in \[20, 64\].*State the range"):
         list_sewa(tmp_path)
     assert len(usable(list_sewa(tmp_path, low=0, high=100))) == 5
+    assert len(usable(list_sewa(tmp_path, scale="percent"))) == 5
 
 
 def test_nan_labels_and_missing_rows(tmp_path, sewa_clip):
@@ -250,7 +251,7 @@ def test_video_cut_short(tmp_path, sewa_clip):
     folder = sewa_clip(tmp_path, frames=120)
     video = folder / f"{NAME}.avi"
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 3])
-    listing = list_sewa(tmp_path)
+    listing = list_sewa(tmp_path, low=0, high=2)
     frames, rest = usable(listing), skipped(listing)
     assert 0 < len(frames) < 120
     assert len(frames) + len(rest) == 120

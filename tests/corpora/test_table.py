@@ -1,11 +1,19 @@
+import datetime
+import sys
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
+from anclaf.cli.main import main
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
+from anclaf.corpora.labels import SCALES
 from anclaf.corpora.table import list_table
 
 
@@ -84,6 +92,126 @@ def test_decimal_comma(pictures):
     assert [s.reason for s in skipped(listing, 1)] == ["label_nan"]
 
 
+@pytest.mark.parametrize("comma", [",", ";"])
+def test_numbers_as_people_type_them(pictures, comma):
+    def quoted(cell: str) -> str:
+        return f'"{cell}"' if "," in cell and comma == "," else cell
+
+    cells = [("\u22120.5", "0,25"), ("\u2013,5", "+0,250"), ("-5e\u22121", "0.25"), ("", "n/a")]
+    names = ("a.png", "b.jpg", "sub/c.png", "d.png")
+    rows = [comma.join([name, *map(quoted, pair)]) for name, pair in zip(names, cells, strict=True)]
+    listing = list_table(write(pictures / "t.csv", comma.join(["image", "valence", "arousal"]), *rows))
+    for clip in range(3):
+        assert [(f.valence, f.arousal) for f in usable(listing, clip)] == [(-0.5, 0.25)], cells[clip]
+    assert [s.reason for s in skipped(listing, 3)] == ["label_nan"]
+
+
+def test_one_and_three_digits_or_a_thousand(pictures):
+    table = write(pictures / "t.csv", "image,valence,arousal", 'a.png,"1,000",0.5', 'b.jpg,"0,125",-0.5')
+    listing = list_table(table)
+    assert [s.detail for s in listing.skipped] == ["row 1: valence is '1,000'; expected a number"]
+    assert [f.valence for f in usable(listing)] == [0.125]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("first", ["sep={}", "SEP={}", '"sep={}"', "\ufeffsep={}", "\nsep={}"])
+def test_the_line_that_names_the_separator(pictures, separator, first):
+    lines = ("image,valence,arousal,subject", "a.png,0.5,-0.2,a")
+    text = "\r\n".join([first.format(separator), *(line.replace(",", separator) for line in lines)]) + "\r\n"
+    (pictures / "t.csv").write_bytes(text.encode())
+    listing = list_table(pictures / "t.csv")
+    assert [(f.valence, f.arousal) for f in usable(listing)] == [(0.5, -0.2)]
+    assert [clip.subject for clip in listing.clips] == ["a"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+def test_encodings(pictures, encoding):
+    text = "image\tvalence\tarousal\tsubject\r\na.png\t0,5\t\u22120,2\tMüller\r\n"
+    (pictures / "t.txt").write_bytes(text.encode(encoding))
+    listing = list_table(pictures / "t.txt")
+    assert [(f.valence, f.arousal) for f in usable(listing)] == [(0.5, -0.2)]
+    assert [clip.subject for clip in listing.clips] == ["Müller"]
+
+
+# workbooks
+
+
+def workbook(path: Path, *rows: tuple[object, ...], sheets: Mapping[str, Sequence[tuple[object, ...]]] = {}) -> Path:
+    book = openpyxl.Workbook()
+    for title, content in {"labels": rows, **sheets}.items():
+        sheet = book.create_sheet(title)
+        for row in content:
+            sheet.append(row)
+    del book["Sheet"]
+    book.save(path)
+    return path
+
+
+def test_a_workbook(pictures):
+    rows = [
+        ("Image", "valence", "arousal", None, "subject", "fold"),
+        ("a.png", 0.5, -0.25, None, "Müller", 0),
+        (),
+        ("b.jpg", "\u22120,5", 1, None, 7.0, 1),
+        ("sub/c.png", None, 0.5, None, None, 2),
+        ("d.png", datetime.date(2026, 5, 1), 0.5, None, None, 2),
+    ]
+    notes = {"notes": [("who", "what"), ("ann", "rated")]}
+    listing = list_table(workbook(pictures / "t.xlsx", *rows, sheets=notes))
+    assert [(c.name, c.subject, c.fold) for c in listing.clips] == [
+        ("a.png", "Müller", 0),
+        ("b.jpg", "7", 1),
+        ("sub/c.png", "clip sub/c.png", 2),
+    ]
+    assert [[(f.valence, f.arousal) for f in usable(listing, k)] for k in range(3)] == [[(0.5, -0.25)], [(-0.5, 1)], []]
+    assert [s.reason for s in skipped(listing, 2)] == ["label_nan"]
+    assert [s.detail for s in listing.skipped] == ["row 4: valence is '2026-05-01 00:00:00'; expected a number"], (
+        "what Excel makes of 1.5 in some countries"
+    )
+
+
+def test_a_workbook_by_video_and_frame(video):
+    rows = [("video", "frame", "valence", "arousal"), *(("v.avi", k, k / 10, 0.5) for k in range(10))]
+    listing = list_table(workbook(video / "t.xlsx", *rows))
+    assert [(f.index, f.valence) for f in usable(listing)] == [(k, pytest.approx(k / 10)) for k in range(10)]
+
+
+HEADER = ("image", "valence", "arousal")
+
+
+def test_workbooks_that_cannot_be_taken(tmp_path):
+    path = tmp_path / "t.xlsx"
+    with pytest.raises(CorpusError, match="the sheets 'labels', 'more' all hold such a table; expected one"):
+        list_table(workbook(path, HEADER, ("a.png", 0, 0), sheets={"more": [HEADER, ("b.png", 0, 0)]}))
+    with pytest.raises(CorpusError, match=r"sheet 'labels': B2 is a formula without a value\. Open it in Excel"):
+        list_table(workbook(path, HEADER, ("a.png", "=1/2", 0)))
+    with pytest.raises(CorpusError, match="got the columns who; expected"):
+        list_table(workbook(path, ("who",), ("ann",)))
+    with pytest.raises(CorpusError, match="a workbook without cells"):
+        list_table(workbook(path))
+    book = openpyxl.load_workbook(workbook(path, (*HEADER, "subject"), ("a.png", 0, 0, "ann"), ("b.png", 0, 0)))
+    book["labels"].merge_cells("D2:D3")
+    book.save(path)
+    with pytest.raises(CorpusError, match=r"sheet 'labels' has merged cells \(D2:D3\), of which only the first"):
+        list_table(path)
+    whole = path.read_bytes()
+    for content, message in (
+        (b"image,valence", "not an .xlsx workbook, or protected by a password"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "not an .xlsx workbook, or protected by a password"),
+        (whole.replace(b"workbook.xml", b"workbook.abc"), "a damaged workbook"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CorpusError, match=message):
+            list_table(path)
+
+
+def test_a_workbook_without_its_reader(pictures, monkeypatch):
+    path = workbook(pictures / "t.xlsx", HEADER, ("a.png", 0.5, 0.5))
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ConfigError, match=r"pip install 'anclaf\[xlsx\]'; or save it as `CSV UTF-8`"):
+        list_table(path)
+
+
 def test_parquet(pictures):
     table = pd.DataFrame({"image": ["a.png", "b.jpg"], "valence": [0.5, np.nan], "arousal": [0.1, 0.2]})
     table["subject"], table["fold"] = [7.0, None], [1, 2]
@@ -128,8 +256,8 @@ def with_labels(folder: Path, *values: float) -> Path:
     [
         ((0.1, 0.9, 1.0), (0, 1)),
         ((-0.1, 0.9), (-1, 1)),
-        ((-0.1, 7), (-10, 10)),
-        ((-0.1, -5, -4), (-10, 10)),
+        ((-0.1, 8), (-10, 10)),
+        ((-9, -5, -4), (-10, 10)),
         ((0.2, 0.5, -2, -2), (-1, 1)),  # -2: no label
         ((*[0.5] * 50, -0.5, *[-5] * 60), (-1, 1)),  # -5: no label
         ((*[0.01 * k - 0.99 for k in range(199)], 3), (-1, 1)),  # one slip of the pen
@@ -148,7 +276,7 @@ def test_stated_range(tmp_path):
 
 
 def test_a_range_that_nobody_uses_must_be_stated(tmp_path):
-    with pytest.raises(CorpusError, match=r"the labels lie in \[1, 90\]; expected one of .* State the range"):
+    with pytest.raises(CorpusError, match=r"the labels lie in \[1, 90\]; expected one of percent .* State the range"):
         list_table(with_labels(tmp_path, 1, 50, 90))
     with pytest.raises(ConfigError, match="state both or none"):
         list_table(with_labels(tmp_path, 1, 50, 90), high=100)
@@ -156,8 +284,74 @@ def test_a_range_that_nobody_uses_must_be_stated(tmp_path):
         list_table(with_labels(tmp_path, 1, 50, 90), low=100, high=0)
 
 
+@pytest.mark.parametrize(
+    ("values", "offered"),
+    [
+        ((1, 5, 9), "afew-va (-10 to 10), sam9 (1 to 9), percent (0 to 100)"),
+        ((1, 2, 5), "afew-va (-10 to 10), sam5 (1 to 5), sam7 (1 to 7), sam9 (1 to 9), percent (0 to 100)"),
+        ((-3, 0, 4), "afew-va (-10 to 10)"),
+        ((-7, 7), "afew-va (-10 to 10)"),
+        ((*[0.5] * 200, 3), "afew-va (-10 to 10), percent (0 to 100)"),
+        ((-100, 100), ""),
+    ],
+)
+def test_a_range_that_is_not_certain_is_asked_for(tmp_path, values, offered):
+    table = with_labels(tmp_path, *values)
+    with pytest.raises(CorpusError) as error:
+        list_table(table)
+    expected = f"expected one of {offered + ', ' if offered else ''}another by its ends. State the range: --scale NAME"
+    assert f"the labels lie in [{min(values):g}, {max(values):g}]; {expected}, or --low and --high" in str(error.value)
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_ranges_by_name(tmp_path, name):
+    scale = SCALES[name]
+    listing = list_table(with_labels(tmp_path, scale.low, scale.high), scale=name)
+    assert listing.scale == scale
+    assert listing.options == {"low": scale.low, "high": scale.high}, "as if its ends were stated"
+    assert f"label range [{scale.low:g}, {scale.high:g}] as stated ({name})" in listing.notes
+
+
+def test_sam_on_the_command_line(pictures, capsys):
+    table = write(pictures / "t.csv", "image,valence,arousal,subject", "a.png,1,5,a", "b.jpg,9,4,b")
+    words = ["prepare", "table", str(table), str(pictures / "out"), "--detector", "haar"]
+    assert main(words) == 2
+    assert "State the range: --scale NAME" in capsys.readouterr().err
+    assert main([*words, "--scale", "sam9"]) == 2  # which are pictures without faces
+    assert "no_face 2" in capsys.readouterr().err
+    listing = list_table(table, scale="sam9")
+    assert listing.scale.normalise([1, 5, 9]).tolist() == [-1, 0, 1]
+    assert [(f.valence, f.arousal) for f in usable(listing, 1)] == [(9, 4)]
+
+
+def test_a_range_is_stated_once(tmp_path):
+    table = with_labels(tmp_path, 1, 5, 9)
+    with pytest.raises(ConfigError, match="scale=sam9, low=1 and high=9; state the one or the other"):
+        list_table(table, scale="sam9", low=1, high=9)
+    with pytest.raises(ConfigError, match="scale='sam'; expected one of unit, signed, afew-va, sam5, sam7, sam9"):
+        list_table(table, scale="sam")
+
+
+def test_labels_that_are_never_negative_may_be_of_a_range_that_is(tmp_path):
+    note = "no label is below 0: if they could be, state --scale signed"
+    assert note in list_table(with_labels(tmp_path, 0.1, 0.9)).notes
+    assert note not in list_table(with_labels(tmp_path, 0.1, 0.9), scale="unit").notes
+    assert note not in list_table(with_labels(tmp_path, -0.1, 0.9)).notes
+
+
+def test_a_text_where_a_label_belongs_is_quoted(pictures):
+    rows = ("a.png,0.5,0.5", "b.jpg,good,0.5", "sub/c.png,n/a,0.5", "d.png,0.5,2026-05-01")
+    listing = list_table(write(pictures / "t.csv", "image,valence,arousal", *rows))
+    assert [(s.clip, s.reason, s.detail) for s in listing.skipped] == [
+        ("b.jpg", "label_no_number", "row 2: valence is 'good'; expected a number"),
+        ("d.png", "label_no_number", "row 4: arousal is '2026-05-01'; expected a number"),
+    ]
+    assert [s.reason for s in skipped(listing, 1)] == ["label_nan"], "n/a is no label, as nothing is"
+    assert [clip.name for clip in listing.clips] == ["a.png", "sub/c.png"]
+
+
 def test_no_number_among_the_labels(tmp_path):
-    with pytest.raises(CorpusError, match="not one label is a number"):
+    with pytest.raises(CorpusError, match="not one label is a number; row 1: valence is 'good' and arousal is 'bad'"):
         list_table(write(tmp_path / "t.csv", "image,valence,arousal", "a.png,good,bad"))
 
 
@@ -231,6 +425,62 @@ def test_video_missing_or_none(tmp_path, content, reason):
     assert [s.reason for s in listing.clips[0].frames() if isinstance(s, SkippedFrame)] == [reason]
 
 
+# frame and time_s together
+
+
+def both(video: Path, *rows: tuple[int, str], name: str = "v.avi") -> CorpusListing:
+    lines = (f"{name},{frame},{time},0.5,-0.5" for frame, time in rows)
+    return list_table(write(video / "t.csv", "video,frame,time_s,valence,arousal", *lines))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("digits", [1, 2, 3, 6])
+def test_frame_and_time_that_agree(video, first, digits):
+    listing = both(video, *((first + k, f"{k / 25:.{digits}f}") for k in range(10)), (9 + first, ""))
+    assert [frame_of_green(f) for f in usable(listing)] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (((0, "0"), (5, "1.0")), "row 2 says frame 5 and time_s 1, but that frame is at 0.2 s"),
+        (((0, "0.20"), (1, "0.24")), "row 1 says frame 0 and time_s 0.2, but that frame is at 0 s"),
+        (((0, "0"), (2, "0.04"), (1, "0.08")), "row 3 says frame 1 and time_s 0.08, but that frame is at 0.04 s"),
+    ],
+)
+def test_frame_and_time_that_contradict_each_other(video, rows, said):
+    with pytest.raises(CorpusError) as error:
+        both(video, *rows)
+    assert str(error.value) == f"v.avi: {said}. Correct one, or leave one of the two columns out"
+
+
+def test_the_clock_of_a_video_whose_rate_varies(tmp_path):
+    """Pictures at 0, 0.04, 0.2, 0.24 s: the average rate fits none of them."""
+    with av.open(str(tmp_path / "v.mkv"), "w") as box:
+        stream = box.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for at in (0, 1, 5, 6):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * at, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, 25)
+            box.mux(stream.encode(frame))
+        box.mux(stream.encode())
+    listing = both(tmp_path, (0, "0.00"), (1, "0.04"), (2, "0.20"), (3, "0.24"), name="v.mkv")
+    assert [(f.index, round(f.time_s, 2)) for f in usable(listing)] == [(0, 0), (1, 0.04), (2, 0.2), (3, 0.24)]
+    listing = both(tmp_path, (0, "0.00"), (1, "0.04"), (2, "0.08"), name="v.mkv")  # as if there were no hole
+    assert [f.index for f in usable(listing)] == [0, 1]
+    assert [(s.index, s.reason, s.detail) for s in skipped(listing)] == [
+        (2, "contradictory_time", "time_s is 0.08, but the frame is at 0.2 s")
+    ]
+    with pytest.raises(CorpusError, match=r"row 3 says frame 2 and time_s 1, but that frame is at 0\.2 s"):
+        both(tmp_path, (0, "0.00"), (1, "0.04"), (2, "1"), name="v.mkv")
+
+
+def test_of_a_video_that_is_not_there_only_the_order_can_be_wrong(tmp_path):
+    assert [s.reason for s in skipped(both(tmp_path, (0, "0"), (7, "1.5")))] == ["missing_video"]
+    with pytest.raises(CorpusError, match=r"row 2 says frame 7 and time_s 1, but that frame is at 1\.5 s or later"):
+        both(tmp_path, (3, "1.5"), (7, "1.0"))
+
+
 @pytest.mark.parametrize("column", ["subject", "fold"])
 def test_two_people_in_one_video_are_refused(video, column):
     rows = ("v.avi,0,0.5,0.5,1", "v.avi,1,0.5,0.5,2")
@@ -279,7 +529,8 @@ def test_folds_that_are_no_numbers(tmp_path, fold):
     [
         ("t.csv", b"", "empty; expected a CSV file"),
         ("t.csv", b"image,valence,arousal\n", "a header without rows"),
-        ("t.csv", b"\xff\xfe\x00image", "not UTF-8 text"),
+        ("t.csv", "image;M\xfcller".encode("latin-1"), "not UTF-8 text; in Excel, save it as `CSV UTF-8`"),
+        ("t.csv", b"\xff\xfe\x00image", "got the columns"),
         ("t.csv", b"PK\x03\x04\x00\x00", "not a text"),
         ("t.csv", b"image,valence,arousal\na,0,0,0,0\nb,0,0\n", "more cells than the header|not a table"),
         ("t.parquet", b"image,valence,arousal\na,0,0\n", "not readable as Parquet"),
@@ -292,11 +543,11 @@ def test_files_that_are_no_table(tmp_path, name, content, message):
 
 
 def test_folders_and_missing_files(tmp_path, afew_clip):
-    with pytest.raises(CorpusError, match="no such file; expected a CSV or Parquet file"):
+    with pytest.raises(CorpusError, match=r"no such file; expected a CSV, \.xlsx or Parquet file"):
         list_table(tmp_path / "no.csv")
     afew_clip(tmp_path / "001")
     with pytest.raises(
-        CorpusError, match=r"a folder; expected a CSV .*looks like AFEW-VA: use `anclaf prepare afew-va`"
+        CorpusError, match=r"a folder; expected a CSV.*looks like AFEW-VA: use `anclaf prepare afew-va`"
     ):
         list_table(tmp_path)
 

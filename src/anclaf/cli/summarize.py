@@ -19,7 +19,7 @@ class Summarize:
     """One row per source and person: level and spread of valence and arousal, change, quadrants, transitions, gaps."""
 
     tables: Annotated[tuple[Path, ...], tyro.conf.Positional, one_or_more("TABLE")]
-    """Tables that `anclaf predict` wrote (.csv or .parquet), or folders of them."""
+    """Tables that `anclaf predict` wrote (.csv, .parquet; or .xlsx, as saved in Excel), or folders of the first two."""
     out: Annotated[Path | None, tyro.conf.arg(help_behavior_hint="(default: none, the main columns are shown)")] = None
     """Also write all columns here, .csv or .parquet; docs/outputs.md says how each is defined."""
     dwell: float = DWELL_S
@@ -70,6 +70,7 @@ class Summarize:
             inside = [given]
             if given.is_dir():
                 inside = sorted(path for path in given.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+                inside = [path for path in inside if not path.name.startswith(".")]  # what macOS puts beside files
                 inside = [path for path in inside if not (self.out and path.resolve() == self.out.resolve())]
                 if not inside:
                     raise TableError(f"{given}: a folder without tables; expected .csv or .parquet of `anclaf predict`")

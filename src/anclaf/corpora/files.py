@@ -8,21 +8,18 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from anclaf.core.errors import CorpusError
 from anclaf.core.files import fingerprint
+from anclaf.core.sheets import NotATable, read_csv
 from anclaf.corpora.base import Unusable
 
 MAX_BYTES = 256 * 2**20
 """No annotation of a clip is nearly as large: a zip that unpacks to more is damaged or malicious."""
-
-SEPARATORS = (",", ";", "\t")
 
 
 def stamp(paths: Iterable[Path], *more: Any) -> str:
@@ -95,40 +92,15 @@ def _visible(name: str) -> bool:
 
 
 def read_delimited(content: bytes, name: str) -> pd.DataFrame:
-    """A CSV with a header, separated by comma, semicolon or tab, perhaps with a decimal comma.
-
-    Cells and column names are stripped text; a missing cell is empty.
+    """`read_csv` of a file's content.
 
     Args:
-        content: of the file.
         name: of the file, for messages.
 
     Raises:
         CorpusError: empty, not text, or not a table.
     """
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{name}: not UTF-8 text; expected a CSV file") from error
-    header = text.lstrip().partition("\n")[0]
-    if not header or "\0" in header:
-        raise CorpusError(f"{name}: {'not a text' if header else 'empty'}; expected a CSV file with a header line")
-    separator = max(SEPARATORS, key=header.count)
-    try:
-        table = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise CorpusError(f"{name}: not a table ({' '.join(str(error).split())}); expected a CSV file") from error
-    if isinstance(table.index, pd.MultiIndex) or not isinstance(table.index, pd.RangeIndex):
-        raise CorpusError(f"{name}: rows have more cells than the header; expected as many")
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    if separator != ",":
-        for column in table:
-            cells = table[column]
-            if cells.str.fullmatch(r"[+-]?\d*,\d+|[+-]?\d*").all():
-                table[column] = cells.str.replace(",", ".")
-    return table.rename(columns=lambda title: str(title).strip())
-
-
-def numbers(cells: pd.Series) -> np.ndarray:
-    """(N,) float64; NaN where a cell holds no number."""
-    return pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
+        return read_csv(content)
+    except NotATable as error:
+        raise CorpusError(f"{name}: {error}") from error

@@ -6,30 +6,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from anclaf.config import ScaleName
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.base import SkippedFrame
 
-_RANGES = ((0, 1), (-1, 1), (-10, 10))
+SCALES: dict[ScaleName, LabelScale] = {
+    "unit": LabelScale(0, 1),
+    "signed": LabelScale(-1, 1),
+    "afew-va": LabelScale(-10, 10),
+    "sam5": LabelScale(1, 5),
+    "sam7": LabelScale(1, 7),
+    "sam9": LabelScale(1, 9),
+    "percent": LabelScale(0, 100),
+}
+"""Ranges by name. sam…: the Self-Assessment Manikin (Bradley & Lang 1994) with its lowest value for the most unpleasant
+and for the calmest figure."""
 _INSIDE = 0.99
 """Share of the labels that a detected range must hold: a few wrong ones must not widen it."""
+_REACH = 7.0
+"""Labels that go below -1 are of [-10, 10] only if they reach farther than this: within it other ranges are in use."""
 
 _NO_LABEL = (-2, -5)
 """What AffectNet and Aff-Wild2 write for `no label` beside labels in [-1, 1]."""
 
 
-def label_scale(values: ArrayLike, low: float | None, high: float | None) -> tuple[LabelScale, str]:
+def label_scale(
+    values: ArrayLike, low: float | None, high: float | None, name: str | None = None
+) -> tuple[LabelScale, str]:
     """The stated range, or the one that the values show, and a note that says so.
 
-    [0, 1] is taken where all values lie in it, else the narrower of [-1, 1] and [-10, 10] that holds 99 %. Where all
-    that lies outside [-1, 1] means `no label` (-2 or -5), the range is [-1, 1] too.
+    [0, 1] is taken where all values lie in it; [-1, 1] where 99 % do and some are negative, or all that lies outside
+    means `no label` (-2 or -5); [-10, 10] where 99 % lie in it, some are negative, and some farther from 0 than 7.
+    Anything else could be of several ranges and is asked for.
+
+    Args:
+        low, high: the range's ends, as stated. name: of `SCALES`, as stated.
 
     Raises:
-        ConfigError: only one end is stated, or low >= high.
-        CorpusError: the values fit no known range.
+        ConfigError: only one end is stated, low >= high, ends beside a name, or no such name.
+        CorpusError: the values do not show the range.
     """
+    if name is not None:
+        if name not in SCALES:
+            raise ConfigError(f"label range: got scale={name!r}; expected one of {', '.join(SCALES)}")
+        if (low, high) != (None, None):
+            raise ConfigError(f"label range: got scale={name}, low={low} and high={high}; state the one or the other")
+        scale = SCALES[name]
+        return scale, f"label range [{scale.low:g}, {scale.high:g}] as stated ({name})"
     if (low is None) != (high is None):
         raise ConfigError(f"label range: got low={low}, high={high}; state both or none")
     if low is not None and high is not None:
@@ -39,18 +65,30 @@ def label_scale(values: ArrayLike, low: float | None, high: float | None) -> tup
     if not len(values):
         raise CorpusError("label range: not one label is a number. Look at the label files or columns")
     seen = f"the labels lie in [{values.min():g}, {values.max():g}]"
-    scales = [LabelScale(*ends) for ends in _RANGES]
-    share = [float(scale.contains(values).mean()) for scale in scales]
-    marked = scales[1].contains(values) | np.isin(values, _NO_LABEL)
-    if share[0] == 1:
-        scale = scales[0]
-    elif share[1] >= _INSIDE or (share[1] > 0 and marked.all()):
-        scale = scales[1]
-    elif share[2] >= _INSIDE:
-        scale = scales[2]
-    else:
-        raise CorpusError(f"label range: {seen}; expected one of {_RANGES}. State the range (low, high)")
+    found = _detected(values)
+    if found is None:
+        possible = [f"{name} ({s.low:g} to {s.high:g})" for name, s in SCALES.items() if s.contains(values).all()]
+        raise CorpusError(
+            f"label range: {seen}; expected one of {', '.join([*possible, 'another by its ends'])}. "
+            "State the range: --scale NAME, or --low and --high"
+        )
+    scale = SCALES[found]
     return scale, f"label range [{scale.low:g}, {scale.high:g}] detected: {seen}"
+
+
+def _detected(values: NDArray[np.float64]) -> ScaleName | None:
+    """The range that finite values show, or None where they could be of several."""
+    inside = {name: scale.contains(values) for name, scale in SCALES.items()}
+    if inside["unit"].all():
+        return "unit"
+    negative = bool((values[inside["signed"]] < 0).any())
+    marked = inside["signed"] | np.isin(values, _NO_LABEL)
+    if (negative and inside["signed"].mean() >= _INSIDE) or (inside["signed"].any() and marked.all()):
+        return "signed"
+    whole = values[inside["afew-va"]]
+    if inside["afew-va"].mean() >= _INSIDE and whole.min(initial=0) < 0 and np.abs(whole).max(initial=0) > _REACH:
+        return "afew-va"
+    return None
 
 
 def label_problem(

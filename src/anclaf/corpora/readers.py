@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from anclaf.config import CorpusKind
+from anclaf.config import CorpusKind, ScaleName
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.core.registry import Registry
@@ -80,6 +80,8 @@ class Sewa:
     """Lower end of the labels' range; taken from the labels if not stated."""
     high: float | None = None
     """Upper end of the labels' range."""
+    scale: ScaleName | None = None
+    """The labels' range by name: unit 0..1, signed -1..1, afew-va -10..10, sam5, sam7, sam9 from 1, percent 0..100."""
     fps: float | None = None
     """Frames a second of segments stored as images; videos state theirs."""
 
@@ -87,14 +89,20 @@ class Sewa:
         from anclaf.corpora.sewa import list_sewa
 
         return list_sewa(
-            self.src, channel=self.channel, value_columns=self.value_columns, low=self.low, high=self.high, fps=self.fps
+            self.src,
+            channel=self.channel,
+            value_columns=self.value_columns,
+            low=self.low,
+            high=self.high,
+            scale=self.scale,
+            fps=self.fps,
         )
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV or Parquet table of your own images or videos: image | video, valence, arousal, and optionally frame or
-    time_s, subject, fold."""
+    """A CSV, Excel or Parquet table of your own images or videos: image | video, valence, arousal, and optionally
+    frame or time_s, subject, fold."""
 
     src: Path
     """The table."""
@@ -104,11 +112,13 @@ class Table:
     """Lower end of the labels' range; taken from the labels if not stated."""
     high: float | None = None
     """Upper end of the labels' range."""
+    scale: ScaleName | None = None
+    """The labels' range by name: unit 0..1, signed -1..1, afew-va -10..10, sam5, sam7, sam9 from 1, percent 0..100."""
 
     def listing(self, _: Preparation, /) -> "CorpusListing":
         from anclaf.corpora.table import list_table
 
-        return list_table(self.src, root=self.root, low=self.low, high=self.high)
+        return list_table(self.src, root=self.root, low=self.low, high=self.high, scale=self.scale)
 
 
 @dataclass(frozen=True)

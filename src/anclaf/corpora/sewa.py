@@ -171,6 +171,7 @@ def list_sewa(
     value_columns: Sequence[str] = (),
     low: float | None = None,
     high: float | None = None,
+    scale: str | None = None,
     fps: float | None = None,
 ) -> CorpusListing:
     """Find the segments of a SEWA folder and read their labels.
@@ -181,6 +182,7 @@ def list_sewa(
         value_columns: the columns of the label files to average; empty takes all but the first, which numbers frames.
         low: the labels' range, as stated by the user; detected where neither end is given.
         high: see low.
+        scale: the range's name in `corpora.labels.SCALES`, in place of its ends.
         fps: frames a second of segments that are folders of images; 50 is assumed. Videos state theirs.
 
     Raises:
@@ -194,7 +196,7 @@ def list_sewa(
     source = recognise.require_folder(source, _EXPECTED)
     surveys, skipped = _survey_all(source, channel, tuple(value_columns))
     every_label = [x for s in surveys for labels in (s.valence, s.arousal) for x in labels.values.values()]
-    scale, range_note = label_scale(every_label, low, high)
+    label_range, range_note = label_scale(every_label, low, high, scale)
     rate, rate_notes = _rate(surveys, fps)
     label_shift, label_notes = _shifts({s.segment.name: s.labels for s in surveys}, "labels")
     landmark_shift, landmark_notes = _shifts({s.segment.name: s.landmarks for s in surveys}, "landmarks")
@@ -219,7 +221,7 @@ def list_sewa(
                 folder=survey.segment.folder,
                 channel=channel,
                 value_columns=tuple(value_columns),
-                scale=scale,
+                scale=label_range,
                 fps=fps or IMAGES_FPS,
                 label_shift=label_shift[name],
                 landmark_shift=landmark_shift.get(name),
@@ -228,7 +230,7 @@ def list_sewa(
             )
         )
     options = {"channel": channel, "value_columns": list(value_columns), "low": low, "high": high, "fps": fps}
-    return CorpusListing("sewa", scale, rate, clips, skipped, notes, options)
+    return CorpusListing("sewa", label_range, rate, clips, skipped, notes, options)
 
 
 def _survey_all(source: Path, channel: str, columns: tuple[str, ...]) -> tuple[list[_Survey], list[SkippedFrame]]:

@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.core.errors import CorpusError
+from anclaf.core.sheets import numbers
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Unusable
-from anclaf.corpora.files import member_names, numbers, read_delimited, read_members, stamp
+from anclaf.corpora.files import member_names, read_delimited, read_members, stamp
 
 LANDMARKS = 49
 

@@ -1,13 +1,14 @@
-"""A user's own corpus: a CSV or Parquet table of images, or of frames of videos, with valence and arousal.
+"""A user's own corpus: a CSV, Excel or Parquet table of images, or of frames of videos, with valence and arousal.
 
 Faces are found by the detector. Columns, in any order and case: `image`, or `video` with `frame` (counted from 0 or 1)
-or `time_s`; `valence`, `arousal`; optionally `subject` and `fold`.
+or `time_s`, which must agree where both are there; `valence`, `arousal`; optionally `subject` and `fold`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -16,14 +17,14 @@ from numpy.typing import NDArray
 
 from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
-from anclaf.corpora import recognise
+from anclaf.core.sheets import numbers
 from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame
-from anclaf.corpora.files import numbers, read_delimited, stamp
-from anclaf.corpora.labels import Numbering, label_problem, label_scale, shifts
+from anclaf.corpora.files import stamp
+from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.subjects import person_key, unnamed
+from anclaf.corpora.table_file import clip_name, labelled_rows, read_columns
 from anclaf.faces.frames import VideoFrame, probe, read_image, read_video
 
-_EXPECTED = "`image`, or `video` with `frame` or `time_s`; `valence`, `arousal`; optionally `subject`, `fold`"
 _ASSUMED_FPS = 25.0
 
 
@@ -62,10 +63,12 @@ class TableVideo:
     Args:
         number: (R,) the rows' frame numbers, in order; or None where the table gives times.
         time_s: (R,) seconds from the video's first frame, in order; or None.
+        said_s: (2, R) seconds that the table gives beside frame numbers, NaN where it gives none, and what rounding may
+            have taken from each; or None.
         valence: (R,).
         arousal: (R,).
         shift: what the table calls the first frame.
-        tolerance_s: a row's time may be this far from its frame's.
+        tolerance_s: a row's time may be this far from its frame's, beside what rounding loses of `said_s`.
     """
 
     name: str
@@ -74,6 +77,7 @@ class TableVideo:
     path: Path
     number: NDArray[np.int64] | None
     time_s: NDArray[np.float64] | None
+    said_s: NDArray[np.float64] | None
     valence: NDArray[np.float64]
     arousal: NDArray[np.float64]
     shift: int
@@ -95,7 +99,9 @@ class TableVideo:
                 for _ in rows[1:]:
                     yield SkippedFrame(self.name, index, "duplicate_label", "another row labels the same frame")
                 valence, arousal = float(self.valence[row]), float(self.arousal[row])
-                problem = label_problem(self.name, index, valence, arousal, self.scale)
+                problem = self._contradiction(frame, row) or label_problem(
+                    self.name, index, valence, arousal, self.scale
+                )
                 yield problem or LabelledFrame(index, frame.time_s, frame.image, valence, arousal)
         except VideoError as error:
             reason, detail = "corrupt_video", str(error)
@@ -104,6 +110,16 @@ class TableVideo:
                 at = f" at {self.time_s[row]:g} s" if self.time_s is not None else ""
                 index = int(self.number[row]) if self.number is not None else -1
                 yield SkippedFrame(self.name, index, reason, detail + at)
+
+    def _contradiction(self, frame: VideoFrame, row: int) -> SkippedFrame | None:
+        """A frame whose time is not what its row says beside the number."""
+        if self.said_s is None:
+            return None
+        said, lost = self.said_s[:, row].tolist()
+        if not abs(said - frame.time_s) > self.tolerance_s + lost:
+            return None
+        detail = f"time_s is {said:g}, but the frame is at {frame.time_s:.6g} s"
+        return SkippedFrame(self.name, frame.index + self.shift, "contradictory_time", detail)
 
     def _matched(self, video: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, list[int]]]:
         """Each labelled frame with its rows, the nearest in time first."""
@@ -133,30 +149,38 @@ class TableVideo:
 
 
 def list_table(
-    source: Path, *, root: Path | None = None, low: float | None = None, high: float | None = None
+    source: Path,
+    *,
+    root: Path | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    scale: str | None = None,
 ) -> CorpusListing:
     """Read a table of labels.
 
     Args:
-        source: CSV (separated by comma, semicolon or tab) or Parquet.
+        source: CSV (as `core.sheets.read_csv`), an Excel workbook, or Parquet.
         root: the folder from which the paths in `image` or `video` start; default the table's own.
         low: the labels' range, as stated by the user; detected where neither end is given.
         high: see low.
+        scale: the range's name in `corpora.labels.SCALES`, in place of its ends.
 
     Raises:
-        CorpusError: no such file, no table, a column is missing, or cells contradict each other.
-        ConfigError: only one end of the range is stated.
+        CorpusError: no such file, no table, a column is missing, cells contradict each other, or the labels do not show
+            their range and none is stated.
+        ConfigError: only one end of the range is stated, or it is stated twice.
     """
     source = Path(source)
     root = source.parent if root is None else Path(root)
-    table = _read(source)
-    scale, note = label_scale(table[["valence", "arousal"]], low, high)
+    table, skipped = labelled_rows(read_columns(source), source)
+    label_range, note = label_scale(table[["valence", "arousal"]], low, high, scale)
     notes = [note, "faces are found by the detector; the largest of each frame is taken"]
-    skipped: list[SkippedFrame] = []
+    if label_range == SCALES["unit"] and scale is low is None:
+        notes.append("no label is below 0: if they could be, state --scale signed")
     if "image" in table:
-        clips, fps = _images(table, root, scale, skipped), 0.0
+        clips, fps = _images(table, root, label_range, skipped), 0.0
     else:
-        clips, fps, more = _videos(table, root, scale, skipped)
+        clips, fps, more = _videos(table, root, label_range, skipped)
         notes += more
     own = sum(clip.subject == unnamed(clip.name) for clip in clips)
     if own:
@@ -164,82 +188,19 @@ def list_table(
         notes.append(f"{own} of {len(clips)} {what} have no subject: each counts as a person of its own")
     if (table["fold"] >= 0).any():
         notes.append(f"the table's own folds: {', '.join(str(f) for f in sorted(table['fold'].unique()))}")
-    options = {"low": low, "high": high}
-    return CorpusListing("table", scale, fps, clips, skipped, notes, options)
-
-
-def _read(source: Path) -> pd.DataFrame:
-    """The table with its columns in lower case, labels as numbers, `subject` as text, `fold` as int (-1: none)."""
-    if source.is_dir():
-        database, command = recognise.looks_like(source)
-        hint = f"; this looks like {database}: use `{command}`" if database else ""
-        raise CorpusError(f"{source}: a folder; expected a CSV or Parquet file{hint}")
-    if not source.is_file():
-        raise CorpusError(f"{source}: no such file; expected a CSV or Parquet file")
-    if source.suffix.lower() in (".parquet", ".pq"):
-        try:
-            table = pd.read_parquet(source)
-        except (OSError, ValueError) as error:
-            raise CorpusError(f"{source}: not readable as Parquet ({error})") from error
-        table = table.reset_index(drop=True).apply(lambda column: column.map(_cell))
-    else:
-        try:
-            content = source.read_bytes()
-        except OSError as error:
-            raise CorpusError(f"{source}: cannot be read ({error.strerror})") from error
-        table = read_delimited(content, str(source))
-    table = table.rename(columns=lambda title: str(title).strip().lower())
-    _check_columns(source, list(table.columns))
-    if not len(table):
-        raise CorpusError(f"{source}: a header without rows; expected a row per image or labelled frame")
-    table = table.assign(valence=numbers(table["valence"]), arousal=numbers(table["arousal"]))
-    if "subject" not in table:
-        table["subject"] = ""
-    if "fold" not in table:
-        return table.assign(fold=-1)
-    folds = numbers(table["fold"])
-    bad = np.flatnonzero(~((folds >= 0) & (folds == np.round(folds))))
-    if len(bad):
-        got = table["fold"].iloc[int(bad[0])]
-        raise CorpusError(f"{source}: fold of row {bad[0] + 1} is {got!r}; expected a whole number from 0 in every row")
-    return table.assign(fold=folds.astype(np.int64))
-
-
-def _cell(value: object) -> str:
-    """A Parquet cell as the text that a CSV would hold: no value is empty, 3.0 is 3."""
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def _check_columns(source: Path, columns: list[str]) -> None:
-    got = f"{source}: got the columns {', '.join(columns)}; expected {_EXPECTED}"
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise CorpusError(f"{got}. {', '.join(twice)}: there twice")
-    missing = [column for column in ("valence", "arousal") if column not in columns]
-    if "image" not in columns and "video" not in columns:
-        missing.insert(0, "image or video")
-    if "video" in columns and "frame" not in columns and "time_s" not in columns:
-        missing.append("frame or time_s")
-    if missing:
-        raise CorpusError(f"{got}. Missing: {', '.join(missing)}")
-    if "image" in columns and "video" in columns:
-        raise CorpusError(f"{got}. Both image and video are there: make a table of each")
-
-
-def _name(path: str) -> str:
-    return PurePosixPath(path.replace("\\", "/")).as_posix() if path else ""
+    stated = (label_range.low, label_range.high) if scale is not None else (low, high)
+    options = {"low": stated[0], "high": stated[1]}
+    return CorpusListing("table", label_range, fps, clips, skipped, notes, options)
 
 
 def _images(table: pd.DataFrame, root: Path, scale: LabelScale, skipped: list[SkippedFrame]) -> list[Clip]:
     clips: dict[str, TableImage] = {}
-    columns = zip(table["image"], table["subject"], table["fold"], table["valence"], table["arousal"], strict=True)
-    for row, (path, subject, fold, valence, arousal) in enumerate(columns, 1):
-        name = _name(path)
+    columns = ("image", "subject", "fold", "valence", "arousal")
+    for row, path, subject, fold, valence, arousal in table[list(columns)].itertuples(name=None):
+        name = clip_name(path)
         if not name or name in clips:
             reason = "duplicate_clip" if name else "missing_image"
-            skipped.append(SkippedFrame(name, -1, reason, f"row {row}" + ("" if name else " names no image")))
+            skipped.append(SkippedFrame(name, -1, reason, f"row {row + 1}" + ("" if name else " names no image")))
             continue
         changed = stamp([root / name], str(valence), str(arousal))
         clips[name] = TableImage(
@@ -254,10 +215,13 @@ def _videos(
     """Clips, labelled frames a second, and notes."""
     by = "frame" if "frame" in table else "time_s"
     at = numbers(table[by])
-    table = table.assign(name=table["video"].map(_name), at=at)
+    said = table["time_s"] if {"frame", "time_s"} <= {*table.columns} else pd.Series("", table.index)
+    table = table.assign(
+        name=table["video"].map(clip_name), at=at, time=numbers(said), lost=0.5 * 10.0 ** -said.map(_digits)
+    )
     good = np.isfinite(at) & ((at == np.round(at)) | (by == "time_s")) & (table["name"] != "").to_numpy()
     for row in np.flatnonzero(~good).tolist():
-        detail = f"row {row + 1}: video {table['video'].iloc[row]!r}, {by} {table[by].iloc[row]!r}"
+        detail = f"row {table.index[row] + 1}: video {table['video'].iloc[row]!r}, {by} {table[by].iloc[row]!r}"
         skipped.append(SkippedFrame(table["name"].iloc[row], -1, "corrupt_annotation", detail))
     groups = {str(name): rows.sort_values("at", kind="stable") for name, rows in table[good].groupby("name")}
     for column in ("subject", "fold"):
@@ -273,6 +237,8 @@ def _videos(
     if by == "frame":
         spans = [Numbering(int(rows["at"].iloc[0]), int(rows["at"].iloc[-1])) for rows in groups.values()]
         shift, note = shifts(spans, "frame numbers of the table")
+        for (name, rows), first in zip(groups.items(), shift, strict=True):
+            _check_times(name, root / name, rows[np.isfinite(rows["time"])], first, video_fps[name])
     clips: list[Clip] = []
     rates = []
     for (name, rows), first in zip(groups.items(), shift, strict=True):
@@ -288,10 +254,11 @@ def _videos(
             path=root / name,
             number=where.astype(np.int64) if by == "frame" else None,
             time_s=where if by == "time_s" else None,
+            said_s=rows[["time", "lost"]].to_numpy(np.float64).T if rows["time"].notna().any() else None,
             valence=rows["valence"].to_numpy(np.float64),
             arousal=rows["arousal"].to_numpy(np.float64),
             shift=first,
-            tolerance_s=0.51 / fps + 0.0005,  # half a frame, and what three digits lose
+            tolerance_s=_tolerance(fps),
             scale=scale,
             stamp=stamp([root / name], rows[["at", "valence", "arousal"]].to_csv(index=False)),
         )
@@ -301,6 +268,56 @@ def _videos(
     if known and fps < 0.9 * usual:
         notes.append(f"labels at {fps:g} a second of videos at {usual:g}: only labelled frames are taken")
     return clips, fps, notes
+
+
+def _tolerance(fps: float) -> float:
+    """Half a frame, and what three digits lose, in s."""
+    return 0.51 / fps + 0.0005
+
+
+def _digits(time_s: str) -> int:
+    """Digits after the point."""
+    return len(re.match(r"\d*", time_s.partition(".")[2])[0])  # pyright: ignore[reportOptionalSubscript]
+
+
+def _check_times(name: str, path: Path, rows: pd.DataFrame, shift: int, fps: float | None) -> None:
+    """Refuse a video's rows whose frame number and time, both given, are of different frames.
+
+    The video's average rate tells for most; where it does not fit, the times of its frames do, which are then read.
+
+    Args:
+        rows: by frame: `at`, its number; `time`, in seconds; and `lost`, what rounding may have taken from that.
+        shift: what the table calls the first frame. fps: None where the video cannot be read.
+    """
+    at, time = rows["at"].to_numpy(), rows["time"].to_numpy()
+    slack = rows["lost"].to_numpy() + 1e-6
+    frame = at - shift
+    if fps is None:  # of a video that is not there only the order can be wrong
+        expected = np.maximum.accumulate(time)
+    else:
+        slack = slack + _tolerance(fps)
+        expected = frame / fps
+        if (np.abs(time - expected) > slack).any():
+            clock = _times(path, int(frame.max()))
+            expected = np.array([clock.get(int(number), np.nan) for number in frame])
+    for k in np.flatnonzero(np.abs(time - expected) > slack).tolist():
+        raise CorpusError(
+            f"{name}: row {rows.index[k] + 1} says frame {at[k]:g} and time_s {time[k]:g}, but that frame is at "
+            f"{expected[k]:.6g} s{' or later' if fps is None else ''}. Correct one, or leave one of the two columns out"
+        )
+
+
+def _times(path: Path, last: int) -> dict[int, float]:
+    """Seconds of each frame that can be read, up to one."""
+    times = {}
+    try:
+        for frame in read_video(path):
+            if frame.index > last:
+                break
+            times[frame.index] = frame.time_s
+    except VideoError:
+        pass  # reading the clip says why
+    return times
 
 
 def _fps(path: Path) -> float | None:

@@ -20,6 +20,7 @@ from anclaf.config import TABLE_SUFFIXES
 from anclaf.core.errors import OutputError, TableError
 from anclaf.core.files import atomic_path, output_error
 from anclaf.core.labels import QUADRANTS
+from anclaf.core.sheets import Dialect, plain_numbers, read_workbook
 
 Status = Literal["ok", "warming_up", "no_face", "too_small", "blurred"]
 """ok: estimated from a full window. warming_up: estimated from a shorter one, at a track's start or after a gap.
@@ -28,6 +29,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 ESTIMATED: tuple[Status, ...] = ("ok", "warming_up")
 NAN = float("nan")
 
+_HEAD = 65_536
+"""Bytes of a CSV by which its dialect is known."""
 _READ_ROWS, _WRITE_ROWS = 20_000, 100_000
 """Rows that are in memory at a time."""
 
@@ -202,8 +205,9 @@ def read_rows(path: Path) -> Iterator[list[FaceEstimate]]:
             yield [FaceEstimate(**{name: kind.parse(row[name]) for name, kind in _COLUMNS.items()}) for row in rows]
 
 
+_NUMERIC = ("frame", "time_s", "track", "valence", "arousal")
 _READ: dict[str, Any] = {
-    **{name: _COLUMNS[name].dtype for name in ("frame", "time_s", "track", "valence", "arousal")},
+    **{name: _COLUMNS[name].dtype for name in _NUMERIC},
     "quadrant": pd.CategoricalDtype(list(QUADRANTS)),
     "status": pd.CategoricalDtype(list(STATUSES)),
 }
@@ -247,17 +251,32 @@ def read_chunks(table: pd.DataFrame | Path) -> Iterator[pd.DataFrame]:
 def _pieces(path: Path) -> Iterator[pd.DataFrame]:
     match path.suffix.lower():
         case ".csv":
+            with open(path, "rb") as file:
+                dialect = Dialect.of(file.read(_HEAD))
             with pd.read_csv(
-                path, usecols=lambda name: name in _READ, chunksize=_READ_ROWS, float_precision="round_trip"
-            ) as reader:
-                yield from reader
+                path, usecols=lambda name: name in _READ, chunksize=_READ_ROWS, sep=dialect.separator,
+                float_precision="round_trip", encoding=dialect.encoding, encoding_errors="replace",
+                skiprows=dialect.skip,
+            ) as reader:  # fmt: skip
+                for chunk in reader:
+                    yield chunk.apply(_numeric)
+        case ".xlsx":
+            rows = read_workbook(path, _READ)
+            yield rows.replace("", None).apply(_numeric)
         case ".parquet":
             with parquet.ParquetFile(path) as file:
                 columns = [name for name in file.schema_arrow.names if name in _READ]
                 for batch in file.iter_batches(_READ_ROWS, columns=columns):
                     yield batch.to_pandas()
         case suffix:
-            raise ValueError(f"a {suffix or 'nameless'} file; expected {' or '.join(TABLE_SUFFIXES)}")
+            raise ValueError(f"a {suffix or 'nameless'} file; expected {', '.join(TABLE_SUFFIXES)} or .xlsx")
+
+
+def _numeric(column: pd.Series) -> pd.Series:
+    """A column of numbers that a spreadsheet program saved as text, with a decimal comma, as numbers."""
+    if column.name not in _NUMERIC or pd.api.types.is_numeric_dtype(column):
+        return column
+    return pd.to_numeric(plain_numbers(column.astype("string").str.strip()))
 
 
 def _checked(chunk: pd.DataFrame, name: str) -> pd.DataFrame:
