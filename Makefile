@@ -1,7 +1,7 @@
 # Every target makes .venv by itself and installs what constraints.txt locks.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks docs/api.py
+SOURCES := src tests benchmarks starter docs/api.py
 export OPENBLAS_NUM_THREADS ?= 2
 
 .PHONY: demo test check lint types layers api clean

@@ -23,6 +23,7 @@ from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.sewa import list_sewa
 from anclaf.corpora.table import list_table
 from anclaf.data import prepare as module
+from anclaf.data import writer
 from anclaf.data.prepare import prepare_corpus
 from anclaf.data.store import INDEX_COLUMNS
 from anclaf.faces import align
@@ -107,7 +108,7 @@ def test_faces_and_geometry_are_align_s(tmp_path, crop):
 @pytest.mark.parametrize("per_shard", [1, 4, 6, 14])
 def test_shards_are_bounded(tmp_path, monkeypatch, per_shard):
     whole = prepare_corpus(listing(), tmp_path / "whole", image_size=16)
-    monkeypatch.setattr(module, "FACES_PER_SHARD", per_shard)
+    monkeypatch.setattr(writer, "FACES_PER_SHARD", per_shard)
     corpus = prepare_corpus(listing(), tmp_path / "out", image_size=16)
     shards = [np.load(p) for p in sorted((tmp_path / "out" / "shards").iterdir())]
     assert [len(s) for s in shards] == [per_shard] * (14 // per_shard) + [14 % per_shard] * (14 % per_shard > 0)
@@ -306,9 +307,10 @@ def test_full_disk(tmp_path, monkeypatch, where):
         real = open
 
         def opened(path, mode="r", *args, **values):
-            return FullFile() if where in str(path) and "w" in mode else real(path, mode, *args, **values)
+            full = Path(path).suffix == ".raw" if where == "raw" else Path(path).parent.name == "shards"
+            return FullFile() if full and "w" in mode else real(path, mode, *args, **values)
 
-        monkeypatch.setattr(module, "open", opened, raising=False)
+        monkeypatch.setattr(module if where == "raw" else writer, "open", opened, raising=False)
     elif where == "parquet":
         monkeypatch.setattr(pd.DataFrame, "to_parquet", full_disk)
     elif where == "npz":

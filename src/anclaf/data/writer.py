@@ -1,0 +1,176 @@
+"""Writing a prepared corpus: the one place that lays it out on disk, for readers of databases and for renderers."""
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BufferedIOBase
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anclaf.config import CropName
+from anclaf.core.errors import CorpusError
+from anclaf.core.files import fingerprint, output_error, versions, write_json, write_text
+from anclaf.corpora.base import CorpusListing, SkippedFrame
+from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json
+
+FACES_PER_SHARD = 2048
+"""96 MiB at 128 x 128 pixels."""
+
+REQUEST_FILE = "request.txt"
+"""Fingerprint of the options and the source files, by which a second run knows that it has nothing to do."""
+
+NO_DETECTOR = "none"
+"""The detector's name where landmarks were given."""
+
+
+@dataclass(frozen=True)
+class ClipFaces:
+    """One clip's faces without their pixels. index: rows of frame, time_s, valence, arousal."""
+
+    clip: str
+    fold: int
+    index: list[tuple[int, float, float, float]] = field(default_factory=list)
+    landmarks: list[NDArray[np.float64]] = field(default_factory=list)
+    matrix: list[NDArray[np.float64]] = field(default_factory=list)
+    skipped: list[SkippedFrame] = field(default_factory=list)
+
+
+def finished(out: Path, request: str, overwrite: bool) -> PreparedCorpus | None:
+    """The corpus in `out` if it is the one asked for; None if it must be made."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not (out / "corpus.json").is_file():
+        raise CorpusError(f"{out}: exists and is no prepared corpus; expected a new or empty folder. Choose another")
+    if overwrite:
+        return None
+    corpus = PreparedCorpus.open(out)
+    path = out / REQUEST_FILE
+    if not path.is_file() or path.read_text(encoding="utf-8").strip() != request:
+        raise CorpusError(
+            f"{out}: holds a corpus ({corpus.card.source}, {corpus.card.image_size} px, {corpus.card.crop}) that was "
+            "prepared with other options or from other files. Choose another folder, or replace it (--overwrite)"
+        )
+    return corpus
+
+
+@contextmanager
+def unfinished(out: Path) -> Iterator[Path]:
+    """Yield the folder to work in; rename it to `out` when the block succeeds, else remove it."""
+    part = out.with_name(f".{out.name}.part")
+    try:
+        if part.exists():
+            shutil.rmtree(part)
+        (part / "shards").mkdir(parents=True)
+        yield part
+        if out.exists():
+            shutil.rmtree(out)
+        part.rename(out)
+    except OSError as error:
+        raise output_error(out, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+class CorpusWriter:
+    """Joins the clips' faces into shards and an index: whoever makes a prepared corpus does it by this.
+
+    Args:
+        folder: of `unfinished`.
+        image_size: side of the faces in pixels.
+        points: landmarks a frame.
+    """
+
+    def __init__(self, folder: Path, image_size: int, points: int):
+        self._folder, self._points = folder, points
+        self._buffer = np.empty((FACES_PER_SHARD, image_size, image_size, 3), np.uint8)
+        self._filled, self._shards = 0, 0
+        self._pixels = hashlib.sha256()
+        self._index: list[pd.DataFrame] = []
+        self._landmarks: list[NDArray[np.float64]] = []
+        self._matrix: list[NDArray[np.float64]] = []
+        self.rows = 0
+
+    def add(self, faces: ClipFaces, subject: str, pixels: BufferedIOBase) -> None:
+        """Append a clip: its rows, and its pixels, raw, from a file or from memory."""
+        count = left = len(faces.index)
+        while left:
+            room = self._buffer[self._filled : self._filled + left]
+            if pixels.readinto(room.data) != room.nbytes:
+                raise OSError(f"{faces.clip}: fewer pixels than frames")
+            self._pixels.update(room.data)
+            self._filled += len(room)
+            left -= len(room)
+            if self._filled == FACES_PER_SHARD:
+                self._write_shard()
+        if not count:
+            return
+        row = np.arange(self.rows, self.rows + count)
+        self.rows += count
+        table = pd.DataFrame(faces.index, columns=["frame", "time_s", "valence", "arousal"])
+        table = table.assign(clip=faces.clip, subject=subject, fold=faces.fold)
+        self._index.append(table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD))
+        self._landmarks.append(np.stack(faces.landmarks))
+        self._matrix.append(np.stack(faces.matrix))
+
+    def _write_shard(self) -> None:
+        faces = self._buffer[: self._filled]
+        with open(self._folder / "shards" / f"{self._shards:05d}.npy", "wb") as file:
+            # np.save does not say that the disk is full
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(faces))
+            file.write(faces.data)
+        self._filled, self._shards = 0, self._shards + 1
+
+    def finish(
+        self, listing: CorpusListing, crop: CropName, detector: str, skipped: list[SkippedFrame], request: str
+    ) -> None:
+        """Write the last shard, the tables and, last of all, the card.
+
+        Args:
+            listing: what it is, its clips apart.
+            crop: how the faces were cut out.
+            detector: which found them, or `NO_DETECTOR`.
+            skipped: frames without a face here.
+            request: fingerprint of whatever decides the corpus, for `finished`.
+        """
+        if self._filled:
+            self._write_shard()
+        index = pd.concat(self._index, ignore_index=True)[list(INDEX_COLUMNS)]
+        landmarks, matrix = np.concatenate(self._landmarks), np.concatenate(self._matrix)
+        index.to_parquet(self._folder / "index.parquet")
+        np.savez(self._folder / "geometry.npz", landmarks=landmarks, matrix=matrix)
+        rows = [(frame.clip, frame.index, frame.reason, frame.detail) for frame in skipped]
+        table = pd.DataFrame(rows, columns=["clip", "frame", "reason", "detail"])
+        table = table.astype({"clip": str, "frame": np.int64, "reason": str, "detail": str})
+        table.to_parquet(self._folder / "skipped.parquet")
+        digest = self._pixels
+        digest.update(landmarks.data)
+        digest.update(index.drop(columns=["shard", "offset"]).to_csv(index=False).encode())
+        settings = [listing.source, listing.scale.low, listing.scale.high, listing.fps, listing.options]
+        digest.update(fingerprint([*settings, self._buffer.shape[1], crop, detector]).encode())
+        card = CorpusCard(
+            source=listing.source,
+            low=listing.scale.low,
+            high=listing.scale.high,
+            crop=crop,
+            image_size=self._buffer.shape[1],
+            fps=listing.fps,
+            frames=len(index),
+            clips=int(index["clip"].nunique()),
+            subjects=int(index["subject"].nunique()),
+            landmarks=self._points,
+            detector=detector,
+            skipped=dict(sorted(Counter(frame.reason for frame in skipped).items())),
+            notes=listing.notes,
+            options=listing.options,
+            versions=versions(),
+            fingerprint=digest.hexdigest()[:16],
+            kind=listing.kind,
+        )
+        write_text(self._folder / REQUEST_FILE, request + "\n")
+        write_json(self._folder / "corpus.json", card_json(card))

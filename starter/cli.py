@@ -1,0 +1,97 @@
+"""The commands of `python -m starter`."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from anclaf.cli.console import progress_display, say
+from anclaf.core.errors import AnclafError, ConfigError
+
+_OUT = tyro.conf.arg(metavar="OUT")
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render labelled clips of 3-D heads into a prepared corpus, which `anclaf train` takes."""
+
+    out: Annotated[Path, tyro.conf.Positional, _OUT]
+    """Folder to make. The same command goes on from what a killed one left beside it."""
+    rig: Path
+    """File of the head model: ICT-FaceKit's light model as .npz."""
+    assets: Path
+    """Folder with hdri/*.hdr, the surroundings."""
+    identities: int = 100
+    """People."""
+    clips_per_identity: int = 2
+    """Clips of each."""
+    frames: int = 8
+    """Frames of a clip, 25 a second."""
+    size: Literal[64, 128] = 64
+    """Side of the crops in pixels."""
+    seed: int = 0
+    """Decides every pixel and every label; it is part of the people's names."""
+    jobs: int = 1
+    """Processes; how many changes nothing."""
+    overwrite: bool = False
+    """Replace another corpus at OUT, or its unfinished parts."""
+
+    def run(self) -> int:
+        from starter.corpus import RenderSettings, render
+
+        settings = RenderSettings(
+            self.rig, self.assets, self.identities, self.clips_per_identity, self.frames, self.size, self.seed
+        )
+        with progress_display() as progress:
+            corpus = render(settings, self.out, jobs=self.jobs, overwrite=self.overwrite, progress=progress)
+        card = corpus.card
+        say(f"{corpus.folder}: {card.frames} frames of {card.clips} clips, {card.subjects} people ({card.source})")
+        return 0
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Draw a sheet of rendered faces with their valence and arousal, to look at."""
+
+    out: Annotated[Path, tyro.conf.Positional, _OUT]
+    """PNG file to write."""
+    rig: Path
+    """File of the head model."""
+    assets: Path
+    """Folder with hdri/*.hdr."""
+    people: int = 6
+    """Rows: each shows one person."""
+    posed: bool = False
+    """Show each posed emotion at full strength, in plain light, instead of what a corpus holds."""
+    size: Literal[64, 128] = 64
+    """Side of the crops in pixels."""
+    seed: int = 0
+    """Who is shown."""
+
+    def run(self) -> int:
+        from starter.sheet import write_sheet
+
+        write_sheet(self.out, self.rig, self.assets, self.people, self.posed, self.size, self.seed)
+        return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for an error the user can mend, 130 for Ctrl-C."""
+    commands = Annotated[Render, tyro.conf.subcommand("render")] | Annotated[Sheet, tyro.conf.subcommand("sheet")]
+    try:
+        command = tyro.cli(commands, args=argv, prog="python -m starter", description=__doc__)
+        try:
+            return command.run()
+        except ModuleNotFoundError as error:
+            if error.name != "numba":
+                raise
+            raise ConfigError("the renderer needs numba: pip install numba") from error
+    except AnclafError as error:
+        print(f"starter: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("starter: stopped; the same command goes on from what is done", file=sys.stderr)
+        return 130

@@ -1,0 +1,251 @@
+"""From heads to a prepared corpus: identities are rendered in parts of a few, each a file, then joined.
+
+A part is a function of the settings and its number, so that a render that was killed goes on from the parts it has, and
+ends the same; the number of processes changes nothing either.
+"""
+
+import hashlib
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from functools import lru_cache
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anclaf.core.errors import ConfigError, CorpusError
+from anclaf.core.files import atomic_path, fingerprint, write_text
+from anclaf.core.labels import LabelScale
+from anclaf.core.progress import Progress, silent
+from anclaf.corpora.base import CorpusListing
+from anclaf.data.store import PreparedCorpus
+from anclaf.data.writer import NO_DETECTOR, REQUEST_FILE, ClipFaces, CorpusWriter, finished, unfinished
+from starter.film import draw_person, draw_shot, film
+from starter.light import surroundings
+from starter.perform import FPS, perform, resting_face
+from starter.rig import Rig, load_rig
+
+SCALE = LabelScale(-1, 1)
+PART = 8
+"""Identities in a part."""
+_NOTE = "rendered heads; labels follow from muscles by the rule in starter/rule.py, nobody rated them"
+
+
+class Stream(IntEnum):
+    """What a random generator draws. The look's streams and the performance's share nothing, so that look and label
+    are independent."""
+
+    PERSON = 0
+    SHOT = 1
+    NOISE = 2
+    REST = 3
+    ACT = 4
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What decides a corpus.
+
+    rig, assets: where the head model and the surroundings are. identities: people. clips: of each. frames: of a clip.
+    size: side of the crops in pixels. seed: of everything.
+    """
+
+    rig: Path
+    assets: Path
+    identities: int
+    clips: int
+    frames: int
+    size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, least in (("identities", 1), ("clips", 1), ("frames", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}: got {getattr(self, name)}; expected {least} or more")
+        if self.size not in (64, 128):
+            raise ConfigError(f"size: got {self.size}; expected 64 or 128")
+
+
+def render(
+    settings: RenderSettings, out: Path, *, jobs: int = 1, overwrite: bool = False, progress: Progress = silent
+) -> PreparedCorpus:
+    """Render a corpus into the folder `out`; what is there already is not rendered again.
+
+    Raises:
+        ConfigError: a setting, the rig or the assets are wrong.
+        CorpusError: `out` holds something else, or another render that was not finished.
+        OutputError: the disk is full or not writable.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs: got {jobs}; expected 1 or more")
+    out = Path(out).absolute()
+    rig = load_rig(settings.rig)
+    surroundings(settings.assets)
+    options = _options(settings, rig)
+    request = fingerprint(options)
+    there = finished(out, request, overwrite)
+    if there is not None:
+        return there
+    parts = _parts_folder(out, request, overwrite)
+    count = -(-settings.identities // PART)
+    todo = [number for number in range(count) if not _part_path(parts, number).is_file()]
+    done = count - len(todo)
+    progress(done, count, "rendering", f"{PART} people each")
+    for _ in _work([(settings, parts, number) for number in todo], jobs):
+        done += 1
+        progress(done, count, "rendering", f"{PART} people each")
+    listing = CorpusListing("starter", SCALE, FPS, [], notes=[_NOTE], options=options, kind="synthetic")
+    with unfinished(out) as part:
+        writer = CorpusWriter(part, settings.size, 68)
+        for number in range(count):
+            for faces, subject, pixels in _read_part(_part_path(parts, number)):
+                writer.add(faces, subject, BytesIO(pixels.tobytes()))
+            progress(number + 1, count, "joining the parts")
+        writer.finish(listing, "five-point", NO_DETECTOR, [], request)
+    shutil.rmtree(parts, ignore_errors=True)
+    return PreparedCorpus.open(out)
+
+
+def _options(settings: RenderSettings, rig: Rig) -> dict[str, Any]:
+    """What decides the corpus, wherever the files lie: settings, their content, and this package's."""
+    sources = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sources.update(path.read_bytes())
+    hdri = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((settings.assets / "hdri").glob("*.hdr"))]
+    return {
+        **{name: value for name, value in asdict(settings).items() if name not in ("rig", "assets")},
+        "rig": rig.name,
+        "rig_file": hashlib.sha256(settings.rig.read_bytes()).hexdigest()[:16],
+        "surroundings": fingerprint(hdri),
+        "renderer": sources.hexdigest()[:16],
+    }
+
+
+def _parts_folder(out: Path, request: str, overwrite: bool) -> Path:
+    """Where parts of this render lie until they are joined."""
+    folder = out.with_name(f".{out.name}.parts")
+    known = folder / REQUEST_FILE
+    if folder.exists() and not (known.is_file() and known.read_text(encoding="utf-8").strip() == request):
+        if not overwrite:
+            raise CorpusError(
+                f"{folder}: parts of a render with other settings or of another version of the renderer. Remove it, or "
+                "start anew (--overwrite)"
+            )
+        shutil.rmtree(folder)
+    write_text(known, request + "\n")
+    return folder
+
+
+def _part_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.npz"
+
+
+_Job = tuple[RenderSettings, Path, int]
+
+
+def _work(todo: list[_Job], jobs: int) -> Iterator[None]:
+    """Render parts, in this process or in others; yields after each."""
+    if jobs == 1:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            yield from map(_render_part, todo)
+        finally:
+            cv2.setNumThreads(threads)
+        return
+    # spawned: a fork of a process whose libraries hold threads may hang
+    pool = ProcessPoolExecutor(max(1, min(jobs, len(todo))), get_context("spawn"), _start_worker)
+    try:
+        yield from pool.map(_render_part, todo)
+    except BrokenProcessPool as error:
+        raise CorpusError(
+            "a process that rendered died, perhaps because memory ran out. The same command with fewer jobs goes on"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+
+
+_rig = lru_cache(maxsize=1)(load_rig)
+
+
+def _render_part(job: _Job) -> None:
+    settings, folder, number = job
+    rig = _rig(settings.rig)
+    last = min((number + 1) * PART, settings.identities)
+    clips = [clip for identity in range(number * PART, last) for clip in render_person(settings, rig, identity)]
+    arrays = {
+        "names": np.array([clip.name for clip in clips]),
+        "subjects": np.array([clip.subject for clip in clips]),
+        "faces": np.stack([clip.faces for clip in clips]),
+        "landmarks": np.stack([clip.landmarks for clip in clips]),
+        "matrix": np.stack([clip.matrix for clip in clips]),
+        "affect": np.stack([clip.affect for clip in clips]),
+    }
+    with atomic_path(_part_path(folder, number)) as path, open(path, "wb") as file:
+        np.savez(file, **arrays)
+
+
+@dataclass(frozen=True)
+class RenderedClip:
+    """faces: (T, S, S, 3) uint8 RGB. landmarks: (T, 68, 2) pixels of the picture. matrix: (T, 2, 3) the picture to the
+    crop. affect: (T, 2) valence and arousal in [-1, 1]."""
+
+    name: str
+    subject: str
+    faces: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    affect: NDArray[np.float64]
+
+
+def generator(seed: int, stream: Stream, *where: int) -> np.random.Generator:
+    """The generator of a stream, for an identity and, where it matters, a clip."""
+    return np.random.default_rng((seed, int(stream), *where))
+
+
+def render_person(settings: RenderSettings, rig: Rig, identity: int) -> Iterator[RenderedClip]:
+    """All clips of one person."""
+    seed = settings.seed
+    person = draw_person(generator(seed, Stream.PERSON, identity), rig)
+    rest = resting_face(generator(seed, Stream.REST, identity), rig.names)
+    subject = f"{seed}-{identity:06d}"
+    for clip in range(settings.clips):
+        act = perform(generator(seed, Stream.ACT, identity, clip), rig.names, rest, settings.frames)
+        shot = draw_shot(generator(seed, Stream.SHOT, identity, clip), rig, person, settings.assets, settings.size)
+        frames = list(film(generator(seed, Stream.NOISE, identity, clip), rig, person, shot, act, settings.size))
+        yield RenderedClip(
+            name=f"{subject}-{clip:03d}",
+            subject=subject,
+            faces=np.stack([frame.image for frame in frames]),
+            landmarks=np.stack([frame.landmarks for frame in frames]),
+            matrix=np.stack([frame.matrix for frame in frames]),
+            affect=act.affect,
+        )
+
+
+def _read_part(path: Path) -> Iterator[tuple[ClipFaces, str, NDArray[np.uint8]]]:
+    try:
+        with np.load(path) as file:
+            part = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise CorpusError(f"{path}: cannot be read ({error}). Remove it; the same command renders it again") from error
+    for k, (name, subject) in enumerate(zip(part["names"], part["subjects"], strict=True)):
+        labels = SCALE.restore(part["affect"][k])
+        rows = [(t, t / FPS, float(v), float(a)) for t, (v, a) in enumerate(labels)]
+        faces = ClipFaces(str(name), -1, rows, list(part["landmarks"][k]), list(part["matrix"][k]))
+        yield faces, str(subject), part["faces"][k]
