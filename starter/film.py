@@ -22,6 +22,8 @@ _GLOSS = np.array([0.05, 0.06, 0.10, 0.16, 0.0, 0.9, 0.05, 0.005, 0.25, 0.03], n
 _IRIS = 0.47
 """Sine of the angle between the iris's edge and the gaze."""
 _SUPER = 2
+_DETECTOR = np.array([[0, 0], [0, 0], [0, 0.45], [0, -0.5], [0, -0.5]])
+"""(5, 2) cm, y down, from the iBUG landmarks' five points to those that YuNet finds on rendered faces."""
 _SHUT = 0.12
 """Where the lips are nearer to each other than this, in cm, what is behind them is not drawn."""
 _SHADOWS = 4
@@ -107,7 +109,7 @@ def draw_shot(rng: np.random.Generator, rig: Rig, person: Person, assets: Path, 
     wide = rng.random() < 0.35
     yaw = rng.uniform(-0.8, 0.8) if wide else rng.normal(0, 0.22)
     base = np.array([rng.normal(0.0, 0.16 if wide else 0.10), yaw, rng.normal(0, 0.12)])
-    error = rng.normal(0, 0.10, (5, 2)) + rng.normal(0, 0.06, 2)
+    error = rng.normal(0, 0.10, (5, 2)) + rng.normal(0, 0.06, 2) + rng.uniform(0, 1.2) * _DETECTOR
     if rng.random() < 0.12:
         error = error * rng.uniform(2, 4) + rng.normal(0, 0.3, 2)
     cut = np.full(4, 99.0)
