@@ -75,7 +75,9 @@ BUDGET = {
     "stage2.frames_per_step", "stage2.checkpoint_every",
 }  # fmt: skip
 """How long is trained, of which the paper says nothing."""
-WITHOUT_EFFECT = {"stage1.landmark_weight", "stage1.gradient_penalty_weight"}
+WITHOUT_EFFECT = {
+    "stage1.landmark_weight", "stage1.landmark_jitter", "model.landmark_refinements", "stage1.gradient_penalty_weight",
+}  # fmt: skip
 """Of what as-written does not do."""
 
 

@@ -139,8 +139,10 @@ class ModelConfig(Settings):
     """What Q is: reconstruction (D on G(I), the paper), image (D on I), none (zeros), true or false (from the labels;
     for comparison only, such a model cannot be used on video)."""
     geometry: bool = True
-    """Landmarks are found in Z, where the corpus has any to learn from, and are a part of x beside C's features. Not in
+    """Landmarks are found, where the corpus has any to learn from, and are a part of x beside C's features. Not in
     the paper; what C learns of few people's labels is who they are, and where landmarks are carries over to others."""
+    landmark_refinements: NonNegativeInt = 2
+    """How often landmarks, once found, are corrected by a closer look at what is around them; only with geometry."""
     crop_motion: bool = True
     """Sequence models also see how the crop itself moves from frame to frame (shift, scale, turn), which an aligned
     face no longer shows. Not in the paper."""
@@ -270,6 +272,9 @@ class Stage1Config(Settings):
     without; how far it is trusted is then chosen on the validation people. Only where there is geometry beside it."""
     landmark_weight: Positive = 50.0
     """Of the landmarks' mean absolute error, in half sides of the crop, in C's loss; only with `model.geometry`."""
+    landmark_jitter: NonNegative = 0.02
+    """How far landmarks are moved before each correction, in half sides of the crop; in training, where they are found
+    more precisely than on other people."""
     terms: dict[str, NonNegative] = field(default_factory=dict)
     """Weights of further terms in C's loss, by name (docs/extending.md)."""
     ema_decay: Fraction = 0.99

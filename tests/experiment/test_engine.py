@@ -308,10 +308,10 @@ from safetensors.torch import save_file
 torch.set_num_threads(1)
 corpus = PreparedCorpus.open(sys.argv[1]); fold = split(corpus, "strict", 0)
 fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
-# each process draws its own dropout, and D sees every other of each process's own faces, so these are off here
+# each process draws its own dropout and jitter, and D sees every other of each process's own faces, so these are off here
 sizes = dict(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(12), discriminator_norm="none")
 training = dict(batch_size=16, warmup_steps=2, adversarial_interval=1, ema_decay=0.0, dropout=0.0,
-    appearance_dropout=0.0, quadrant_lr=0.0)
+    appearance_dropout=0.0, landmark_jitter=0.0, quadrant_lr=0.0)
 # landmarks are divided by how little they vary here, and rounding grows from step to step: of them one step is seen
 for seed, geometry, steps in ((2, False, 5), (3, False, 5), (4, False, 5), (5, True, 1), (6, True, 1), (7, True, 1)):
     folder, model = Path(sys.argv[2]) / str(seed), ModelConfig(geometry=geometry, **sizes)

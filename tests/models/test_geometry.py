@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from anclaf.faces import align
-from anclaf.models.geometry import LandmarkFinder, motion_input
+from anclaf.models.anclaf import Planes
+from anclaf.models.geometry import CloserLook, LandmarkFinder, motion_input
 
 
-def _finder(points: int = 5) -> LandmarkFinder:
+def _finder(points: int = 5, refinements: int = 0) -> LandmarkFinder:
     torch.manual_seed(0)
-    return LandmarkFinder(8, 8, points)
+    return LandmarkFinder(8, 8, points, 4, refinements)
 
 
 def _faces(count: int, points: int = 68, seed: int = 0) -> torch.Tensor:
@@ -74,30 +75,104 @@ def test_it_begins_at_the_training_faces_mean_and_finds_what_is_to_be_found():
     faces[:, 2] += (places - 3.5) / 20
     z = torch.zeros(64, 8, 8, 8)
     z[torch.arange(64), 0, places[:, 1], places[:, 0]] = 1.0
-    finder = _finder()
+    finder, planes = _finder(), Planes(torch.zeros(64, 4, 32, 32), z)
     finder.fit_scale(faces)
     with torch.no_grad():
-        off = (finder(z) - finder.mean).abs() / finder.scale
+        (found,) = finder(planes)
+        off = (found - finder.mean).abs() / finder.scale
     assert float(off.max()) < 0.5
     optimizer = torch.optim.Adam(finder.parameters(), 3e-3)
-    first = finder.loss(finder(z), faces).item()
+    first = finder.loss(finder(planes), faces).item()
     for _ in range(60):
         optimizer.zero_grad()
-        loss = finder.loss(finder(z), faces)
+        loss = finder.loss(finder(planes), faces)
         loss.backward()
         optimizer.step()
-    assert finder.loss(finder(z), faces).item() < 0.3 * first
+    assert finder.loss(finder(planes), faces).item() < 0.3 * first
 
 
 def test_the_loss_is_of_places_and_of_aligned_places():
     finder, faces = _finder(68), _faces(4)
     shifted = faces + torch.tensor([0.03, -0.05])
-    torch.testing.assert_close(finder.loss(shifted, faces), torch.tensor(0.04), atol=1e-5, rtol=0)
+    torch.testing.assert_close(finder.loss([shifted], faces), torch.tensor(0.04), atol=1e-5, rtol=0)
     moved = faces.clone()
     moved[:, 0] += 0.2  # a point of the jaw, by which no face is aligned
     aligned = (finder.aligned(moved) - finder.aligned(faces)).abs().mean()
     assert float(aligned) > 0
-    torch.testing.assert_close(finder.loss(moved, faces), torch.tensor(0.2 / 68) + aligned, atol=1e-5, rtol=0)
+    torch.testing.assert_close(finder.loss([moved], faces), torch.tensor(0.2 / 68) + aligned, atol=1e-5, rtol=0)
+    both = (torch.tensor(0.04) + torch.tensor(0.2 / 68) + aligned) / 2
+    torch.testing.assert_close(finder.loss([shifted, moved], faces), both, atol=1e-5, rtol=0)
+
+
+def _spots(places: torch.Tensor) -> torch.Tensor:
+    """(B, 4, 32, 32) planes, of which the first has a spot at each of the (B, P, 2) places."""
+    axis = (torch.arange(32) + 0.5) / 16 - 1
+    x, y = places[..., 0, None, None] - axis, places[..., 1, None, None] - axis[:, None]
+    planes = torch.zeros(len(places), 4, 32, 32)
+    planes[:, 0] = torch.exp(-(x**2 + y**2) / (2 * 0.08**2)).sum(1)
+    return planes
+
+
+def test_a_closer_look_finds_what_is_near():
+    """To a tenth of a pixel (1/16 of half a side), from a pixel off."""
+    torch.manual_seed(0)
+    look, middle = CloserLook(2, 4, 32), torch.tensor([[-0.4, 0.0], [0.4, 0.1]])
+    optimizer = torch.optim.Adam(look.parameters(), 3e-3)
+
+    def error() -> torch.Tensor:
+        places = middle + (torch.rand(64, 2, 2) - 0.5) / 8
+        start = places + (torch.rand(64, 2, 2) - 0.5) / 8
+        return (start + look(_spots(places), start) / 16 - places).abs().mean()
+
+    assert error().item() > 0.025
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = error()
+        loss.backward()
+        optimizer.step()
+    assert error().item() < 0.1 / 16
+
+
+def test_a_closer_look_sees_what_is_around_each_landmark_alone():
+    torch.manual_seed(0)
+    look, places = CloserLook(2, 4, 32), torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]])
+    torch.nn.init.normal_(look.move.weight)
+    detail = torch.rand(1, 4, 32, 32)
+    far, near = detail.clone(), detail.clone()
+    far[..., 14:18] = 0  # four pixels at least from the squares' edges
+    near[..., 15, 8 - 3] = 0  # three pixels left of the first
+    assert torch.equal(look(far, places), look(detail, places))
+    assert not torch.equal(look(near, places), look(detail, places))
+
+
+def test_corrections_follow_one_another_and_where_they_begin_is_not_learnt_through():
+    finder = _finder(refinements=2)
+    planes = Planes(torch.rand(3, 4, 32, 32), torch.rand(3, 8, 8, 8))
+    finder.fit_scale(_faces(9, 5))
+    first, second, third = finder(planes)
+    assert torch.equal(first, second), "a look begins with no correction"
+    assert torch.equal(second, third)
+    for look in finder.looks:
+        assert isinstance(look, CloserLook)
+        torch.nn.init.normal_(look.move.weight)
+    again, second, third = finder(planes)
+    assert torch.equal(again, first)
+    one, two = finder.looks
+    torch.testing.assert_close(second, first + finder.scale * one(planes.detail, first))
+    torch.testing.assert_close(third, second + finder.scale * two(planes.detail, second))
+    last = list(finder.body.parameters())
+    assert torch.autograd.grad(third.sum(), last, allow_unused=True) == (None,) * len(last)
+    assert any(g.abs().sum() > 0 for g in torch.autograd.grad(first.sum(), last))
+
+
+def test_jitter_moves_where_a_correction_begins():
+    finder = _finder(68, refinements=1)
+    planes = Planes(torch.rand(50, 4, 32, 32), torch.rand(50, 8, 8, 8))
+    first, second = finder(planes, jitter=0.02)
+    moved = second - first  # the correction itself is still nothing
+    assert 0.017 < float(moved.std()) < 0.023
+    assert 0.010 < float(moved.mean(1).std()) < 0.019, "half of it is of all landmarks together"
+    assert torch.equal(*finder(planes))
 
 
 def test_motion_is_zero_at_a_window_s_first_frame_and_has_its_size_beside_it():

@@ -15,7 +15,7 @@ from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(
     image_size=32, g_width=4, d_width=4, c_width=8, discriminator_norm="none", geometry=False, crop_motion=False,
-    lstm=LstmConfig(hidden_size=12),
+    landmark_refinements=0, lstm=LstmConfig(hidden_size=12),
 )  # fmt: skip
 """As models were before version 3."""
 
@@ -93,7 +93,7 @@ def test_a_pickle_is_never_loaded(folder: Path, name: str):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 to 3"),
+        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 to 4"),
         ({"variant": "T"}, "not a model's spec"),
         ({"model": {"image_size": 33}}, "not a model's spec"),
         ({"colour": "red"}, "not a model's spec"),
@@ -147,7 +147,7 @@ def test_a_model_of_version_2(folder: Path):
     """It has no setting that came with version 3, and is read as the model that it was."""
     network, spec = load_model(folder)
     content = json.loads((folder / "model.json").read_text()) | {"spec_version": 2}
-    for name in LATER:
+    for name in [*LATER[3], *LATER[4]]:
         *section, last = name.split(".")
         del (content["model"][section[0]] if section else content["model"])[last]
     (folder / "model.json").write_text(json.dumps(content))
@@ -159,6 +159,20 @@ def test_a_model_of_version_2(folder: Path):
     (folder / "model.json").write_text(json.dumps(content))
     with pytest.raises(ModelError, match="crop_motion is missing"):
         load_model(folder)
+
+
+def test_a_model_of_version_3(folder: Path, tmp_path: Path):
+    """Its landmarks are as they were first found."""
+    model = replace(MODEL, geometry=True)
+    network = AffectNetwork(model, Variant("base"), 5)
+    save_model(tmp_path, network, replace(load_spec(folder), variant="base", model=model, points=5))
+    content = json.loads((tmp_path / "model.json").read_text()) | {"spec_version": 3}
+    del content["model"]["landmark_refinements"]
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    again, spec = load_model(tmp_path)
+    assert spec.model.landmark_refinements == 0
+    image = torch.rand(2, 3, 32, 32) * 2 - 1
+    assert torch.equal(network.eval().features(network.latents(image)), again.features(again.latents(image)))
 
 
 def test_a_model_of_version_1(folder: Path):

@@ -178,12 +178,15 @@ def test_x_is_what_c_says_and_where_landmarks_are():
     network = AffectNetwork(TINY, Variant("base"), 5).eval()
     assert network.landmarks is not None
     network.landmarks.fit_scale(torch.rand(20, 5, 2))
-    latents = network.latents(torch.rand(3, 3, 32, 32) * 2 - 1)
-    found = network.landmarks(latents.z)
+    image = torch.rand(3, 3, 32, 32) * 2 - 1
+    latents, planes = network.latents(image), network.generator.planes(image)
+    assert torch.equal(planes.z, network.generator.encode(image))
+    assert torch.equal(planes.detail, network.generator.encoder[0](image))
+    found = network.landmarks(planes)
+    assert len(found) == 3
     x = network.features(latents)
-    assert torch.equal(x[:, : network.combiner.features], network.combiner(condition(*latents)))
-    assert torch.equal(x[:, network.combiner.features :], network.landmarks.standardise(found))
-    assert torch.equal(network.features(latents, found), x), "landmarks that were found before"
+    assert torch.equal(x[:, : network.combiner.features], network.combiner(condition(latents.z, latents.q)))
+    assert torch.equal(x[:, network.combiner.features :], network.landmarks.standardise(found[-1]))
 
 
 def test_a_successor_has_what_its_parent_has():

@@ -136,7 +136,10 @@ def stage(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig
 
 def _stage(fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, **changes: Any) -> Stage1:
     torch.manual_seed(0)
-    plain = {"augmentation": PLAIN, "dropout": 0.0, "appearance_dropout": 0.0, "adversarial_interval": 2}
+    plain = {
+        "augmentation": PLAIN, "dropout": 0.0, "appearance_dropout": 0.0, "landmark_jitter": 0.0,
+        "adversarial_interval": 2,
+    }  # fmt: skip
     return Stage1(fabric, corpus, fold.train, _with(config, **(plain | changes)))
 
 
@@ -248,18 +251,21 @@ def test_c_loss(fabric, corpus, fold, config):
     stage = _stage(fabric, corpus, fold, config, landmark_weight=4.0)
     batch, network = stage.draw(0), stage.network
     terms = stage.c_loss(batch)
-    z = network.generator.encode(batch.image)
+    planes = network.generator.planes(batch.image)
+    z = planes.z
     q = network.discriminator(network.generator.decode(z)).quadrant.softmax(1).detach()
     finder = network.landmarks
     assert finder is not None
     assert batch.landmarks is not None
-    found = finder(z)
-    geometry = ((finder.aligned(found) - finder.mean) / finder.scale).view(16, 10)
+    found = finder(planes)
+    geometry = ((finder.aligned(found[-1]) - finder.mean) / finder.scale).view(16, 10)
     x = torch.cat([network.combiner(condition(z, q)), geometry], 1)
     estimate = network.head(x[:, None]).affect[:, 0]
     affect = affect_loss(estimate, batch.target, batch.weight).total
-    off = (found - batch.landmarks, finder.aligned(found) - finder.aligned(batch.landmarks))
-    landmarks = off[0].abs().mean() + off[1].abs().mean()
+    goal = finder.aligned(batch.landmarks)
+    errors = [(one - batch.landmarks).abs().mean() + (finder.aligned(one) - goal).abs().mean() for one in found]
+    assert len(errors) == 3
+    landmarks = sum(errors) / 3
     torch.testing.assert_close(terms["affect"], affect)
     torch.testing.assert_close(terms["landmarks"], landmarks)
     torch.testing.assert_close(terms["loss"], affect + 4 * landmarks)
@@ -302,9 +308,9 @@ def test_phase_q_leaves_to_c_what_c_would_have_found_itself(fabric, corpus, fold
     stage = _stage(fabric, corpus, fold, replace(config, model=replace(config.model, quadrant_source=source)))
     batch, again, network = stage.draw(1), stage.draw(1), stage.network
     stage.q_loss(batch)
-    assert batch.latents is not None
-    assert again.latents is None
-    torch.testing.assert_close(batch.latents.q, network.latents(batch.image, batch.labelled).q)
+    assert batch.seen is not None
+    assert again.seen is None
+    torch.testing.assert_close(batch.seen.q, network.latents(batch.image, batch.labelled).q)
     torch.manual_seed(1)  # which appearance is left out
     terms = stage.c_loss(batch)
     torch.manual_seed(1)
@@ -326,7 +332,7 @@ def test_c_is_given_the_quadrant_of_the_label_where_settings_say_so(fabric, corp
     assert batch.labelled is not None
     assert torch.equal(batch.labelled, batch.quadrant)
     q = functional.one_hot(batch.quadrant, 4).float()
-    x = network.features(Latents(network.generator.encode(batch.image), q))
+    x = network.features(network.latents(batch.image, batch.labelled)._replace(q=q))
     affect = affect_loss(network.head(x[:, None]).affect[:, 0], batch.target, batch.weight).total
     torch.testing.assert_close(stage.c_loss(batch)["affect"], affect)
 
@@ -344,6 +350,15 @@ def test_landmarks_move_with_the_picture(fabric, corpus, fold, config):
     moved = shifted.landmarks - plain.landmarks
     torch.testing.assert_close(moved, moved[:, :1].expand_as(moved), atol=1e-5, rtol=0)
     assert float(moved.abs().mean()) > 0.05
+
+
+def test_landmarks_are_moved_before_they_are_corrected(fabric, corpus, fold, config):
+    stage = _stage(fabric, corpus, fold, config, landmark_jitter=0.05)
+    batch, finder, given = stage.draw(0), stage.network.landmarks, list[float]()
+    assert finder is not None
+    finder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[1]))
+    stage.c_loss(batch)
+    assert given == [0.05]
 
 
 def test_dropout_is_of_x_in_c(fabric, corpus, fold, config):

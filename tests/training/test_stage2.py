@@ -168,7 +168,7 @@ def test_the_batch_and_its_loss(
     positions = stage.windows.at(0).positions
     assert positions.shape == (10, 3), "frames_per_step / n windows"
     batch, again = stage.draw(0), stage.draw(0)
-    assert batch.latents.keys() == again.latents.keys() == {"z", "q", "motion"}
+    assert batch.latents.keys() == again.latents.keys() == {"z", "q", "landmarks", "motion"}
     assert all(torch.equal(values, again.latents[name]) for name, values in batch.latents.items())
     target = torch.from_numpy(corpus.targets[fold.train[positions]]).flatten(0, 1)
     assert torch.equal(batch.target, target)
@@ -313,7 +313,7 @@ def test_controls_get_the_updates_and_the_windows_of_the_model_they_control(
 
 def _inputs(stage: Stage2, batch: Stage2Batch) -> torch.Tensor:
     """(W, n, …) what the head is given of a batch of Z and Q."""
-    x = stage.network.features(Latents(batch.latents["z"], batch.latents["q"]))
+    x = stage.network.features(Latents(*(batch.latents[name] for name in ("z", "q", "landmarks"))))
     x = x.view(-1, stage.n, stage.network.feature_size)
     return torch.cat([x, motion_input(batch.latents["motion"].view(-1, stage.n, 4))], -1)
 
@@ -411,7 +411,7 @@ def test_the_cache_of_x_and_that_of_z_and_q_give_the_same_x(
         list(write_latents(tmp_path / name, source, "a"))
         cache = LatentCache.open(tmp_path / name, fold.validation, "a")
         assert cache is not None
-        assert cache.read(0, np.arange(3)).keys() == ({"x", "motion"} if name == "x" else {"z", "q", "motion"})
+        assert cache.read(0, np.arange(3)).keys() == ({"x", "motion"} if name == "x" else {"z", "q", "landmarks", "motion"})
         x, motion = features_from(base, cache, "cpu")
         found.append(x)
         np.testing.assert_allclose(motion, corpus.crop_motion[fold.validation], atol=1e-3)

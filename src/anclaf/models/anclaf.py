@@ -48,6 +48,13 @@ class _Residual(nn.Module):
         return x + self.body(x) if self.skip else self.body(x)
 
 
+class Planes(NamedTuple):
+    """What G's encoder makes of faces. detail: (B, w, S, S), of its first block. z: Z (B, 4w, S/4, S/4)."""
+
+    detail: Tensor
+    z: Tensor
+
+
 class Generator(nn.Module):
     """G, the latent feature extractor (Eq. 1): an autoencoder whose middle is the latent Z.
 
@@ -76,6 +83,11 @@ class Generator(nn.Module):
 
     def encode(self, image: Tensor) -> Tensor:
         return self.encoder(image)
+
+    def planes(self, image: Tensor) -> Planes:
+        """Z, and the plane of the size of the image on the way to it."""
+        detail = self.encoder[0](image)
+        return Planes(detail, self.encoder[1:](detail))
 
     def decode(self, z: Tensor) -> Tensor:
         return torch.tanh(self.decoder(z))

@@ -94,7 +94,7 @@ def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
         )
     try:
         model = model_of_version_1(content.pop("sizes")) if version == 1 else content["model"]
-        model = ModelConfig.from_json(model if version == SPEC_VERSION else _with_later_settings(model))
+        model = ModelConfig.from_json(_with_later_settings(model, version))
         content |= {"model": model, "spec_version": SPEC_VERSION}
         content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
         spec = ModelSpec(**content)
@@ -128,26 +128,30 @@ def model_of_version_1(sizes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-LATER: dict[str, Any] = {
-    "geometry": False,
-    "crop_motion": False,
-    "discriminator_init": "he",
-    "discriminator_norm": "none",
-    "lstm.forget_bias": 1.0,
-    "attention.query": "previous",
-    "attention.normalise_states": False,
-    "attention.lead_in": False,
-    "attention.pad_states": False,
+LATER: dict[int, dict[str, Any]] = {
+    3: {
+        "geometry": False,
+        "crop_motion": False,
+        "discriminator_init": "he",
+        "discriminator_norm": "none",
+        "lstm.forget_bias": 1.0,
+        "attention.query": "previous",
+        "attention.normalise_states": False,
+        "attention.lead_in": False,
+        "attention.pad_states": False,
+    },
+    4: {"landmark_refinements": 0},
 }
-"""Settings that came with version 3, and what models before it do."""
+"""Version -> the settings that came with it, and what models before it do."""
 
 
-def _with_later_settings(model: dict[str, Any]) -> dict[str, Any]:
-    """`model` of a `model.json` of version 2, with `LATER`."""
+def _with_later_settings(model: dict[str, Any], version: int) -> dict[str, Any]:
+    """`model` of a `model.json` of version 2 or later, with what is `LATER` than it."""
     whole = {name: dict(value) if isinstance(value, dict) else value for name, value in model.items()}
-    for name, value in LATER.items():
-        *section, last = name.split(".")
-        (whole[section[0]] if section else whole)[last] = value
+    for since, settings in LATER.items():
+        for name, value in settings.items() if since > version else ():
+            *section, last = name.split(".")
+            (whole[section[0]] if section else whole)[last] = value
     return whole
 
 

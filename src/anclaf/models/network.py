@@ -15,10 +15,12 @@ from anclaf.models.spec import HEADS, Variant, head_options
 
 
 class Latents(NamedTuple):
-    """z: Z (B, 4w, S/4, S/4). q: Q (B, 4), probabilities."""
+    """z: Z (B, 4w, S/4, S/4). q: Q (B, 4), probabilities. landmarks: (B, 2P), standardised, of a network that
+    finds any."""
 
     z: Tensor
     q: Tensor
+    landmarks: Tensor | None = None
 
 
 class AffectNetwork(nn.Module):
@@ -50,7 +52,10 @@ class AffectNetwork(nn.Module):
             config.image_size, config.d_width, init=config.discriminator_init, norm=config.discriminator_norm
         )
         self.combiner = Combiner(4 * config.g_width + 4, plane, config.c_width)
-        self.landmarks = LandmarkFinder(4 * config.g_width, plane, self.points) if self.points else None
+        self.landmarks: LandmarkFinder | None = None
+        if self.points:
+            sizes = 4 * config.g_width, plane, self.points, config.g_width
+            self.landmarks = LandmarkFinder(*sizes, config.landmark_refinements)
         self.moves = config.crop_motion and variant.kind != "base"
         self.head = HEADS.get(kind).build(self.head_inputs, replace(config, options=options), variant.n)
         if variant.follows is not None:
@@ -76,9 +81,10 @@ class AffectNetwork(nn.Module):
         return self.feature_size + MOTION_INPUTS * self.moves
 
     def latents(self, image: Tensor, labelled: Tensor | None = None) -> Latents:
-        """I (B, 3, S, S) -> Z and Q. labelled: as in `quadrants`."""
-        z = self.generator.encode(image)
-        return Latents(z, self.quadrants(image, z, labelled))
+        """I (B, 3, S, S) -> Z, Q and landmarks. labelled: as in `quadrants`."""
+        planes = self.generator.planes(image)
+        landmarks = None if self.landmarks is None else self.landmarks.standardise(self.landmarks(planes)[-1])
+        return Latents(planes.z, self.quadrants(image, planes.z, labelled), landmarks)
 
     def quadrants(self, image: Tensor, z: Tensor, labelled: Tensor | None = None) -> Tensor:
         """Q (B, 4): what D says of the reconstruction (Eq. 3), or another `QuadrantSource`.
@@ -101,17 +107,10 @@ class AffectNetwork(nn.Module):
             return z.new_zeros(len(z), 4)
         return self.discriminator(image if source == "image" else self.generator.decode(z)).quadrant.softmax(1)
 
-    def features(self, latents: Latents, landmarks: Tensor | None = None) -> Tensor:
-        """Z, Q -> x (B, F): C(ZQ), and where the landmarks are.
-
-        Args:
-            landmarks: (B, P, 2), where they were found before.
-        """
+    def features(self, latents: Latents) -> Tensor:
+        """Z, Q, landmarks -> x (B, F): C(ZQ), and where the landmarks are."""
         x = self.combiner(condition(latents.z, latents.q))
-        if self.landmarks is None:
-            return x
-        found = self.landmarks(latents.z) if landmarks is None else landmarks
-        return torch.cat([x, self.landmarks.standardise(found).to(x)], 1)
+        return x if latents.landmarks is None else torch.cat([x, latents.landmarks.to(x)], 1)
 
     def estimate(
         self, x: Tensor, motion: Tensor | None = None, dropout: float = 0.0, shown: Tensor | None = None

@@ -12,7 +12,7 @@ from anclaf.core.registry import Registry
 if TYPE_CHECKING:
     from anclaf.models.anclaf import Head
 
-SPEC_VERSION = 3
+SPEC_VERSION = 4
 
 HEADS: Registry[type["Head"]] = Registry(
     "kind of model",

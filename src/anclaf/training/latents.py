@@ -2,13 +2,14 @@
 
 On disk::
 
-    latents.json       fingerprint, arrays, views (written last)
-    view0.z.npy        float16 (N, c, p, p): Z of the training rows as they are
-    view0.q.npy        float16 (N, 4)
-    view0.motion.npy   float16 (N, 4): how the crop moved
-    view1.z.npy …      augmented views: in each, one augmentation for a whole clip
+    latents.json            fingerprint, arrays, views (written last)
+    view0.z.npy             float16 (N, c, p, p): Z of the training rows as they are
+    view0.q.npy             float16 (N, 4)
+    view0.landmarks.npy     float16 (N, 2P): standardised, of a network that finds any
+    view0.motion.npy        float16 (N, 4): how the crop moved
+    view1.z.npy …           augmented views: in each, one augmentation for a whole clip
 
-Where stage 2 leaves C's convolutions as they are, `x` (N, F) stands in place of z and q.
+Where stage 2 leaves C's convolutions as they are, `x` (N, F) stands in place of z, q and landmarks.
 Stage 2 on view 0 alone memorises people just as stage 1 without augmentation does.
 """
 
@@ -113,7 +114,7 @@ def write_latents(folder: Path, source: LatentSource, fingerprint: str, batch: i
 
 
 def frame_bytes(config: RunConfig, points: int) -> int:
-    """What the cache takes of each frame in each view: x, or Z and Q, and the crop's motion.
+    """What the cache takes of each frame in each view: x, or Z, Q and landmarks, and the crop's motion.
 
     Args:
         points: landmarks that the base model finds.
@@ -121,7 +122,7 @@ def frame_bytes(config: RunConfig, points: int) -> int:
     model = config.model
     with torch.device("meta"):  # without weights
         x = AffectNetwork(model, Variant("base"), points).feature_size
-    z_and_q = 4 * model.g_width * (model.image_size // 4) ** 2 + 4
+    z_and_q = 4 * model.g_width * (model.image_size // 4) ** 2 + 4 + (2 * points if model.geometry else 0)
     return np.dtype(np.float16).itemsize * ((x if config.stage2.combiner_lr_scale == 0 else z_and_q) + 4)
 
 
@@ -165,6 +166,7 @@ class FreshLatents:
         labelled = labelled_quadrants(self.network, self.corpus, rows)
         latents = self.network.latents(images.to(self.device), None if labelled is None else labelled.to(self.device))
         found = {"x": self.network.features(latents)} if self.features else latents._asdict()
+        found = {name: value for name, value in found.items() if value is not None}
         return {name: value.float().cpu().numpy() for name, value in found.items()} | {"motion": motion}
 
 
@@ -172,7 +174,8 @@ def features(network: AffectNetwork, arrays: Mapping[str, Tensor]) -> Tensor:
     """(B, F) x of what a source gave of B frames."""
     if "x" in arrays:
         return arrays["x"].float()
-    return network.features(Latents(arrays["z"].float(), arrays["q"].float()))
+    landmarks = arrays["landmarks"].float() if "landmarks" in arrays else None
+    return network.features(Latents(arrays["z"].float(), arrays["q"].float(), landmarks))
 
 
 @torch.inference_mode()

@@ -38,7 +38,7 @@ from anclaf.losses.adversarial import discriminator_loss, generator_loss, gradie
 from anclaf.losses.affect import affect_loss
 from anclaf.losses.class_balance import class_weights_of
 from anclaf.losses.terms import TermInput, make_terms, term_values
-from anclaf.models.anclaf import Discriminator, Generator
+from anclaf.models.anclaf import Discriminator, Generator, Planes
 from anclaf.models.network import AffectNetwork, Latents
 from anclaf.models.spec import Variant
 from anclaf.training.metric_log import MetricLog
@@ -130,8 +130,7 @@ class Stage1Batch:
 
     image: I (B, 3, S, S). cleaned: G(Ĩ) (B, 3, S, S), and u: (B, 1, 1, 1) uniform in [0, 1]; None in steps in which D
     and G are not updated. target, weight: (B, 2), θ and f_i/F. quadrant: (B,), of the label. labelled: (B,), what C is
-    given of it, if it is. landmarks: (B, P, 2) on the crop in [-1, 1], or None. latents: Z and Q of I, which phase Q
-    leaves to phase C.
+    given of it, if it is. landmarks: (B, P, 2) on the crop in [-1, 1], or None. seen: what phase Q leaves to phase C.
     """
 
     image: Tensor
@@ -142,7 +141,14 @@ class Stage1Batch:
     quadrant: Tensor
     labelled: Tensor | None
     landmarks: Tensor | None
-    latents: Latents | None = None
+    seen: "Seen | None" = None
+
+
+class Seen(NamedTuple):
+    """What the encoder and D make of a batch. q: (B, 4), without a gradient."""
+
+    planes: Planes
+    q: Tensor
 
 
 class Stage1:
@@ -213,12 +219,12 @@ class Stage1:
         process's own, so that in this alone several processes do not train as one.
         """
         network, d = self.network, self.network.discriminator
-        z = network.generator.encode(batch.image)
+        planes = network.generator.planes(batch.image)
         with torch.no_grad():
-            cleaned = network.generator.decode(z)
+            cleaned = network.generator.decode(planes.z)
         plane = d.body(torch.cat([cleaned, batch.image[::2]]))
         quadrants = d.judge(plane).quadrant
-        batch.latents = self._latents(batch, z, quadrants[: len(z)].detach().softmax(1))
+        batch.seen = self._seen(batch, planes, quadrants[: len(planes.z)].detach().softmax(1))
         label = torch.cat([batch.quadrant, batch.quadrant[::2]])
         terms = {"quadrant": functional.cross_entropy(quadrants, label)}
         loss = terms["quadrant"]
@@ -228,32 +234,34 @@ class Stage1:
             loss = loss + self.config.quadrant_landmarks * terms["landmarks"]
         return {"loss": loss, **terms}
 
-    def _latents(self, batch: Stage1Batch, z: Tensor, judged: Tensor | None = None) -> Latents:
-        """Z and Q for C, Q without a gradient. judged: what D says of G(I) (B, 4), if it is known already."""
+    def _seen(self, batch: Stage1Batch, planes: Planes, judged: Tensor | None = None) -> Seen:
+        """judged: what D says of G(I) (B, 4), if it is known already."""
         if judged is not None and self.network.config.quadrant_source == "reconstruction":
-            return Latents(z, judged)
+            return Seen(planes, judged)
         with torch.no_grad():
-            return Latents(z, self.network.quadrants(batch.image, z, batch.labelled))
+            return Seen(planes, self.network.quadrants(batch.image, planes.z, batch.labelled))
 
     def c_loss(self, batch: Stage1Batch) -> Terms:
         """C: L_afc (Eq. 10) of C(I), the landmarks' error, and further terms.
 
         Its gradient reaches G's encoder through Z, not through Q.
         """
-        network, latents = self.network, batch.latents
-        if latents is None:
-            latents = self._latents(batch, network.generator.encode(batch.image))
-        landmarks = None if network.landmarks is None else network.landmarks(latents.z)
-        x = network.features(latents, landmarks)
-        shown = None if landmarks is None else appearance_shown(len(x), self.config.appearance_dropout, x.device)
-        estimate = network.estimate(x[:, None], dropout=self.config.dropout, shown=shown).affect[:, 0]
+        network, config = self.network, self.config
+        planes, q = batch.seen or self._seen(batch, network.generator.planes(batch.image))
+        finder, found, landmarks = network.landmarks, None, None
+        if finder is not None:
+            found = finder(planes, config.landmark_jitter)
+            landmarks = finder.standardise(found[-1])
+        x = network.features(Latents(planes.z, q, landmarks))
+        shown = None if landmarks is None else appearance_shown(len(x), config.appearance_dropout, x.device)
+        estimate = network.estimate(x[:, None], dropout=config.dropout, shown=shown).affect[:, 0]
         # the statistics are of the whole batch, whatever the number of processes
         estimate, target, weight = (gather(self.fabric, v) for v in (estimate, batch.target, batch.weight))
-        terms = c_loss(TermInput(x, batch.landmarks, estimate, target, weight), self.terms, self.config.terms)
-        if landmarks is not None and batch.landmarks is not None:
-            assert network.landmarks is not None
-            terms["landmarks"] = network.landmarks.loss(landmarks, batch.landmarks)
-            terms["loss"] = terms["loss"] + self.config.landmark_weight * terms["landmarks"]
+        terms = c_loss(TermInput(x, batch.landmarks, estimate, target, weight), self.terms, config.terms)
+        if found is not None and batch.landmarks is not None:
+            assert finder is not None
+            terms["landmarks"] = finder.loss(found, batch.landmarks)
+            terms["loss"] = terms["loss"] + config.landmark_weight * terms["landmarks"]
         return terms
 
     def phases(self) -> list[Phase[Stage1Batch]]:
