@@ -77,6 +77,9 @@ class LstmConfig(Settings):
     """Size of the LSTM's state h."""
     change_input: bool = True
     """The LSTM also sees how much x has changed since the frame before. Not in the paper, whose LSTM sees x alone."""
+    residual: bool = True
+    """S and SA correct what the base model says of each frame, from which they begin. Not in the paper; they would have
+    to learn that again."""
     forget_bias: float = 1.0
     """Added to the forget gate's first bias, so that the LSTM remembers from the first step on; 0 is PyTorch's own."""
 

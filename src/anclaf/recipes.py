@@ -164,7 +164,7 @@ def as_written(seed: int = 0) -> RunConfig:
             discriminator_norm="none",
             geometry=False,
             crop_motion=False,
-            lstm=LstmConfig(change_input=False, forget_bias=0.0),
+            lstm=LstmConfig(change_input=False, residual=False, forget_bias=0.0),
             attention=AttentionConfig(score="location", divide_context=True, pad_states=True),
         ),
         stage1=stage1,

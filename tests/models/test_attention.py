@@ -98,7 +98,8 @@ def _one_by_one(head: AttentionHead, config: AttentionConfig, x: Tensor) -> tupl
             gates = gates + head.from_context(context)
         h, c = lstm(gates, c)
         states.append(state_of(h, c))
-        out.append(head.affect(h))
+        assert head.frame is not None
+        out.append(head.affect(h) + head.frame(frame))
     return torch.stack(out), attention
 
 

@@ -15,7 +15,7 @@ from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(
     image_size=32, g_width=4, d_width=4, c_width=8, discriminator_norm="none", geometry=False, crop_motion=False,
-    landmark_refinements=0, lstm=LstmConfig(hidden_size=12),
+    landmark_refinements=0, lstm=LstmConfig(hidden_size=12, residual=False),
 )  # fmt: skip
 """As models were before version 3."""
 

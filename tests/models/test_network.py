@@ -85,7 +85,7 @@ def test_condition_spreads_the_quadrant_over_the_plane():
 
 def test_s_is_an_lstm():
     torch.manual_seed(0)
-    model = LstmHead(5, ModelConfig(lstm=LstmConfig(7, change_input=False)))
+    model = LstmHead(5, ModelConfig(lstm=LstmConfig(7, change_input=False, residual=False)))
     reference = torch.nn.LSTM(5, 7, batch_first=True)
     with torch.no_grad():
         weights = {
@@ -187,6 +187,25 @@ def test_x_is_what_c_says_and_where_landmarks_are():
     x = network.features(latents)
     assert torch.equal(x[:, : network.combiner.features], network.combiner(condition(latents.z, latents.q)))
     assert torch.equal(x[:, network.combiner.features :], network.landmarks.standardise(found[-1]))
+
+
+def test_s_begins_as_the_base_model_and_corrects_it():
+    torch.manual_seed(0)
+    parent = AffectNetwork(TINY, Variant("base"), 5).eval()
+    first = parent.successor(Variant("S", 4)).eval()
+    x, motion = torch.randn(3, 4, parent.feature_size), torch.randn(3, 4, 4)
+    torch.testing.assert_close(first.estimate(x, motion).affect, parent.estimate(x).affect, atol=1e-6, rtol=1e-5)
+    torch.nn.init.normal_(first.head.affect.weight)
+    added = first.estimate(x, motion).affect - parent.estimate(x).affect
+    without = replace(TINY, lstm=replace(TINY.lstm, residual=False))
+    alone = AffectNetwork(without, Variant("S", 4), 5).eval()
+    kept = {name: value for name, value in first.head.state_dict().items() if not name.startswith("frame.")}
+    alone.head.load_state_dict(kept)
+    torch.testing.assert_close(alone.estimate(x, motion).affect, added, atol=1e-5, rtol=1e-5)
+    dropped = first.head(torch.ones(1, 4, first.head_inputs), dropout=0.999).affect
+    assert not torch.equal(dropped, first.head(torch.ones(1, 4, first.head_inputs)).affect)
+    second = first.successor(Variant("S", 8)).successor(Variant("SA", 8)).eval()
+    assert torch.equal(second.estimate(x, motion).affect, first.estimate(x, motion).affect)
 
 
 def test_a_successor_has_what_its_parent_has():

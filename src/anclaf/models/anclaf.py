@@ -257,6 +257,7 @@ class LstmHead(Head):
 
     Deviation: with `change_input` the LSTM also sees |x_t - x_{t-1}|, zero at a window's start. Eq. 4 gives it x_t
     alone, and it must remember the last one to see a change; with few people it learns who they are before that.
+    Deviation: with `residual` its estimate is what the base model says of the frame, and the LSTM's correction.
     """
 
     def __init__(self, features: int, config: ModelConfig):
@@ -268,6 +269,7 @@ class LstmHead(Head):
         if self.motion:
             self.from_change = nn.Linear(features, 4 * hidden, bias=False)
         self.affect = nn.Linear(hidden, 2)
+        self.frame = nn.Linear(features, 2) if config.lstm.residual else None
         with torch.no_grad():
             self.from_input.bias[hidden : 2 * hidden] += config.lstm.forget_bias  # 1: the forget gate starts open
 
@@ -278,7 +280,12 @@ class LstmHead(Head):
         for t in range(x.shape[1]):
             h, c = self._cell(driven[:, t] + self.from_hidden(h), c)
             outputs.append(h)
-        return Estimate(self.affect(torch.stack(outputs, 1)), None)
+        return Estimate(self._affect(x, torch.stack(outputs, 1), dropout), None)
+
+    def _affect(self, x: Tensor, states: Tensor, dropout: float) -> Tensor:
+        """(B, T, 2) valence and arousal. states: (B, T, H) h after each frame."""
+        affect = self.affect(states)
+        return affect if self.frame is None else affect + self.frame(functional.dropout(x, dropout))
 
     def _driven(self, x: Tensor, dropout: float) -> Tensor:
         """(B, T, 4H) what x adds to the gates."""
@@ -296,7 +303,15 @@ class LstmHead(Head):
         return torch.sigmoid(o) * torch.tanh(c), c
 
     def inherit(self, parent: nn.Module) -> None:
-        """What it shares with another LSTM head, attention or not."""
+        """What it shares with another LSTM head, attention or not; with `residual`, it begins as the base model."""
         if isinstance(parent, LstmHead):
             missing = self.load_state_dict(parent.state_dict(), strict=False)
             assert not missing.unexpected_keys
+        elif isinstance(parent, LinearHead) and self.frame is not None:
+            known = parent.affect.in_features  # the base model does not see how the crop moves
+            for layer in (self.frame, self.affect):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            with torch.no_grad():
+                self.frame.weight[:, :known] = parent.affect.weight
+                self.frame.bias.copy_(parent.affect.bias)

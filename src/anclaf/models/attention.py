@@ -84,7 +84,7 @@ class AttentionHead(LstmHead):
             if t < length - 1:
                 states.append(self._state(h, c))
                 projected.append(self._project(states[-1]))
-        return Estimate(self.affect(torch.stack(outputs, 1)), torch.stack(rows, 1))
+        return Estimate(self._affect(x, torch.stack(outputs, 1), dropout), torch.stack(rows, 1))
 
     def _state(self, h: Tensor, c: Tensor) -> Tensor:
         """S (B, D)."""

@@ -140,7 +140,7 @@ LATER: dict[int, dict[str, Any]] = {
         "attention.lead_in": False,
         "attention.pad_states": False,
     },
-    4: {"landmark_refinements": 0},
+    4: {"landmark_refinements": 0, "lstm.residual": False},
 }
 """Version -> the settings that came with it, and what models before it do."""
 
