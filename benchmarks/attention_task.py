@@ -6,7 +6,8 @@ Every frame of a sequence shows a key, two values, and a question: the key of on
 likely as the other. Its label is the values of that frame. Keys are drawn anew for every frame, so that place tells
 nothing; and n - 1 frames hold more numbers than the LSTM's state, so that it cannot keep them all. As in training, S-n
 comes first; then, from its weights, S-n+, which is trained with as many further updates as every SA-n, and SA-n with
-different settings. Loss, heads and windows are those of the package; all frames of a window are in the loss.
+different settings. Loss, heads and windows are those of the package, but that nothing
+is said of a frame by itself, which does not hold its answer; all frames of a window are in the loss.
 
 An error of 1 is that of guessing the mean, 0 is solved. The weight is what the frame that holds the answer gets, of
 1 in all.
@@ -59,7 +60,7 @@ class Task:
         return 2 * self.keys + 2
 
     def model(self, attention: AttentionConfig = PLAIN) -> ModelConfig:
-        return ModelConfig(lstm=LstmConfig(self.hidden, change_input=False), attention=attention)
+        return ModelConfig(lstm=LstmConfig(self.hidden, change_input=False, residual=False), attention=attention)
 
     def draw(self, windows: int, length: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """x (B, T, F), labels (B, T, 2), and how many frames back the answer is (B, T), of the last T of sequences."""
