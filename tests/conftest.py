@@ -18,6 +18,10 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 MakeCorpus = Callable[..., PreparedCorpus]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--video-cases", type=int, default=108, help="how many kinds of video are made and read back")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real pictures and videos; the test is skipped where it is absent."""

@@ -73,6 +73,7 @@ class Predict:
                 except KeyboardInterrupt:
                     fail(f"stopped; what is done is in {self.out}, and the same command goes on with --resume")
                     return 130
+                progress.drop(name)  # one that was not read to its end, or whose length nobody knew
                 if not whole:
                     failed.append(name)
         if failed:

@@ -43,6 +43,14 @@ class SkippedFrame:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class ClipNote:
+    """What must be known of a clip that is used, such as a clock that starts again."""
+
+    clip: str
+    text: str
+
+
 class Clip(Protocol):
     """One clip of a corpus: small and picklable, for it is sent to the process that opens its files."""
 
@@ -57,7 +65,7 @@ class Clip(Protocol):
         """The user's own fold, or -1."""
         ...
 
-    def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
         """Frames in time order. Never raises for what is on disk: an unusable clip yields one SkippedFrame."""
         ...
 

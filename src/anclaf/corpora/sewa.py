@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
-from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame, Unusable, nothing_usable
+from anclaf.corpora.base import ClipNote, CorpusListing, LabelledFrame, SkippedFrame, Unusable, nothing_usable
 from anclaf.corpora.labels import Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.readers import Channel
 from anclaf.corpora.sewa_folder import LANDMARKS, Labels, SegmentFolder, segment_folders
@@ -52,24 +52,26 @@ class SewaClip:
     stamp: str
     fold: int = -1
 
-    def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
         """Frames in order, numbered as the labels do; landmarks (49, 2) pixels, or None where the corpus has none."""
         segment = SegmentFolder(self.folder)
+        notes: list[str] = []
         try:
             valence = segment.labels("valence", self.channel, self.value_columns).values
             arousal = segment.labels("arousal", self.channel, self.value_columns).values
             landmarks = None if self.landmark_shift is None else segment.landmarks()
-            pictures = self._pictures(segment)
+            pictures = self._pictures(segment, notes)
         except Unusable as error:
             yield error.skipped(self.name)
             return
         seen: set[int] = set()
         reason, detail = "missing_image", ""
         try:
-            for position, time_s, image in pictures:
+            for position, time_s, image, stretch in pictures:
                 number = position + self.label_shift
                 seen.add(number)
                 points, problem = self._points(landmarks, position)
+                points = None if points is None else points * stretch
                 problem = (
                     label_problem(self.name, number, valence.get(number), arousal.get(number), self.scale) or problem
                 )
@@ -81,22 +83,26 @@ class SewaClip:
                     yield LabelledFrame(number, time_s, image, valence[number], arousal[number], points)
         except VideoError as error:
             reason, detail = "corrupt_video", str(error)
+        yield from (ClipNote(self.name, note) for note in notes)
         if not seen:
             yield SkippedFrame(self.name, -1, reason, detail or "not one frame")
             return
         for number in sorted((valence.keys() | arousal.keys()) - seen):
             yield SkippedFrame(self.name, number, reason, detail or f"the segment has {len(seen)} frames")
 
-    def _pictures(self, segment: SegmentFolder) -> Iterator[tuple[int, float, NDArray[np.uint8] | VideoError]]:
-        """0-based position, seconds, and RGB image of every frame; VideoError in place of one image that is damaged."""
+    def _pictures(
+        self, segment: SegmentFolder, notes: list[str]
+    ) -> Iterator[tuple[int, float, NDArray[np.uint8] | VideoError, tuple[float, float]]]:
+        """0-based position, seconds, RGB image and `VideoFrame.stretch` of every frame; VideoError for an image that
+        is damaged."""
         video = segment.video()
         if video is not None:
-            return ((frame.index, frame.time_s, frame.image) for frame in read_video(video))
+            return ((frame.index, frame.time_s, frame.image, frame.stretch) for frame in read_video(video, notes=notes))
         images = segment.images()
         if not images:
             raise Unusable("missing_video", "neither a video nor a folder of images")
         positions = {number - self.image_shift: path for number, path in images.items()}
-        return ((p, p / self.fps, _read(positions[p])) for p in sorted(positions) if p >= 0)
+        return ((p, p / self.fps, _read(positions[p]), (1.0, 1.0)) for p in sorted(positions) if p >= 0)
 
     def _points(
         self, landmarks: dict[int, NDArray[np.float64] | None] | None, position: int

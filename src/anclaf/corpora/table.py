@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.core.sheets import numbers
-from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame
+from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.subjects import person_key, unnamed
@@ -85,15 +85,16 @@ class TableVideo:
     scale: LabelScale
     stamp: str
 
-    def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
         """The labelled frames in order, numbered as the table does, or from 0 where it gives times."""
         if not self.path.is_file():
             yield SkippedFrame(self.name, -1, "missing_video", f"no file {self.path}")
             return
         used: set[int] = set()
+        notes: list[str] = []
         reason, detail = "missing_image", "the video has no such frame"
         try:
-            for frame, rows in self._matched(read_video(self.path)):
+            for frame, rows in self._matched(read_video(self.path, notes=notes)):
                 used.update(rows)
                 index, row = frame.index + self.shift, rows[0]
                 for _ in rows[1:]:
@@ -105,6 +106,7 @@ class TableVideo:
                 yield problem or LabelledFrame(index, frame.time_s, frame.image, valence, arousal)
         except VideoError as error:
             reason, detail = "corrupt_video", str(error)
+        yield from (ClipNote(self.name, note) for note in notes)
         for row in range(len(self.valence)):
             if row not in used:
                 at = f" at {self.time_s[row]:g} s" if self.time_s is not None else ""

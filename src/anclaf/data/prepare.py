@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
-from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
+from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
 from anclaf.corpora.subjects import subjects_of
 from anclaf.data.store import PreparedCorpus, restate
 from anclaf.data.writer import NO_DETECTOR, ClipFaces, CorpusWriter, finished, unfinished
 from anclaf.faces import align
 from anclaf.faces.detect import Detector, make_detector
+
+_MOST_NOTES = 20
+"""On single clips, on the card."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def prepare_corpus(
     recipe = _Recipe(image_size, crop, detector, points or 5)
     with unfinished(out) as part:
         writer = CorpusWriter(part, image_size, recipe.points)
-        skipped = list(listing.skipped)
+        skipped, said = list(listing.skipped), list[ClipNote]()
         jobs = [(clip, part / f"{number}.raw", recipe) for number, clip in enumerate(clips)]
         with closing(_work(jobs, workers)) as results:
             for done, ((clip, raw, _), faces) in enumerate(zip(jobs, results, strict=True)):
@@ -105,9 +108,11 @@ def prepare_corpus(
                     writer.add(faces, subjects[clip.name], pixels)
                 raw.unlink()
                 skipped += faces.skipped
+                said += faces.notes
                 progress(done + 1, len(jobs), "cutting out faces", clip.name)
         if not writer.rows:
             raise nothing_usable(listing.source, skipped)
+        listing = replace(listing, notes=[*listing.notes, *_texts(said)])
         writer.finish(listing, crop, detector_name, skipped, request)
     return PreparedCorpus.open(out)
 
@@ -129,11 +134,18 @@ def _landmarks_of_first_frame(listing: CorpusListing, clips: list[Clip]) -> int 
             for frame in frames:
                 if isinstance(frame, LabelledFrame):
                     return None if frame.landmarks is None else len(frame.landmarks)
-                skipped.append(frame)
+                if isinstance(frame, SkippedFrame):
+                    skipped.append(frame)
     raise nothing_usable(listing.source, skipped)
 
 
-def _frames(clip: Clip) -> Generator[LabelledFrame | SkippedFrame, None, None]:
+def _texts(notes: list[ClipNote]) -> list[str]:
+    """For the card: not more than some."""
+    texts = [f"{note.clip}: {note.text}" for note in notes[:_MOST_NOTES]]
+    return texts + ([f"such notes on {len(notes) - _MOST_NOTES} more"] if len(notes) > _MOST_NOTES else [])
+
+
+def _frames(clip: Clip) -> Generator[LabelledFrame | SkippedFrame | ClipNote, None, None]:
     """`clip.frames()` to its end, or to the first file that the operating system refuses to read."""
     try:
         yield from clip.frames()
@@ -204,6 +216,9 @@ def _one_clip(job: _Job) -> ClipFaces:
         for frame in _frames(clip):
             if isinstance(frame, SkippedFrame):
                 faces.skipped.append(frame)
+                continue
+            if isinstance(frame, ClipNote):
+                faces.notes.append(frame)
                 continue
             assert not faces.index or frame.time_s >= faces.index[-1][1], "frames must come in time order"
             face = _face(frame, recipe, clip.name)

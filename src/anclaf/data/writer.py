@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from anclaf.config import CropName
 from anclaf.core.errors import CorpusError
 from anclaf.core.files import fingerprint, output_error, versions, write_json, write_text
-from anclaf.corpora.base import CorpusListing, SkippedFrame
+from anclaf.corpora.base import ClipNote, CorpusListing, SkippedFrame
 from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json
 
 FACES_PER_SHARD = 2048
@@ -39,6 +39,7 @@ class ClipFaces:
     landmarks: list[NDArray[np.float64]] = field(default_factory=list)
     matrix: list[NDArray[np.float64]] = field(default_factory=list)
     skipped: list[SkippedFrame] = field(default_factory=list)
+    notes: list[ClipNote] = field(default_factory=list)
 
 
 def finished(out: Path, request: str, overwrite: bool) -> PreparedCorpus | None:

@@ -1,12 +1,11 @@
 """Frames as upright 8-bit RGB with their times: of video files, of single images, of cameras and network streams."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import av
@@ -20,27 +19,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anclaf.core.errors import VideoError
+from anclaf.faces.clock import LostPicture
+from anclaf.faces.decode import Decoding, duration_s, frame_rate
+from anclaf.faces.picture import Screen
 
-_SHORT_S = 0.5
-"""A container's stated duration is rounded; a video that ends this much before it was cut."""
 _SILENT_S = 10.0
 """A network stream that sends nothing for so long has broken off."""
 _ELSEWHERE = frozenset({"avfoundation", "dshow", "gdigrab", "v4l2", "video4linux2", "vfwcap", "android_camera"})
 """Devices that only the FFmpeg of some platforms knows."""
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
 class VideoFrame:
     """One frame.
 
-    index: 0-based among the frames decoded. time_s: presentation time in the container, the first frame's being 0;
-    variable frame rates are kept. image: (H, W, 3) uint8 RGB, upright. Pixels are taken as square, whatever the
-    container's sample aspect ratio says, because databases give their landmarks in stored pixels.
+    index: 0-based place in the file, whether or not the frames before it can be decoded. time_s: seconds from the first
+    frame, going up; see `faces.clock`. image: (H, W, 3) uint8 RGB, upright, of square pixels. stretch: how much wider
+    and higher it is than it is stored; points in stored pixels, such as a database's landmarks, are multiplied by it.
     """
 
     index: int
     time_s: float
     image: NDArray[np.uint8]
+    stretch: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -116,30 +118,35 @@ def probe(path: Path | str) -> VideoInfo:
         VideoError: as `read_video`, or no frame can be decoded.
     """
     with _opened(path) as (container, stream):
-        first = next(_decoded(container, stream, _Tally()), None)
+        _, first = next(Decoding(container, stream).pictures(), (None, None))
         if first is None:
             raise VideoError(f"{path}: no frame can be decoded. Copy the file again")
-        height, width = _upright(first, _Turn.of(first)).shape[:2]
-        duration, codec = _duration_s(container, stream), stream.codec_context.name
-        return VideoInfo(width, height, _fps(stream), stream.frames or None, duration, codec, container.format.name)
+        width, height = Screen(first, stream).size(first)
+        duration, codec = duration_s(container, stream), stream.codec_context.name
+        frames, kind = stream.frames or None, container.format.name
+        return VideoInfo(width, height, frame_rate(stream), frames, duration, codec, kind)
 
 
-def read_video(path: Path | str, start: int = 0) -> Iterator[VideoFrame]:
+def read_video(path: Path | str, start: int = 0, notes: list[str] | None = None) -> Iterator[VideoFrame]:
     """Every frame that can be read, in order of presentation.
 
-    A damaged file yields the frames that are whole, then raises: pictures that the decoder patched up are not given.
-    A cut is seen by what the container's header promises; formats without one (MPEG programme and transport streams)
-    show it only by a damaged last picture.
+    A damaged file yields the frames that are whole, then raises; the others keep their numbers. Not given are pictures
+    that the decoder says it patched up; what it does not notice, such as remains of a lost picture in the next ones,
+    nobody can tell. A cut is seen by what the container's header promises; formats without one (MPEG programme and
+    transport streams) show it only by a damaged last picture. Of several video streams the one that FFmpeg would play
+    is read: the default one, else the largest.
 
     Args:
         start: index of the first frame to give. Those before are decoded, because times and later pictures rest on
             them, and are not converted.
+        notes: gets a line for whatever a reader of the numbers must know, such as a clock that starts again, at the
+            latest when the last frame was given.
 
     Raises:
         VideoError: missing, zero bytes, not a video, no video stream, cut short, or damaged.
     """
     with _opened(path) as (container, stream):
-        yield from _frames(path, container, stream, start)
+        yield from _frames(path, container, stream, start, [] if notes is None else notes)
 
 
 def read_live(address: Address) -> tuple[float, Iterator[VideoFrame]]:
@@ -153,46 +160,78 @@ def read_live(address: Address) -> tuple[float, Iterator[VideoFrame]]:
 
     def frames() -> Iterator[VideoFrame]:
         with opened:
-            yield from _frames(address, container, stream, 0)
+            yield from _frames(address, container, stream, 0, [])
 
-    return _fps(stream), frames()
+    return frame_rate(stream), frames()
 
 
 def _frames(
-    place: Path | str | Address, container: InputContainer, stream: VideoStream, start: int
+    place: Path | str | Address, container: InputContainer, stream: VideoStream, start: int, notes: list[str]
 ) -> Iterator[VideoFrame]:
-    tally = _Tally()
-    index, zero, latest, turn = -1, None, 0.0, None
-    fps = _fps(stream) or 25
-    for index, frame in enumerate(_decoded(container, stream, tally)):
-        time_s = frame.time if frame.time is not None else index / fps
-        zero = time_s if zero is None else zero
-        latest = max(latest, time_s - zero)  # a broken clock must not run backwards
-        turn = turn or _Turn.of(frame)
-        if index >= start:
-            yield VideoFrame(index, latest, _upright(frame, turn))
+    reading, screen = Decoding(container, stream), None
+    clock = reading.clock
+    if (several := len(_moving(container))) > 1:
+        kind = f"{stream.width}x{stream.height}, {stream.codec_context.name}"
+        notes.append(f"{several} video streams: number {stream.index} ({kind}) is read")
+    try:
+        for stamp, frame in reading.pictures():
+            screen = screen or Screen(frame, stream)
+            if stamp.number >= start:
+                yield VideoFrame(stamp.number, stamp.time_s, screen.show(frame), screen.stretch)
+    finally:
+        notes += clock.notes
     remedy = "Check the connection" if isinstance(place, Address) else "Copy the file again"
-    if tally.broken:
-        raise VideoError(f"{place}: broke off after {index + 1} frames ({tally.broken}). {remedy}")
-    if tally.cut_short(container, stream):
-        raise VideoError(f"{place}: the file is cut short; {index + 1} frames could be read. {remedy}")
-    if tally.damaged:
-        raise VideoError(f"{place}: damaged frames: {tally.damaged}; {index + 1} could be read. {remedy}")
-    if index < 0:
+    lost = _lost_text(clock.lost)
+    if reading.broken is not None:
+        raise VideoError(f"{place}: broke off after {clock.given} frames ({_reason(reading.broken)}). {remedy}")
+    if not isinstance(place, Address) and reading.ends_early(Path(place)):
+        lost = f"; {lost}" if clock.lost else ""
+        raise VideoError(f"{place}: the file is cut short{lost}; {clock.given} frames could be read. {remedy}")
+    if clock.lost:
+        raise VideoError(f"{place}: {lost}; {clock.given} could be read. {remedy}")
+    if not clock.given:
         raise VideoError(f"{place}: no frame can be decoded. {remedy}")
+
+
+def _lost_text(lost: Iterable[LostPicture]) -> str:
+    """`damaged: frames 19 and 23 to 25 cannot be decoded (no picture came of it)`."""
+    runs: list[list[int]] = []
+    for number in [picture.number for picture in lost if picture.number is not None]:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    words = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:_MOST_NAMED]]
+    if more := sum(last - first + 1 for first, last in runs[_MOST_NAMED:]):
+        words.append(f"{more} more")
+    if unplaced := sum(picture.number is None for picture in lost):
+        words.append(f"{unplaced} of unknown place")
+    text = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    one = sum(1 for _ in lost) == 1
+    reasons = ", ".join(dict.fromkeys(picture.reason for picture in lost))
+    return f"damaged: frame{'' if one else 's'} {text} cannot be decoded ({reasons})"
+
+
+def _moving(container: InputContainer) -> list[VideoStream]:
+    """Without the pictures of covers, which FFmpeg shows as streams."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
 
 
 @contextmanager
 def _opened(place: Path | str | Address) -> Iterator[tuple[InputContainer, VideoStream]]:
     with _container(place) as container:
-        # FFmpeg shows a text as a video of text, and an audio file's cover picture as a stream
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        # FFmpeg shows a text as a video of text
+        streams = _moving(container)
         if container.format.name == "tty" or (not streams and not container.streams.audio):
             raise VideoError(f"{place}: not a video; expected moving pictures")
         if not streams:
             raise VideoError(f"{place}: audio only; expected moving pictures")
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
+        stream = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index))
+        # threads that work on several frames report an error late, with another packet, and lose pictures by it
+        stream.thread_type = "SLICE"
+        stream.codec_context.copy_opaque = True  # each frame says which packet it is of
+        yield container, stream
 
 
 def _container(place: Path | str | Address) -> InputContainer:
@@ -212,95 +251,6 @@ def _container(place: Path | str | Address) -> InputContainer:
         return av.open(str(path), metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path}: cannot be opened as a video, or is cut short ({_reason(error)})") from error
-
-
-@dataclass
-class _Tally:
-    """What was met while reading: packets with data, damaged packets and frames, the latest end of any packet in s,
-    and why nothing more could be read, or ""."""
-
-    packets: int = 0
-    damaged: int = 0
-    end_s: float = 0.0
-    broken: str = ""
-
-    def cut_short(self, container: InputContainer, stream: VideoStream) -> bool:
-        """Whether the container's header promises more than came. Headers of other formats promise nothing."""
-        name = container.format.name
-        if "mov" in name:
-            return self.packets < stream.frames
-        duration = _duration_s(container, stream)
-        stated = any(known in name for known in ("matroska", "avi", "flv"))
-        return stated and duration is not None and self.end_s < duration - _SHORT_S
-
-
-def _decoded(container: InputContainer, stream: VideoStream, tally: _Tally) -> Iterator[av.VideoFrame]:
-    origin = (container.start_time or 0) / av.time_base
-    packets = container.demux()  # of all streams: a video may end before its sound does
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except FFmpegError as error:
-            tally.broken = _reason(error)
-            return
-        if packet.size and packet.pts is not None:
-            tally.end_s = max(tally.end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base) - origin)
-        if packet.stream is not stream:
-            continue
-        tally.packets += bool(packet.size)
-        try:
-            frames = packet.decode()
-        except FFmpegError:
-            tally.damaged += 1
-            continue
-        for frame in frames:
-            if not isinstance(frame, av.VideoFrame):
-                continue
-            if frame.is_corrupt:
-                tally.damaged += 1
-            else:
-                yield frame
-
-
-def _fps(stream: VideoStream) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 0)
-
-
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration is not None else None
-
-
-class _Turn(NamedTuple):
-    """How a stored picture becomes upright: rows and columns swapped, then rows, then columns reversed."""
-
-    swapped: bool = False
-    upside_down: bool = False
-    mirrored: bool = False
-
-    @classmethod
-    def of(cls, frame: av.VideoFrame) -> "_Turn":
-        """What the display matrix says, to the nearest quarter turn.
-
-        To be asked of a video's first frame only: PyAV's side data keep their frame alive in a reference cycle, and
-        frames that wait for the garbage collector make memory grow.
-        """
-        if (matrix := frame.side_data.get("DISPLAYMATRIX")) is None:
-            return cls()
-        # a stored point (x, y) is shown at (a x + c y, b x + d y); libavutil/display.h
-        a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-        x, y = (a, d) if abs(a) >= abs(b) else (c, b)
-        return cls(abs(a) < abs(b), y < 0, x < 0)
-
-
-def _upright(frame: av.VideoFrame, turn: _Turn) -> NDArray[np.uint8]:
-    """The frame as RGB, turned and mirrored."""
-    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    image = image.swapaxes(0, 1) if turn.swapped else image
-    return np.ascontiguousarray(image[:: -1 if turn.upside_down else 1, :: -1 if turn.mirrored else 1])
 
 
 def _reason(error: Exception) -> str:

@@ -110,16 +110,17 @@ class AffectEstimator:
         options = options or StreamOptions()
         source = open_source(path, image_fps, seconds)
         stream = self.stream(source.fps, options)
-        for note in stream.notes:
-            warnings.warn(f"{path}: {note}", stacklevel=2)
         rows = [row for _, found in self.run(source, stream, progress) for row in found]
+        notes = [*stream.notes, *source.notes]
+        for note in notes:
+            warnings.warn(f"{path}: {note}", stacklevel=2)
         result = make_table(rows, stream.attention_columns)
         result.attrs = {
             "model": self.spec.variant,
             "model_fps": self.spec.fps,
             "video_fps": source.fps,
             "detector": self.detector.name,
-            "notes": list(stream.notes),
+            "notes": notes,
         }
         return result
 
@@ -135,7 +136,8 @@ class AffectEstimator:
         most = CHUNK if source.path is not None else 1  # a camera's frames are not waited for
         with _one_thread_less():
             for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes, most)):
-                found = stream.describe([faces for _, faces in chunk], [frame.time_s for frame, _ in chunk])
+                times_s, numbers = [frame.time_s for frame, _ in chunk], [frame.index for frame, _ in chunk]
+                found = stream.describe([faces for _, faces in chunk], times_s, numbers)
                 for (frame, _), estimates in zip(chunk, found, strict=True):
                     yield frame, estimates
                     progress(frame.index + 1, source.frames or 0, source.name)

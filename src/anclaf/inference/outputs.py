@@ -5,7 +5,7 @@ An analysis that was killed goes on from its last `StreamCheckpoint` with the nu
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -241,14 +241,18 @@ class OutputFiles:
         except OSError as error:
             raise output_error(self.table, error) from error
 
-    def record(self, result: dict[str, Any], made_with: MadeWith, complete: bool) -> None:
+    def notes(self) -> tuple[str, ...]:
+        """What `record` was told, once `finished` has read it; none in files of earlier versions."""
+        return tuple(json.loads(self.about.read_text(encoding="utf-8")).get("notes", ()))
+
+    def record(self, result: dict[str, Any], made_with: MadeWith, complete: bool, notes: Sequence[str] = ()) -> None:
         """Write `about`, and remove what only a checkpoint needs; where it is not complete, the checkpoint stays.
 
         Raises:
             OutputError: it cannot be written.
         """
         about = {"complete": complete, "files": [path.name for path in self._wanted()], "result": result}
-        write_json(self.about, about | {"made_with": made_with})
+        write_json(self.about, about | {"notes": list(notes), "made_with": made_with})
         if complete:
             self.checkpoint.unlink(missing_ok=True)
         if not self.checkpoint.exists():

@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from anclaf.config import OutputOptions, StreamOptions
-from anclaf.core.errors import ConfigError, VideoError
+from anclaf.core.errors import ConfigError, StaleError, VideoError
 from anclaf.core.files import versions
 from anclaf.core.progress import Progress, silent
+from anclaf.faces.frames import VideoFrame
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.outputs import MadeWith, OutputFiles, StreamCheckpoint
 from anclaf.inference.overlay import OverlayVideo
@@ -80,7 +81,7 @@ def predict_source(
     result = SourceResult(files.table, files.overlay, files.plot, estimator.detector.name, stream.notes)
     made_with = _made_with(estimator, source, options)
     if (finished := files.finished(made_with)) is not None:
-        return replace(result, **finished, kept=finished["frames"])
+        return replace(result, **finished, kept=finished["frames"], notes=files.notes() or result.notes)
 
     beginning = StreamCheckpoint(made_with, asdict(_Counts()), 0, stream.state())
     start = files.last_checkpoint(made_with) or beginning
@@ -95,10 +96,11 @@ def predict_source(
     interrupted = isinstance(stop, KeyboardInterrupt)
     found = asdict(counts) | {"problem": "" if stop is None or interrupted else str(stop)}
     # a camera has no end that could be missing
-    files.record(found, made_with, complete=not interrupted or source.path is None)
+    notes = (*stream.notes, *dict.fromkeys(source.notes))
+    files.record(found, made_with, complete=not interrupted or source.path is None, notes=notes)
     if interrupted:
         raise stop
-    return replace(result, **found, kept=start.counts["frames"])
+    return replace(result, **found, kept=start.counts["frames"], notes=notes)
 
 
 @dataclass
@@ -115,6 +117,11 @@ class _Counts:
         self.rows += len(estimates)
         self.estimated += sum(estimate.estimated for estimate in estimates)
         self.tracks = max(self.tracks, *(0 if e.track is None else e.track + 1 for e in estimates))
+
+
+def _same(frame: VideoFrame, last: tuple[int, float]) -> bool:
+    """Whether a frame has this number and time, which an earlier version may have rounded otherwise."""
+    return frame.index == last[0] and math.isclose(frame.time_s, last[1], abs_tol=1e-6)
 
 
 def _made_with(estimator: AffectEstimator, source: Source, options: StreamOptions) -> MadeWith:
@@ -141,7 +148,7 @@ def _write_frames(
 
     What ends it before the first frame is raised.
     """
-    counts, saved = _Counts(**start.counts), start.counts["frames"]
+    counts, saved, frame = _Counts(**start.counts), start.counts["frames"], None
     try:
         with ExitStack() as stack:
             overlay = None
@@ -150,10 +157,17 @@ def _write_frames(
                 stack.enter_context(overlay)
             rows = CsvTable(files.rows, stream.attention_columns, start.table_bytes)
             stack.enter_context(closing(rows))
-            frames = source.read(saved if overlay is None else 0)
+            frames = source.read(0 if overlay is not None else max(stream.last[0], 0))
             if overlay is not None:  # it is drawn again from its beginning
-                for frame, estimates in zip(islice(frames, saved), read_rows(files.rows), strict=True):
+                for frame, estimates in zip(islice(frames, saved), read_rows(files.rows), strict=False):
                     overlay.add(frame.time_s, frame.image, estimates)
+            elif saved:
+                frame = next(frames, None)
+            if saved and (frame is None or not _same(frame, stream.last)):
+                raise StaleError(
+                    f"{files.table}: cannot be resumed, this version numbers or times the frames of {source.name} "
+                    "otherwise. Use --overwrite, or another folder"
+                )
             analysed = estimator.run(replace(source, opened=frames), stream, progress)
             for frame, estimates in stack.enter_context(closing(analysed)):
                 rows.append(estimates)

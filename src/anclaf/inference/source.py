@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +31,8 @@ class Source:
 
     name: for its files. fps: frames a second; for a video the average that its container states. frames: how many,
     None where unknown. path: of the file or folder; None for a camera or network stream. seconds: frames from then on
-    are left out. opened: frames that are being read already; such a source can be read once.
+    are left out. opened: frames that are being read already; such a source can be read once. notes: what a reader of
+    the numbers must know of the source (`read_video`); there when it was read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Source:
     images: tuple[Path, ...] = ()
     seconds: float = math.inf
     opened: Iterator[VideoFrame] | None = None
+    notes: list[str] = field(default_factory=list)
 
     def read(self, start: int = 0) -> Iterator[VideoFrame]:
         """The frames in order, from the one with index `start`.
@@ -59,7 +61,7 @@ class Source:
                 yield VideoFrame(index, index / self.fps, read_image(path))
         else:
             assert self.path is not None
-            yield from read_video(self.path, start)
+            yield from read_video(self.path, start, self.notes)
 
     def fingerprint(self) -> str:
         """Of the files' sizes and times of change, not of their content: another one means other frames."""

@@ -89,7 +89,7 @@ class AffectStream:
         self._fps, self._options = float(fps), options
         self._tracker = Tracker(options.max_gap_s)
         self._windows: dict[int, FeatureWindow] = {}
-        self._frame, self._time_s = -1, -np.inf
+        self._frame, self._analysed, self._time_s = -1, 0, -np.inf
         self._largest: int | None = None
 
     @property
@@ -103,24 +103,31 @@ class AffectStream:
             )
         return ()
 
-    def step(self, frame: NDArray[np.uint8], time_s: float | None = None) -> list[FaceEstimate]:
+    def step(
+        self, frame: NDArray[np.uint8], time_s: float | None = None, number: int | None = None
+    ) -> list[FaceEstimate]:
         """Analyse the next frame.
 
         Args:
             frame: (H, W, 3) uint8 RGB, upright.
             time_s: when it was taken, never before the previous one; default: the frame's number over the frame rate.
+            number: its place in the video, after the previous one's; default: one more. Frames that could not be
+                decoded leave holes.
 
         Returns:
             One estimate for each track present, by track; a track that is out of sight for at most `max_gap_s` is
             there with status `no_face`. Where there is no track, one estimate with track None and status `no_face`.
         """
-        return self.steps([frame], None if time_s is None else [time_s])[0]
+        return self.steps([frame], None if time_s is None else [time_s], None if number is None else [number])[0]
 
     def steps(
-        self, frames: Sequence[NDArray[np.uint8]], times_s: Sequence[float] | None = None
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        times_s: Sequence[float] | None = None,
+        numbers: Sequence[int] | None = None,
     ) -> list[list[FaceEstimate]]:
         """`step` for each of the next frames, at once and therefore faster."""
-        return self.describe([self.see(frame) for frame in frames], times_s)
+        return self.describe([self.see(frame) for frame in frames], times_s, numbers)
 
     @property
     def attention_columns(self) -> int:
@@ -130,12 +137,18 @@ class AffectStream:
     @property
     def frames(self) -> int:
         """How many frames were analysed."""
-        return self._frame + 1
+        return self._analysed
+
+    @property
+    def last(self) -> tuple[int, float]:
+        """The last frame's number, -1 before the first, and time."""
+        return self._frame, self._time_s
 
     def state(self) -> dict[str, Any]:
         """All that the next estimates depend on, for `restore`: numbers, arrays, and lists and dicts of them."""
         return {
             "frame": self._frame,
+            "analysed": self._analysed,
             "time_s": self._time_s,
             "largest": self._largest,
             "tracker": self._tracker.state(),
@@ -145,6 +158,7 @@ class AffectStream:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken from a stream of the same model, frame rate and options."""
         self._frame, self._time_s, self._largest = state["frame"], state["time_s"], state["largest"]
+        self._analysed = state.get("analysed", self._frame + 1)  # before frames were numbered by their place
         self._tracker.restore(state["tracker"])
         for track, window in state["windows"]:
             features = window["features"].to(self._device)
@@ -165,16 +179,24 @@ class AffectStream:
         return seen
 
     def describe(
-        self, frames: Sequence[Sequence[SeenFace]], times_s: Sequence[float] | None = None
+        self,
+        frames: Sequence[Sequence[SeenFace]],
+        times_s: Sequence[float] | None = None,
+        numbers: Sequence[int] | None = None,
     ) -> list[list[FaceEstimate]]:
         """`steps` for frames whose faces were seen before."""
-        first = self._frame + 1
+        if numbers is None:
+            numbers = range(self._frame + 1, self._frame + 1 + len(frames))
+        for last, number in pairwise([self._frame, *numbers]):
+            if not number > last:
+                raise ConfigError(f"number {number}: expected more than the previous frame's, {last}")
         if times_s is None:
-            times_s = [(first + k) / self._fps for k in range(len(frames))]
+            times_s = [number / self._fps for number in numbers]
         for before, time_s in pairwise([self._time_s, *times_s]):
             if not time_s >= before:
                 raise ConfigError(f"time_s {time_s}: expected seconds not before the previous frame's, {before}")
-        moments = [(first + k, float(time_s)) for k, time_s in enumerate(times_s)]
+        moments = [(number, float(time_s)) for number, time_s in zip(numbers, times_s, strict=True)]
+        self._analysed += len(frames)
         present = [self._follow(*moment, seen) for moment, seen in zip(moments, frames, strict=True)]
         clear = [person for people in present for person in people if person.status == "ok"]
         affects = iter([a for i in range(0, len(clear), _BATCH) for a in self._affect(clear[i : i + _BATCH])])
