@@ -137,7 +137,7 @@ def _encoded(stream: VideoStream, film: Film) -> Iterable[av.Packet]:
     yield from stream.encode(None)
 
 
-def _codec_options(film: Film) -> dict[str, str]:
+def _codec_options(film: Film) -> dict[str, object]:
     match film.codec:
         case "libx264":
             return {"preset": "veryfast", "bf": str(film.b_frames), "x264-params": "scenecut=0:log-level=error"}

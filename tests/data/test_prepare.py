@@ -19,7 +19,7 @@ import pytest
 from anclaf.core.errors import ConfigError, CorpusError, DetectorError, OutputError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.afew_va import list_afew_va
-from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
+from anclaf.corpora.base import ClipNote, CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.sewa import list_sewa
 from anclaf.corpora.table import list_table
 from anclaf.data import prepare as module
@@ -90,6 +90,20 @@ def test_rows_are_in_clip_order_then_in_time(tmp_path):
     assert set(card.versions) >= {"anclaf", "numpy", "opencv-python-headless"}
     table = pd.read_parquet(tmp_path / "out" / "skipped.parquet")
     assert table.to_numpy().tolist() == [["z", -1, "bad_zip", "broken"], ["a", 2, "label_nan", "as told"]]
+
+
+class Noted(Film):
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
+        yield ClipNote(self.name, "its clock starts again")
+        yield from super().frames()
+
+
+def test_what_clips_say_is_on_the_card(tmp_path):
+    films = [Noted(f"{k:02}", length=1) for k in range(22)]
+    card = prepare_corpus(listing(*films, notes=["a note"]), tmp_path / "out", image_size=16).card
+    texts = [f"{k:02}: its clock starts again" for k in range(20)]
+    assert card.notes == ["a note", *texts, "such notes on 2 more"]
+    assert card.frames == 22
 
 
 @pytest.mark.parametrize("crop", ["five-point", "paper"])

@@ -5,18 +5,24 @@ from itertools import pairwise
 
 import pytest
 
-from anclaf.faces.clock import VideoClock
+from anclaf.faces.clock import Sent, Stamp, VideoClock
 from anclaf.faces.order import picture_order
 
 D = 0.04
+
+
+def show(clock: VideoClock, packet: Sent, *, interlaced: bool = False) -> Stamp:
+    """The stamp of a picture that is given."""
+    stamp = clock.shown(packet.serial, interlaced=interlaced)
+    assert stamp is not None
+    return stamp
 
 
 def run(clock: VideoClock, times: Sequence[float | None], keys: int = 1000) -> tuple[list[int], list[float]]:
     """Packets in the order of pictures, each decoded as it comes: numbers and times."""
     numbers, seconds = [], []
     for k, at in enumerate(times):
-        stamp = clock.shown(clock.sent(at, at, D, key=k % keys == 0).serial)
-        assert stamp is not None
+        stamp = show(clock, clock.sent(at, at, D, key=k % keys == 0))
         numbers.append(stamp.number)
         seconds.append(stamp.time_s)
     clock.end()
@@ -43,6 +49,8 @@ def steps(*count: int) -> list[float]:
             steps(0, 1, 2, 3, 4, 7, 8, 10),
             ("starts again or runs backwards at frame 3, and at 1 more:",),
         ),
+        # the second clock's hole is not taken for a return of the first one
+        (steps(0, 1, 2, 0, 1, 20), steps(0, 1, 2, 3, 4, 23), ("starts again or runs backwards at frame 3:",)),
         # one wrong time
         (steps(0, 1, 0, 3, 4), steps(0, 1, 2, 3, 4), ("starts again or runs backwards at frame 2:",)),
         (steps(0, 1, 99999, 3, 4), steps(0, 1, 2, 3, 4), ("jumps ahead at frame 2:",)),
@@ -82,16 +90,15 @@ def test_a_long_step_is_a_jump(step: float, limit: float, jumps: int):
 
 def test_slow_pictures_do_not_jump():
     clock = VideoClock(1 / 120)
-    assert run(clock, [0, 120, 240, 600, 720])[1] == [0, 120, 240, 600, 720]
+    times = (0, 120, 240, 600, 720)
+    assert [show(clock, clock.sent(at, at, key=True)).time_s for at in times] == [*times]
     assert clock.notes == []
 
 
 def test_the_rate_counts_where_the_container_is_silent():
     clock = VideoClock(50)
     for k in range(3):
-        stamp = clock.shown(clock.sent(None, None, key=k == 0).serial)
-        assert stamp is not None
-        assert stamp == (k, pytest.approx(k / 50))
+        assert show(clock, clock.sent(None, None, key=k == 0)) == (k, pytest.approx(k / 50))
 
 
 # lost pictures
@@ -102,24 +109,21 @@ def test_a_refused_picture_leaves_its_number_and_time():
     packets = [clock.sent(k * D, k * D, D, key=k == 0) for k in range(5)]
     clock.failed(packets[0], "broken")
     clock.failed(packets[3], "broken too")
-    stamps = [clock.shown(packet.serial) for packet in packets if not packet.reason]
+    stamps = [show(clock, packet) for packet in packets if not packet.reason]
     clock.failed(clock.sent(5 * D, 5 * D), "last")
     clock.end()
-    assert [stamp and stamp.number for stamp in stamps] == [1, 2, 4]
-    assert [stamp and stamp.time_s for stamp in stamps] == pytest.approx(steps(1, 2, 4))
+    assert [stamp.number for stamp in stamps] == [1, 2, 4]
+    assert [stamp.time_s for stamp in stamps] == pytest.approx(steps(1, 2, 4))
     assert clock.lost == [(0, "broken"), (3, "broken too"), (5, "last")]
     assert (clock.given, clock.notes) == (3, [])
 
 
 def test_a_picture_that_does_not_come_is_lost_unless_none_needs_to():
     clock = VideoClock(25)
-    for k in range(8):
-        packet = clock.sent(k * D, k * D, D, key=k == 0, certain=k != 4, hidden=k == 5)
-        if k not in (2, 4, 5):
-            stamp = clock.shown(packet.serial)
-            assert stamp is not None
-            assert stamp.time_s == pytest.approx(k * D)
-    assert stamp.number == 5
+    packets = [clock.sent(k * D, k * D, D, key=k == 0, certain=k != 4, hidden=k == 5) for k in range(8)]
+    stamps = [show(clock, packets[k]) for k in (0, 1, 3, 6, 7)]
+    assert [stamp.number for stamp in stamps] == [0, 1, 3, 4, 5]
+    assert [stamp.time_s for stamp in stamps] == pytest.approx(steps(0, 1, 3, 6, 7))
     assert clock.lost == [(2, "no picture came of it")]
 
 
@@ -137,8 +141,7 @@ def test_held_pictures_are_not_lost():
     display = (0, 3, 1, 2, 6, 4, 5)
     packets = {n: clock.sent(n * D, (k - 1) * D, D, key=k == 0) for k, n in enumerate(display)}
     clock.failed(packets[4], "broken")
-    numbers = [clock.shown(packets[n].serial) for n in (0, 1, 2, 3, 5, 6)]
-    assert [stamp and stamp.number for stamp in numbers] == [0, 1, 2, 3, 5, 6]
+    assert [show(clock, packets[n]).number for n in (0, 1, 2, 3, 5, 6)] == [0, 1, 2, 3, 5, 6]
     assert clock.lost == [(4, "broken")]
 
 
@@ -156,18 +159,27 @@ def test_a_picture_that_comes_late_gets_its_own_number_back():
 def test_a_picture_that_comes_too_late_stays_lost():
     clock = VideoClock(25, reorders=True)
     packets = {n: clock.sent(n * D, k * D - D, D, key=k == 0) for k, n in enumerate((0, 3, 1, 2))}
-    assert [clock.shown(packets[n].serial) for n in (0, 2)][1] == (2, pytest.approx(2 * D))
+    assert [show(clock, packets[n]) for n in (0, 2)] == [(0, 0), (2, pytest.approx(2 * D))]
     assert clock.shown(packets[1].serial) is None
     assert [lost.number for lost in clock.lost] == [1]
 
 
 def test_lost_pictures_of_an_earlier_clock_come_before_the_new_one():
     clock = VideoClock(25, reorders=True)
-    packets = [clock.sent(k * D, k * D, D, key=k == 0) for k in (7, 8, 9, 0, 1)]
+    packets = [clock.sent(k * D, k * D, D, key=k == 7) for k in (7, 8, 9, 0, 1)]
     clock.failed(packets[2], "broken")
-    stamps = [clock.shown(packets[k].serial) for k in (0, 1, 3, 4)]
-    assert [stamp and stamp.number for stamp in stamps] == [0, 1, 3, 4]
-    assert [stamp and stamp.time_s for stamp in stamps] == pytest.approx(steps(0, 1, 3, 4))
+    stamps = [show(clock, packets[k]) for k in (0, 1, 3, 4)]
+    assert [stamp.number for stamp in stamps] == [0, 1, 3, 4]
+    assert [stamp.time_s for stamp in stamps] == pytest.approx(steps(0, 1, 3, 4))
+
+
+def test_a_picture_of_an_earlier_clock_that_does_not_come_is_lost_in_time():
+    clock = VideoClock(25, reorders=True)
+    packets = [clock.sent(k * D, k * D, D, key=k == 7) for k in (7, 8, *range(30))]
+    numbers = [show(clock, packet).number for packet in packets if packet.serial != 1]
+    assert numbers[:2] == [0, 1]
+    assert numbers[-1] == 31
+    assert len(clock.lost) == 1
 
 
 def test_two_fields_are_one_picture():
@@ -175,7 +187,7 @@ def test_two_fields_are_one_picture():
     for k in range(4):
         first = clock.sent(k * D, k * D, D / 2, key=k == 0)
         clock.sent(k * D + D / 2, k * D + D / 2, D / 2)
-        assert clock.shown(first.serial, interlaced=True) == (k, pytest.approx(k * D))
+        assert show(clock, first, interlaced=True) == (k, pytest.approx(k * D))
     clock.end()
     assert clock.lost == []
 
@@ -191,14 +203,13 @@ def test_what_rests_on_pictures_before_the_file_is_not_lost():
     assert clock.notes == ["the file begins in the middle: 4 pictures that rest on earlier ones are left out"]
 
 
-@pytest.mark.parametrize(("torn", "steady", "lost"), [(True, False, 2), (False, True, 2), (False, False, 0)])
+@pytest.mark.parametrize(("torn", "steady", "lost"), [(True, False, 3), (False, True, 2), (False, False, 0)])
 def test_pictures_that_vanish_with_their_packets(torn: bool, steady: bool, lost: int):
     clock = VideoClock(25, vanishing=True)
     before = [0, 1, 2, 3, 4] if steady else [0, 1, 2, 4]
-    for k in (*before, before[-1] + 3):
-        stamp = clock.shown(clock.sent(k * D, k * D, D, key=k == 0, torn=torn and k == before[-1]).serial)
-    assert stamp is not None
-    assert stamp.number == len(before) + lost
+    for k in before:
+        show(clock, clock.sent(k * D, k * D, D, key=k == 0, torn=torn and k == before[-1]))
+    assert show(clock, clock.sent(7 * D, 7 * D, D)).number == len(before) + lost
     assert [picture.reason for picture in clock.lost] == ["its data are missing"] * lost
 
 
@@ -218,12 +229,42 @@ def test_times_in_the_order_of_decoding_are_not_those_of_presentation():
     for serial in (0, 1, 2, 3, 4, 5, 6):
         sent.append(clock.sent(serial * D, serial * D, D, key=serial == 0))
         for k in {2: (0, 2), 3: (3,), 4: (1,), 5: (5,), 6: (6, 4)}.get(serial, ()):
-            stamps.append(clock.shown(sent[k].serial))
+            stamps.append(show(clock, sent[k]))
     clock.end()
     assert [stamp.number for stamp in stamps] == list(range(7))
     assert [stamp.time_s for stamp in stamps] == pytest.approx(steps(*range(7)))
     assert clock.lost == []
     assert clock.notes == ["the container's presentation times are in the order of decoding: frames are timed by that"]
+
+
+def test_frames_without_presentation_times_have_those_of_decoding():
+    """I0 P3 B1 B2 P5 B4, of which B1 cannot be decoded."""
+    clock = VideoClock(25, timed=False, reorders=True)
+    decoding, display = (0, 1, 4, 5, 9, 10), (0, 3, 1, 2, 5, 4)
+    packets = {}
+    for at, place in zip(decoding, display, strict=True):
+        packets[place] = clock.sent(None, at * D, D, key=place == 0)
+        packets[place].order = place
+    clock.failed(packets[1], "broken")
+    stamps = [show(clock, packets[place]) for place in (0, 2, 3, 4, 5)]
+    assert [stamp.number for stamp in stamps] == [0, 2, 3, 4, 5]
+    assert [stamp.time_s for stamp in stamps] == pytest.approx(steps(0, 4, 5, 9, 10))
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 4, 5, 6])
+def test_a_refused_packet_that_says_nothing_belongs_where_one_is_missing(lost: int):
+    """Orders go up by two, as picture order counts do, until the next group of pictures."""
+    clock = VideoClock(25, timed=False, reorders=True)
+    display = (0, 4, 2, 1, 3, 6, 5)
+    packets: dict[int, Sent] = {}
+    for k, place in enumerate((*display, *(7 + place for place in display))):
+        packets[place] = clock.sent(None, k * D, D, key=place % 7 == 0)
+        packets[place].order = None if place == 7 + lost else 2.0 * (place % 7) + 2**33 * (place // 7)
+    clock.failed(packets[7 + lost], "broken")
+    expected = [place for place in range(14) if place != 7 + lost]
+    assert [show(clock, packets[place]).number for place in expected] == expected
+    clock.end()
+    assert clock.lost == [(7 + lost, "broken")]
 
 
 def mpeg4(kind: str) -> bytes:
@@ -235,36 +276,38 @@ def mpeg4(kind: str) -> bytes:
     [
         ("IPBBPBBP", None, [0, 1, 2, 3, 4, 5, 6, 7]),
         ("IPBBPBBP", 3, [0, 1, 3, 4, 5, 6, 7]),  # the second B
-        ("IPBBPBBP", 4, [0, 1, 2, 3, 4, 5, 7]),  # the second P, 6th to be shown
-        ("IPBB?BBP", 4, [0, 1, 2, 3, 4, 5, 7]),  # as after two B before
+        ("IPBBPBBP", 4, [0, 1, 2, 3, 7]),  # the second P, on which two B rest, and the first P comes after them
+        ("IPBBPBB?BBP", 7, [0, 1, 2, 3, 4, 5, 6, 10]),  # not a B, as after two B before
         ("IPBBP?BP", 5, [0, 1, 2, 3, 5, 6, 7]),
     ],
 )
 def test_where_lost_pictures_belong_without_times(kinds: str, lost: int | None, expected: list[int]):
     clock, order = VideoClock(25, timed=False, reorders=True), picture_order("mpeg4", None)
-    numbers, held, sent = [], None, []
+    numbers, held, spoilt = [], None, False
 
-    def show(serial: int) -> None:
-        stamp = clock.shown(serial)
-        assert stamp is not None
+    def take(packet: Sent) -> None:
+        stamp = show(clock, packet)
         assert stamp.time_s == pytest.approx(stamp.number * D)
         numbers.append(stamp.number)
 
     for k, kind in enumerate(kinds):
         packet = clock.sent(None, k * D, D, key=k == 0)
         order.place(packet, b"" if kind == "?" else mpeg4(kind))
-        sent.append(packet)
         if k == lost:
             clock.failed(packet, "broken")
+            spoilt = k != 5 and kind != "B"
+        elif kind == "B" and spoilt:
+            assert clock.shown(k, damaged=True) is None
         elif kind == "B":
-            show(k)
+            take(packet)
         else:
+            spoilt = False
             if held is not None:
-                show(held)
-            held = k
+                take(held)
+            held = packet
     order.end()
     assert held is not None
-    show(held)
+    take(held)
     clock.end()
     assert numbers == expected
-    assert [picture.number for picture in clock.lost] == sorted(set(range(8)) - set(expected))
+    assert [picture.number for picture in clock.lost] == sorted(set(range(len(kinds))) - set(expected))

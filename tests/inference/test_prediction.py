@@ -3,7 +3,9 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,18 @@ from PIL import Image
 from anclaf.config import OutputOptions, StreamOptions, TableFormat
 from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
 from anclaf.core.progress import Progress, silent
+from anclaf.faces.frames import VideoFrame, read_video
 from anclaf.faces.haar import HaarDetector
 from anclaf.inference import prediction
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.prediction import SourceResult, predict_source
 from anclaf.inference.source import open_source
 from anclaf.inference.table import COLUMNS
+from numbered_video import Film, damage_packet, zeros
 
 Make = Callable[..., AffectEstimator]
 FolderOf = Callable[[Path, Sequence[NDArray]], Path]
+PLAIN: dict[str, Any] = {"overlay": False, "plot": False}
 
 
 def analyse(
@@ -99,6 +104,85 @@ def test_what_was_readable_of_a_damaged_source_is_kept(tmp_path: Path, estimator
         "talk.overlay.mp4",
         "talk.plot.png",
     ]
+
+
+def test_a_frame_that_cannot_be_decoded_leaves_a_hole_and_keeps_the_numbers(tmp_path: Path, estimator: Make):
+    path = Film("mjpeg", 20).write(tmp_path / "a.mp4")
+    damage_packet(path, 7, zeros)
+    made = estimator("S-4")
+    done = analyse(made, path, tmp_path / "out", overlay=False, plot=False)
+    kept = [k for k in range(20) if k != 7]
+    table = pd.read_csv(done.table)
+    assert (done.frames, list(table["frame"])) == (19, kept)
+    np.testing.assert_allclose(table["time_s"], np.array(kept) / 25, atol=1e-6)
+    assert "damaged: frame 7 cannot be decoded" in done.problem
+    stream = made.stream(25)
+    stepped = [row for f in readable(path) for row in stream.step(f.image, f.time_s, f.index)]
+    assert [(row.frame, row.status) for row in stepped] == list(zip(table["frame"], table["status"], strict=True))
+    with pytest.raises(ConfigError, match="number 19: expected more than the previous frame's, 19"):
+        stream.step(np.zeros((8, 8, 3), np.uint8), 2.0, 19)
+
+
+def readable(path: Path) -> Iterator[VideoFrame]:
+    with suppress(VideoError):
+        yield from read_video(path)
+
+
+def test_an_analysis_with_a_hole_goes_on_to_the_same_table(
+    tmp_path: Path, estimator: Make, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(prediction, "CHECKPOINT_EVERY", 8)
+    path = Film("mjpeg", 40).write(tmp_path / "a.mp4")
+    damage_packet(path, 3, zeros)
+
+    def stop(done: int, total: int, task: str, note: str = "") -> None:
+        if done == 22:
+            raise KeyboardInterrupt
+
+    made, out = estimator("S-4"), PLAIN
+    whole = analyse(made, path, tmp_path / "whole", **out)
+    with pytest.raises(KeyboardInterrupt):
+        analyse(made, path, tmp_path / "out", progress=stop, **out)
+    done = analyse(made, path, tmp_path / "out", resume=True, **out)
+    assert (done.kept, done.frames) == (16, 39)
+    assert done.table.read_bytes() == whole.table.read_bytes()
+
+
+def test_what_was_begun_with_other_times_is_not_resumed(
+    tmp_path: Path, estimator: Make, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(prediction, "CHECKPOINT_EVERY", 8)
+    path = Film("mjpeg", 20).write(tmp_path / "a.mp4")
+
+    def other(path: Path, start: int = 0, notes: list[str] | None = None) -> Iterator[VideoFrame]:
+        for frame in read_video(path, start, notes):
+            if frame.index == 12:
+                raise KeyboardInterrupt
+            yield replace(frame, time_s=frame.time_s * 1.5)
+
+    made, out = estimator("S-4"), PLAIN
+    with monkeypatch.context() as earlier:
+        earlier.setattr("anclaf.inference.source.read_video", other)
+        with pytest.raises(KeyboardInterrupt):
+            analyse(made, path, tmp_path / "out", **out)
+    with pytest.raises(StaleError, match=r"a\.csv: cannot be resumed, this version numbers or times the frames of a "):
+        analyse(made, path, tmp_path / "out", resume=True, **out)
+
+
+def test_notes_on_the_clock_are_beside_the_table(tmp_path: Path, estimator: Make):
+    one, two = (Film("mpeg2video", 10, first=k).write(tmp_path / f"{k}.ts").read_bytes() for k in (0, 10))
+    (tmp_path / "a.ts").write_bytes(one + two)
+    made, out = estimator("base"), PLAIN
+    done = analyse(made, tmp_path / "a.ts", tmp_path / "out", **out)
+    assert (done.frames, done.problem) == (20, "")
+    (note,) = done.notes
+    assert "starts again or runs backwards at frame 10" in note
+    assert json.loads((tmp_path / "out" / "a.json").read_text())["notes"] == [note]
+    assert analyse(made, tmp_path / "a.ts", tmp_path / "out", resume=True, **out).notes == (note,)
+    with pytest.warns(UserWarning, match="starts again or runs backwards at frame 10"):
+        table = made.predict(tmp_path / "a.ts")
+    assert table.attrs["notes"] == [note]
+    np.testing.assert_allclose(table["time_s"], np.arange(20) / 25, atol=1e-6)
 
 
 def test_a_source_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, estimator: Make, video: Path):

@@ -7,6 +7,7 @@ from anclaf.core.lazy import attach
 if TYPE_CHECKING:
     from anclaf.corpora.afew_va import list_afew_va as list_afew_va
     from anclaf.corpora.base import Clip as Clip
+    from anclaf.corpora.base import ClipNote as ClipNote
     from anclaf.corpora.base import CorpusListing as CorpusListing
     from anclaf.corpora.base import LabelledFrame as LabelledFrame
     from anclaf.corpora.base import SkippedFrame as SkippedFrame
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "list_afew_va": "corpora.afew_va",
         "Clip": "corpora.base",
+        "ClipNote": "corpora.base",
         "CorpusListing": "corpora.base",
         "LabelledFrame": "corpora.base",
         "SkippedFrame": "corpora.base",

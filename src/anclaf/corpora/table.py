@@ -7,7 +7,6 @@ or `time_s`, which must agree where both are there; `valence`, `arousal`; option
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -135,8 +134,7 @@ class TableVideo:
             return
         assert self.time_s is not None
         done = 0
-        for frame, following in pairwise(chain(video, [None])):
-            assert frame is not None
+        for frame, following in _with_next(video):
             start = frame.time_s
             # up to the middle between this frame and the next, but never farther than the tolerance
             end = start + self.tolerance_s
@@ -148,6 +146,22 @@ class TableVideo:
             if rows:
                 far = np.abs(self.time_s[rows] - start)
                 yield frame, [rows[i] for i in np.argsort(far, kind="stable")]
+
+
+def _with_next(video: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, VideoFrame | None]]:
+    """Each frame with the one after it; what ends the video early comes after its last frame."""
+    frame, ended = None, None
+    while ended is None:
+        following = None
+        try:
+            following = next(video)
+        except (StopIteration, VideoError) as error:
+            ended = error
+        if frame is not None:
+            yield frame, following
+        frame = following
+    if isinstance(ended, VideoError):
+        raise ended
 
 
 def list_table(

@@ -257,6 +257,10 @@ class VideoClock:
             return True
         return packet.time_s is not None and (packet.epoch, packet.time_s) < self._key
 
+    def _is_due(self, packet: Sent) -> bool:
+        """Whether a picture must come of a packet that the decoder takes."""
+        return packet.certain and not packet.hidden and not self._is_leading(packet)
+
     def _counts(self, packet: Sent) -> bool:
         """Whether a packet without a picture is a picture that is lost."""
         if self._is_leading(packet):
@@ -269,7 +273,7 @@ class VideoClock:
     def _missing_before(self, now: Sent) -> list[Sent]:
         """Take out of those that wait the packets whose pictures should have come before this one; those lost."""
         earlier = [packet for packet in self._waiting.values() if self._is_before(packet, now)]
-        silent = [p for p in earlier if p.certain and not p.hidden and not p.reason and not self._is_leading(p)]
+        silent = [p for p in earlier if p.epoch == now.epoch and not p.reason and self._is_due(p)]
         if silent and self._timed and self._ordered and self.reorders and self._in_order:
             # the decoder reorders pictures and the times do not: they are of the order of decoding
             self._ordered = self._timed = False
@@ -300,11 +304,11 @@ class VideoClock:
     def _room_before(self, now: Sent, known: int) -> int:
         """How many of those come before this one, by the hole in the order."""
         before = self._before
-        if before is None or before.order is None or now.order is None or before.epoch != now.epoch:
-            return sum(packet.serial < now.serial for packet in self._nowhere())
-        step = now.order - before.order
+        step = 0.0
+        if before is not None and before.order is not None and now.order is not None and before.epoch == now.epoch:
+            step = now.order - before.order
         if not 0 < step < _GROUP:
-            return len(self._nowhere())
+            return sum(packet.serial < now.serial for packet in self._nowhere())
         return max(round(step / (self._unit or step)) - 1 - known, 0)
 
     def _torn_out(self, now: Sent, known: int) -> int:

@@ -50,6 +50,7 @@ class Decoding:
         self.broken: FFmpegError | None = None
         self._read = 0
         self._end_s = (0.0, 0.0)
+        self._torn_off = False
 
     def pictures(self) -> Iterator[tuple[Stamp, av.VideoFrame]]:
         """Those that are whole, in order of presentation, each with its stamp."""
@@ -71,7 +72,7 @@ class Decoding:
         """Whether the file holds less than it declares, once it was read to its end."""
         duration = duration_s(self._container, self._stream)
         name = self._container.format.name
-        return ends_early(path, name, self._stream.frames, self._read, duration, self._end_s)
+        return self._torn_off or ends_early(path, name, self._stream.frames, self._read, duration, self._end_s)
 
     def _note_end(self, packet: av.Packet) -> None:
         if packet.size and packet.pts is not None:
@@ -83,7 +84,8 @@ class Decoding:
         sent = None
         if packet.size:
             sent = self._sent(packet)
-            if packet.is_corrupt and not self._resets:
+            self._torn_off = packet.is_corrupt and not self._resets
+            if self._torn_off:
                 self.clock.failed(sent, "its data end early")
                 return
         elif self._order is not None:
