@@ -195,7 +195,7 @@ def test_pictures_numbers_and_times_of_a_sample(tmp_path: Path, request: pytest.
     start, steady and varying, fragmented, with edit lists, half of them with a damaged packet. `--video-cases N` has
     more."""
     failures = []
-    cases = sample(request.config.getoption("--video-cases"))
+    cases = sample(int(str(request.config.getoption("--video-cases"))))
     for k, case in enumerate(cases):
         path = case.write(tmp_path / f"{k}{case.suffix}")
         try:

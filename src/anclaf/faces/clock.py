@@ -348,16 +348,17 @@ class VideoClock:
         usual = self._usual(self._before or packet)
         if self._time_s is None and raw is not None:
             self._shift = self._sound_shift = -min(at for at in [raw, *missing] if at is not None)
-            self._anchored, self._time_s = True, raw + self._shift
+            self._anchored, time_s = True, raw + self._shift
         elif self._time_s is None:
-            self._time_s = usual * (pictures - 1)
+            time_s = usual * (pictures - 1)
         elif raw is not None and not self._anchored:
-            self._time_s += usual * pictures
-            self._shift = self._sound_shift = self._time_s - raw
+            time_s = self._time_s + usual * pictures
+            self._shift = self._sound_shift = time_s - raw
             self._anchored = True
         else:
-            self._time_s = self._go_on(raw, usual, pictures, self._time_s)
-        return self._time_s
+            time_s = self._go_on(raw, usual, pictures, self._time_s)
+        self._time_s = time_s
+        return time_s
 
     def _go_on(self, raw: float | None, usual: float, pictures: int, last: float) -> float:
         """The time after `last`; keeps `_shift` and `_steps`."""

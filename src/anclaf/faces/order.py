@@ -132,7 +132,7 @@ class _H264Order:
             if profile in _HIGH_PROFILES:
                 chroma = bits.golomb()
                 self._planes = chroma == 3 and bool(bits.take(1))
-                bits.golomb(), bits.golomb(), bits.take(1)
+                bits.skip("uu1")
                 if bits.take(1):
                     for number in range(12 if chroma == 3 else 8):
                         if bits.take(1):
@@ -140,7 +140,7 @@ class _H264Order:
             self._frame_bits = bits.golomb() + 4
             self._order_bits = bits.golomb() + 4 if bits.golomb() == 0 else 0
             if self._order_bits:
-                bits.golomb(), bits.take(1), bits.golomb(), bits.golomb()
+                bits.skip("u1uu")
                 self._frames_only = bool(bits.take(1))
         except IndexError:
             self._order_bits = 0
@@ -149,7 +149,7 @@ class _H264Order:
         """Of a slice."""
         bits = _Bits(unit[1:])
         new_group = unit[0] & 31 == 5
-        bits.golomb(), bits.golomb(), bits.golomb()
+        bits.skip("uuu")
         bits.take(2 if self._planes else 0)
         bits.take(self._frame_bits)
         if not self._frames_only and bits.take(1):
@@ -186,6 +186,14 @@ class _Bits:
         while not self.take(1):
             zeros += 1
         return (1 << zeros) - 1 + self.take(zeros)
+
+    def skip(self, kinds: str) -> None:
+        """u: a number in Exponential-Golomb code; 1: a bit."""
+        for kind in kinds:
+            if kind == "u":
+                self.golomb()
+            else:
+                self.take(1)
 
     def skip_scaling_list(self, size: int) -> None:
         """H.264, 7.3.2.1.1.1."""
