@@ -17,6 +17,7 @@ from anclaf.config import (
     Stage1Config,
     Stage2Config,
 )
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 
 RECIPES: dict[str, Callable[[int], RunConfig]] = {}
@@ -27,6 +28,7 @@ ABLATIONS: dict[str, Ablation] = {}
 """Ablation name -> function of the recipe's configuration."""
 
 
+@checked
 def make_run(name: str, seed: int = 0, changes: Mapping[str, Any] | None = None) -> RunConfig:
     """The configuration of a recipe, or of one with ablations: `small`, `small+no-quadrant+wgan-gp`.
 

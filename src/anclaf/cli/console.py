@@ -45,7 +45,7 @@ def say(text: str) -> None:
 
 def fail(text: str) -> None:
     """The one line of an error."""
-    print(f"anclaf: {text}", file=sys.stderr)
+    print(f"anclaf: {' '.join(text.splitlines())}", file=sys.stderr)
 
 
 @cache

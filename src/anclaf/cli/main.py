@@ -5,8 +5,9 @@ import select
 import sys
 from collections.abc import Callable, Sequence
 from functools import reduce
+from io import TextIOWrapper
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import tyro
 
@@ -24,12 +25,15 @@ from anclaf.core.errors import AnclafError
 
 DESCRIPTION = """Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021).
 `anclaf COMMAND --help` says more of a command, `anclaf --version` which version this is."""
+TRACEBACK = "ANCLAF_TRACEBACK"
+"""Set, it shows where a fault of the program is."""
 NO_READER = 141
 """As a shell reports a program that SIGPIPE ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for an error the user can mend, 130 for Ctrl-C."""
+    """Run a command; returns the exit code: 0, 2 for an error the user can mend, 130 for Ctrl-C, 1 for a fault of this
+    program. Each of the last three is one line on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in (["--version"], ["-V"]):
         print(anclaf.__version__)
@@ -42,6 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from what is done")
         return 130
+    except OSError as error:
+        if error.filename is None:  # of an output, which `quiet_without_reader` closes
+            raise
+        fail(f"{error.filename}: {error.strerror or error}")
+        return 2
+    except MemoryError:
+        fail("out of memory; close other programs, or give less at once")
+        return 2
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        fail(
+            f"unexpected {type(error).__name__} ({error}). This is a fault of anclaf: please report it with what the "
+            f"same command says when {TRACEBACK}=1 is set before it"
+        )
+        return 1
 
 
 def parse(arguments: list[str]) -> Any:
@@ -67,11 +87,21 @@ def parse(arguments: list[str]) -> Any:
 
 def entry() -> None:
     """The console script."""
-    sys.exit(quiet_without_reader(main))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # what a terminal's or pipe's encoding lacks is written as its number: a result must not be lost by it
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = quiet_without_reader(main)
+    except BrokenPipeError as error:  # not of an output: a worker's
+        fail(f"a connection broke off ({error.strerror or error}); run it again")
+        code = 2
+    sys.exit(code)
 
 
 def quiet_without_reader(command: Callable[[], int]) -> Any:
-    """The exit code of a command; 141, and nothing said, where nobody reads its output any more, as in `| head`."""
+    """The exit code of a command; 141, and nothing said, where nobody reads its output any more, as in `| head`; 2, and
+    a line that says so, where its output cannot be written."""
     try:
         try:
             code = command()
@@ -83,6 +113,10 @@ def quiet_without_reader(command: Callable[[], int]) -> Any:
         if not _without_reader():
             raise
         return NO_READER
+    except OSError as error:
+        _leave(sys.stdout)
+        fail(f"standard output: cannot be written ({error.strerror or error})")
+        return 2
 
 
 def _without_reader() -> bool:
@@ -95,5 +129,10 @@ def _without_reader() -> bool:
         poll.register(stream, select.POLLOUT)
         if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
             found = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _leave(stream)
     return found
+
+
+def _leave(stream: TextIO) -> None:
+    """Let what is still to be written to an output go nowhere: Python would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

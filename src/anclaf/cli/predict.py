@@ -82,18 +82,30 @@ class Predict:
 
     def _sources(self) -> dict[str, str]:
         """What the files of each source are called, and the source."""
-        from anclaf.inference.source import expand, source_name
+        from anclaf.inference.source import source_name
 
         if not self.sources:
             raise ConfigError("no source given; expected one or more videos, pictures, folders, streams or cameras")
         named: dict[str, str] = {}
-        for source in expand(self.sources):
-            name = source_name(source)
+        for source in [one for given in self.sources for one in self._expanded(given)]:
+            try:
+                name = source_name(source)
+            except (AnclafError, OSError):
+                name = source  # opening it says what is wrong with it; the others are analysed
             if name in named:
                 table = f"{name}.{self.format}"
                 raise ConfigError(f"two sources would both write {table}; give them in two calls with two --out")
             named[name] = source
         return named
+
+    @staticmethod
+    def _expanded(source: str) -> list[str]:
+        from anclaf.inference.source import expand
+
+        try:
+            return expand([source])
+        except (AnclafError, OSError):
+            return [source]
 
     def _estimator(self) -> "AffectEstimator":
         import torch
@@ -101,7 +113,9 @@ class Predict:
         from anclaf.inference.estimator import AffectEstimator
 
         if self.threads is not None:
-            torch.set_num_threads(max(1, self.threads))
+            if self.threads < 1:
+                raise ConfigError(f"--threads {self.threads}: expected 1 or more")
+            torch.set_num_threads(self.threads)
         estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
         say(f"detector: {estimator.detector.name}")
         if self.detector == "auto" and estimator.detector.name == "haar":

@@ -9,6 +9,7 @@ import tyro
 from anclaf.cli.console import fail, one_or_more, print_table
 from anclaf.config import DWELL_S, TABLE_SUFFIXES
 from anclaf.core.errors import ConfigError, OutputError, TableError
+from anclaf.core.words import shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -85,7 +86,7 @@ class Summarize:
 def _names(paths: list[Path]) -> list[str]:
     """What each source is called: the file's name without its suffix, or the whole path where two have that name."""
     stems = [path.stem for path in paths]
-    return [path.stem if stems.count(path.stem) == 1 else str(path) for path in paths]
+    return [shown(path.stem if stems.count(path.stem) == 1 else str(path)) for path in paths]
 
 
 def _show(summary: "DataFrame") -> None:

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.core.progress import Progress, silent
 from anclaf.core.registry import Registry
@@ -127,6 +128,7 @@ def quick_comparators() -> tuple[str, ...]:
     return tuple(name for name in COMPARATORS.names() if COMPARATORS.get(name).quick)
 
 
+@checked
 def parse_comparators(text: str) -> tuple[str, ...]:
     """`all`, `none`, `quick`, or names with commas between; see `with_needs`.
 

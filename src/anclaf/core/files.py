@@ -60,7 +60,9 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys in the order given; NaN, which JSON does not have, as null."""
-    write_text(path, json_text(value))
+    with atomic_path(path) as temporary:
+        # names of files that are no text are held as half surrogates, which JSON has an escape for
+        temporary.write_text(json_text(value), encoding="utf-8", errors="backslashreplace")
 
 
 def json_text(value: Any) -> str:

@@ -1,11 +1,17 @@
 """Numbers and counts as text, for reports and the console."""
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
 DIGITS = 3
 DASH = "–"
+
+
+def shown(name: str) -> str:
+    """A file's name as text: bytes of it that are none are written as `\\xfc`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def number(value: Any) -> float:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
+from anclaf.core.arguments import checked
 from anclaf.corpora.base import Clip
 
 _SHORTEST = 5
@@ -18,6 +19,7 @@ def unnamed(clip: str) -> str:
     return f"clip {clip}"
 
 
+@checked
 def person_key(name: str) -> str:
     """A name without regard to case, blanks and Unicode form; two spellings of one key are one person."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
@@ -49,6 +51,7 @@ def subjects_of(clips: Sequence[Clip]) -> tuple[dict[str, str], list[str]]:
     return {clip.name: kept.get(clip.subject, clip.subject) for clip in clips}, notes
 
 
+@checked
 def near_duplicates(keys: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of keys (`person_key`) that may be one person, in order.
 

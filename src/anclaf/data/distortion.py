@@ -4,9 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anclaf.core.arguments import checked
+
 KINDS = ("resolution", "blur", "noise", "brightness", "greyscale", "occlusion")
 
 
+@checked
 def distort(images: Tensor, generator: torch.Generator, probability: float = 0.5) -> Tensor:
     """(B, 3, S, S) RGB in [-1, 1] -> a copy in which each image is, with this probability, distorted in one way.
 

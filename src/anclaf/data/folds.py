@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.data.store import PreparedCorpus
 
@@ -32,6 +33,7 @@ class Split:
     test: NDArray[np.int64]
 
 
+@checked
 def split(corpus: PreparedCorpus, protocol: Protocol, fold: int, folds: int | None = None, seed: int = 0) -> Split:
     """The rows of one fold; `split(...).folds` is how many folds there are.
 

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
@@ -44,6 +45,7 @@ class _Recipe:
     points: int
 
 
+@checked
 def prepare_corpus(
     listing: CorpusListing,
     out: Path,

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from anclaf.config import CorpusKind
 from anclaf.core import windows
+from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError
 from anclaf.core.files import write_json
 from anclaf.core.labels import LabelScale
@@ -79,6 +80,7 @@ class CorpusCard:
         return LabelScale(self.low, self.high)
 
 
+@checked
 def corpus_kind(card: Mapping[str, Any]) -> CorpusKind:
     """What a card, as JSON holds it, states of the corpus's kind; run folders keep such cards too.
 
@@ -102,6 +104,7 @@ class PreparedCorpus:
         self._shards: dict[int, NDArray[np.uint8]] = {}
 
     @classmethod
+    @checked
     def open(cls, folder: Path | str) -> "PreparedCorpus":
         """Open a folder that `anclaf prepare` finished.
 
@@ -231,6 +234,7 @@ class PreparedCorpus:
         return [np.searchsorted(rows, segment) for segment in self.segments(rows)]
 
 
+@checked
 def restate(corpus: PreparedCorpus, kind: CorpusKind = "unknown", notes: Iterable[str] = ()) -> PreparedCorpus:
     """The corpus with this kind, unless it is `unknown`, and these notes beside others on its card.
 

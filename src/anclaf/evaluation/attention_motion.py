@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from anclaf.core.arguments import checked
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.bootstrap import RESAMPLES, draws
 
@@ -104,6 +105,7 @@ class Attended:
         )
 
 
+@checked
 def landmark_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
     """(N,) mean over the landmarks of how far each moved on the crop since the frame before, in sides of the crop.
 
@@ -117,6 +119,7 @@ def landmark_motion(corpus: PreparedCorpus) -> NDArray[np.float64]:
     return moved
 
 
+@checked
 def attended(
     corpus: PreparedCorpus, parts: Sequence[tuple[pd.DataFrame, NDArray, NDArray]], offsets: Sequence[int] = OFFSETS
 ) -> Attended:

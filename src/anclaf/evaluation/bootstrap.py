@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.metrics.regression import METRICS, Moments
 
 DIMENSIONS = ("valence", "arousal")
@@ -159,6 +160,7 @@ def aligned(tables: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> list[
     return [shared.merge(table, on=columns) for table in tables]
 
 
+@checked
 def intervals(sums: Sums | Repeats, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, list[float]]]:
     """Dimension -> metric -> [low, high], the percentiles 2.5 and 97.5 over resamples of the subjects (and seeds).
 
@@ -204,6 +206,7 @@ class Comparison:
         return known if np.isfinite(self.training_share) else {k: v for k, v in known.items() if k != "training_share"}
 
 
+@checked
 def compare(
     a: pd.DataFrame | Sequence[pd.DataFrame],
     b: pd.DataFrame | Sequence[pd.DataFrame],

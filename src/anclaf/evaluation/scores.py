@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError, LeakError
 from anclaf.core.progress import Progress, silent
 from anclaf.data.folds import Protocol
@@ -40,6 +41,7 @@ Tables = Mapping[int, pd.DataFrame]
 """Fold -> predictions with `COLUMNS`."""
 
 
+@checked
 def run_scores(
     tables: Tables,
     name: str,
@@ -191,6 +193,7 @@ def _pairs(models: list[str], comparators: list[str]) -> list[tuple[str, str]]:
     return pairs + [(name, other) for name in models for other in comparators]
 
 
+@checked
 def refuse_leak(spec: ModelSpec, tested: Iterable[str]) -> None:
     """Check that nobody is tested by a model that was trained on them.
 

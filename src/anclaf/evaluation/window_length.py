@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from anclaf.core.arguments import checked
 from anclaf.evaluation.bootstrap import RESAMPLES, Repeats, aligned, draws, resampled_means
 
 
@@ -27,6 +28,7 @@ class Optimum:
         return sorted([self.n, *(n for n, (low, _) in self.behind.items() if not low > 0)])
 
 
+@checked
 def optimum(
     tables: Mapping[int, pd.DataFrame | Sequence[pd.DataFrame]],
     middle: float,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anclaf.comparators.registry import COMPARATORS, label_of, quick_comparators
 from anclaf.config import Precision, Resources
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import write_json
 from anclaf.core.progress import Progress, silent
@@ -58,6 +59,7 @@ def open_fabric(device: str, devices: int, precision: Precision) -> Fabric:
         raise ConfigError(f"device {device}, {devices} of it: {reason}") from error
 
 
+@checked
 def train_run(
     fabric: Fabric,
     run: RunSpec,
@@ -120,6 +122,7 @@ def run_jobs(
     return [job for number in numbers for job in Fold.of(run, number).jobs(variants, names)]
 
 
+@checked
 def score_run(run: RunSpec, progress: Progress = silent) -> dict[str, Any]:
     """Write `metrics.json` from the predictions of everything that is done; returns its content."""
     tables: dict[int, pd.DataFrame] = {}

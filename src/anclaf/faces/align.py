@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.config import CropName
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 
 TEMPLATE = np.array([[0.32, 0.36], [0.68, 0.36], [0.50, 0.568], [0.353, 0.776], [0.647, 0.776]])
@@ -19,6 +20,7 @@ _FIVE_OF_68 = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice
 _FIVE_OF_49 = (slice(19, 25), slice(25, 31), slice(13, 14), slice(31, 32), slice(37, 38))
 
 
+@checked
 def five_points(landmarks: NDArray) -> NDArray[np.float64]:
     """(68, 2), (49, 2) or (5, 2) landmarks in pixels -> (5, 2): eye centres, nose tip, mouth corners.
 
@@ -38,6 +40,7 @@ def five_point_weights(count: int) -> NDArray[np.float64]:
     return np.stack([five_points(np.stack([one, one], 1))[:, 0] for one in np.eye(count)], 1)
 
 
+@checked
 def similarity(source: NDArray, target: NDArray) -> NDArray[np.float64]:
     """(2, 3) matrix of the least-squares rotation, uniform scale and shift from source to target (Umeyama 1991).
 
@@ -58,6 +61,7 @@ def similarity(source: NDArray, target: NDArray) -> NDArray[np.float64]:
     return np.concatenate([linear, (target_mean - linear @ source_mean)[:, None]], 1)
 
 
+@checked
 def crop_matrix(
     landmarks: NDArray, size: int, crop: CropName = "five-point", width_height: tuple[int, int] | None = None
 ):
@@ -85,6 +89,7 @@ def crop_matrix(
     return np.array([[size / side[0], 0, -low[0] * size / side[0]], [0, size / side[1], -low[1] * size / side[1]]])
 
 
+@checked
 def warp(image: NDArray, matrix: NDArray, size: int) -> NDArray[np.uint8]:
     """Cut the (size, size, 3) crop out of an (H, W, 3) uint8 image; what lies outside the image is black.
 
@@ -125,6 +130,7 @@ class FaceQuality:
     frontalness: float
 
 
+@checked
 def face_quality(frame: NDArray[np.uint8], points: NDArray[np.float64]) -> FaceQuality:
     """Quality of one face.
 

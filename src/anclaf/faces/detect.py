@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.core.registry import Registry
 
@@ -57,6 +58,7 @@ DETECTORS: Registry[DetectorFactory] = Registry(
 )
 
 
+@checked
 def make_detector(spec: str = "auto") -> Detector:
     """The detector that a setting names.
 

@@ -40,6 +40,9 @@ class HaarDetector:
         self._faces = _cascade("haarcascade_frontalface_default.xml")
         self._eyes = _cascade("haarcascade_eye.xml")
 
+    def __reduce__(self) -> tuple[type["HaarDetector"], tuple[float, int]]:
+        return HaarDetector, (self._sure_score, self._longer_side)  # OpenCV's objects cannot be pickled
+
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         frame = ReducedFrame.of(image, self._longer_side)
         grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import DetectorError
 from anclaf.core.files import atomic_path
 from anclaf.faces.detect import Detector, Face, ReducedFrame, check_detector_settings, largest_first, refuse_argument
@@ -75,6 +76,7 @@ class YuNetDetector:
                 f"{path}: no such file; expected the ONNX file of YuNet. Use detector=haar, or download it"
             )
         self._longer_side = longer_side
+        self._made_of = (path.absolute(), min_score, longer_side)
         content = np.frombuffer(_fixed_size(path.read_bytes()), np.uint8)
         try:
             self._net = cv2.FaceDetectorYN.create(
@@ -85,6 +87,9 @@ class YuNetDetector:
             raise DetectorError(
                 f"{path}: OpenCV {cv2.__version__} cannot use it as a YuNet ({error.err}). Get it again"
             ) from error
+
+    def __reduce__(self) -> tuple[type["YuNetDetector"], tuple[Path, float, int]]:
+        return YuNetDetector, self._made_of  # OpenCV's objects cannot be pickled
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         frame = ReducedFrame.of(image, self._longer_side)
@@ -111,6 +116,7 @@ def _fixed_size(onnx: bytes) -> bytes:
     return onnx
 
 
+@checked
 def download_yunet(
     folder: Path, url: str = YUNET_URL, sha256: str = YUNET_SHA256, size: int = YUNET_BYTES, timeout_s: float = 30.0
 ) -> Path:

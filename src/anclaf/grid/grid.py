@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from anclaf.config import Resources
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.experiment import job_record
 from anclaf.experiment.engine import Watcher, make_fabric, run_local, score_run
@@ -19,6 +20,7 @@ from anclaf.grid.ray import run_on_ray
 Engine = Literal["local", "ray"]
 
 
+@checked
 def run_grid(
     out: Path,
     watcher: Watcher,
@@ -73,6 +75,7 @@ class GridStatus:
     seconds: float
 
 
+@checked
 def grid_status(out: Path) -> GridStatus:
     """The status of the grid in `out`, whichever processes are at work on it."""
     _, jobs = _planned(out)

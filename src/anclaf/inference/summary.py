@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.config import DWELL_S
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS
@@ -28,6 +29,7 @@ _ROUNDING_S = 1e-5
 """Tables hold times with six decimals."""
 
 
+@checked
 def summarize(table: pd.DataFrame | Path, dwell_s: float = DWELL_S) -> pd.DataFrame:
     """A row for each track, and one with no track for the frames in which nobody is tracked.
 

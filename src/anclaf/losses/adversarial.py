@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from anclaf.config import AdversarialLoss
+from anclaf.core.arguments import checked
 
 
+@checked
 def discriminator_loss(kind: AdversarialLoss, real_map: Tensor, fake_map: Tensor) -> Tensor:
     """The loss of D.
 
@@ -29,6 +31,7 @@ def discriminator_loss(kind: AdversarialLoss, real_map: Tensor, fake_map: Tensor
     return _full(fake_map).mean() - _full(real_map).mean()
 
 
+@checked
 def generator_loss(kind: AdversarialLoss, fake_map: Tensor) -> Tensor:
     """The loss of G.
 
@@ -48,6 +51,7 @@ def generator_loss(kind: AdversarialLoss, fake_map: Tensor) -> Tensor:
     return -_full(fake_map).mean()
 
 
+@checked
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
     """Mean of (|gradient of D at a point between| - 1)² (Gulrajani et al. 2017), without its factor (10 there).
 

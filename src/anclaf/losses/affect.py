@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from anclaf.core.arguments import checked
+
 SMALLEST_VARIANCE = 1e-6
 """Smaller variances are replaced by this one in denominators. A standard deviation of 0.001 is negligible on a scale of
 [-1, 1]; the floor bounds the gradient and leaves all larger values exact."""
@@ -33,6 +35,7 @@ class Agreement(NamedTuple):
     icc: Tensor
 
 
+@checked
 def agreement(estimate: Tensor, target: Tensor, weight: Tensor | None = None) -> Agreement:
     """RMSE (Eq. 11), COR (Eq. 12), CCC (Eq. 13) and ICC(3,1) (Eq. 14) from weighted population moments.
 
@@ -74,6 +77,7 @@ def agreement(estimate: Tensor, target: Tensor, weight: Tensor | None = None) ->
     )
 
 
+@checked
 def affect_loss(estimate: Tensor, target: Tensor, weight: Tensor | None = None) -> AffectLoss:
     """L_afc (Eq. 10) of a batch, with f_i/F as the weight of each frame in each dimension's moments.
 

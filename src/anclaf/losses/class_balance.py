@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.config import ClassWeighting, Stage1Config, Stage2Config
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 
 
@@ -26,6 +27,7 @@ class ClassWeights:
         return torch.stack([table[d][index[..., d]] for d in range(2)], -1)
 
 
+@checked
 def class_weights(
     target: NDArray, bins: int = 10, max_weight: float = 10.0, weighting: ClassWeighting = "inverse"
 ) -> ClassWeights:

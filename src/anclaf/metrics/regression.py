@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anclaf.core.arguments import checked
+
 METRICS = ("rmse", "cor", "ccc", "icc", "sagr")
 FLAT = 1e-12
 """A variance below this fraction of the mean square is rounding error: the series is constant."""
@@ -99,26 +101,31 @@ def _one(name: str, moments: Moments) -> float:
     return _warned(moments.metrics(), [name])[name]
 
 
+@checked
 def rmse_error(estimate: ArrayLike, target: ArrayLike) -> float:
     """Root mean square error of two (N,) (Eq. 11)."""
     return _one("rmse", Moments.of(estimate, target))
 
 
+@checked
 def cor_score(estimate: ArrayLike, target: ArrayLike) -> float:
     """Pearson's correlation of two (N,) (Eq. 12, read with a product: the printed minus is an erratum)."""
     return _one("cor", Moments.of(estimate, target))
 
 
+@checked
 def ccc_score(estimate: ArrayLike, target: ArrayLike) -> float:
     """Lin's concordance correlation of two (N,) (Eq. 13, as for Eq. 12)."""
     return _one("ccc", Moments.of(estimate, target))
 
 
+@checked
 def icc_score(estimate: ArrayLike, target: ArrayLike) -> float:
     """ICC(3,1), consistency of two raters, 2 cov / (var + var), of two (N,) (Eq. 14, as for Eq. 12)."""
     return _one("icc", Moments.of(estimate, target))
 
 
+@checked
 def sagr_score(estimate: ArrayLike, target: ArrayLike, middle: float = 0.0) -> float:
     """Share of frames whose estimate and label lie on the same side of the scale's middle, two (N,).
 
@@ -127,6 +134,7 @@ def sagr_score(estimate: ArrayLike, target: ArrayLike, middle: float = 0.0) -> f
     return _one("sagr", Moments.of(estimate, target, middle))
 
 
+@checked
 def metrics(estimate: ArrayLike, target: ArrayLike, middle: float = 0.0) -> dict[str, float]:
     """RMSE, COR, CCC, ICC and SAGR of two (N,), by their names in `METRICS`.
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.config import DiscriminatorInit, DiscriminatorNorm, ModelConfig
+from anclaf.core.arguments import checked
 
 LEAK = 0.01
 """Slope of LeakyReLU below 0, in D, C and where landmarks are found."""
@@ -148,8 +149,11 @@ class Discriminator(nn.Module):
         return Judgement(self.real(plane), self.quadrant(plane).flatten(1))
 
 
+@checked
 def condition(z: Tensor, q: Tensor) -> Tensor:
     """ZQ: Z (B, c, p, p) with Q (B, 4) broadcast over its plane -> (B, c + 4, p, p)."""
+    if q.shape[:-1] != z.shape[:-3] or z.ndim < 3:
+        raise ValueError(f"got z {tuple(z.shape)}, q {tuple(q.shape)}; expected (B, c, p, p) and (B, 4)")
     plane = q[..., None, None].expand(*q.shape, *z.shape[-2:])
     return torch.cat([z, plane.to(z.dtype)], -3)
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anclaf.config import ModelConfig
+from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError, ModelError
 from anclaf.core.files import atomic_path, write_json
 from anclaf.models.network import AffectNetwork
@@ -19,6 +20,7 @@ from anclaf.models.spec import HEADS, SPEC_VERSION, ModelSpec, Variant
 WEIGHTS, SPEC = "model.safetensors", "model.json"
 
 
+@checked
 def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
     """Write weights, then spec: a folder with a `model.json` is a whole model."""
     folder = Path(folder)
@@ -28,6 +30,7 @@ def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
     write_json(folder / SPEC, asdict(spec))
 
 
+@checked
 def load_spec(folder: Path) -> ModelSpec:
     """Read `model.json`, of this version of the format or of an earlier one.
 
@@ -38,6 +41,7 @@ def load_spec(folder: Path) -> ModelSpec:
     return _load_spec(folder)[0]
 
 
+@checked
 def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[AffectNetwork, ModelSpec]:
     """Load a model for use, in evaluation mode.
 

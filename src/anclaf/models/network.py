@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.config import ModelConfig
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.models.anclaf import Combiner, Discriminator, Estimate, Generator, Head, condition
 from anclaf.models.geometry import MOTION_INPUTS, LandmarkFinder, motion_input
@@ -145,6 +146,7 @@ class AffectNetwork(nn.Module):
         return child
 
 
+@checked
 def to_input(images: Tensor) -> Tensor:
     """(B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32 in [-1, 1]."""
     return images.movedim(-1, -3).to(torch.float32).div_(127.5).sub_(1.0)

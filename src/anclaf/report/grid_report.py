@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import RunError
 from anclaf.core.files import json_text
 from anclaf.core.progress import Progress, silent
@@ -23,6 +24,7 @@ from anclaf.report.tables import PlainTable, ResultsTable, markdown_escape, resu
 Titled = tuple[str, PlainTable]
 
 
+@checked
 def write_grid_report(runs: Sequence[Path], out: Path, progress: Progress = silent) -> Path:
     """Write index.html with its images, grid.md, grid.tex and grid-metrics.json; and each run's own report where it has
     none newer.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import RunError
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import fold_words
@@ -21,6 +22,7 @@ from anclaf.report.sections import (
 from anclaf.report.tables import results_table
 
 
+@checked
 def write_report(run: Path, out: Path | None = None, progress: Progress = silent) -> Path:
     """Write index.html with its images; table.md and table.tex; all-metrics.md and .tex where there are more metrics.
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from anclaf.core.arguments import checked
 from anclaf.core.words import (
     DASH,
     DIGITS,
@@ -188,6 +189,7 @@ def _latex_table(caption: str, columns: str, lines: Sequence[str]) -> str:
     )
 
 
+@checked
 def results_table(
     metrics: Mapping[str, Any], name: str, card: Mapping[str, Any] | None = None, columns: Sequence[str] = ()
 ) -> ResultsTable:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, OutputError
 from anclaf.core.files import atomic_path
 from anclaf.core.progress import Progress, silent
@@ -43,6 +44,7 @@ class _Job:
     size: tuple[int, int]
 
 
+@checked
 def write_puppet(
     out: Path,
     *,
@@ -87,6 +89,7 @@ def write_puppet(
             progress(done, clips, "drawing clips")
 
 
+@checked
 def write_puppet_video(
     path: Path,
     *,

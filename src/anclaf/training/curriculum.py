@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from anclaf.config import LENGTHS
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.models.spec import DIRECT, HEADS, Variant, variant_order
 
@@ -25,6 +26,7 @@ class Lesson:
     as_many_as: tuple[Variant, ...] = ()
 
 
+@checked
 def plan(variants: Iterable[Variant], lengths: Sequence[int] = LENGTHS, curriculum: bool = True) -> list[Lesson]:
     """The models wanted, all that they start from, and the controls S-n+ of all SA-n among them, parents first.
 
@@ -94,6 +96,7 @@ def _as_many_as(variant: Variant, chains: dict[Variant, tuple[Variant, ...]]) ->
     return chains[plain]
 
 
+@checked
 def parse_variants(text: str, lengths: Sequence[int] = LENGTHS) -> list[Variant]:
     """`all`: base, every other kind of model with these lengths, and the from-base control of S-8, or of the longest
     where 8 is not among them; or names with commas between: `base,S-8,SA-8`."""

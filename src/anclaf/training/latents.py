@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.config import AugmentationConfig, RunConfig
+from anclaf.core.arguments import checked
 from anclaf.core.errors import StaleError
 from anclaf.core.files import atomic_path, write_json
 from anclaf.core.seeds import Purpose, seed_of
@@ -89,6 +90,7 @@ class LatentCache:
         return {name: array[positions] for name, array in self._arrays[view].items()}
 
 
+@checked
 def write_latents(folder: Path, source: LatentSource, fingerprint: str, batch: int = 128) -> Iterator[tuple[int, int]]:
     """Compute and write the cache; yields (frames done, frames in all) after each batch.
 

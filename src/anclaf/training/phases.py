@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from anclaf.config import Optimizer, RateSchedule
+from anclaf.core.arguments import checked
 from anclaf.core.errors import TrainingError
 
 Batch = TypeVar("Batch")
@@ -35,6 +36,7 @@ class Phase(Generic[Batch]):
     clip_norm: float = 0.0
 
 
+@checked
 def run_phases(fabric: Fabric, phases: Sequence[Phase[Batch]], batch: Batch, step: int) -> dict[str, dict[str, float]]:
     """One step: every phase whose turn it is, in order. Returns the losses by phase and name.
 

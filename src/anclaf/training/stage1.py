@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.config import RunConfig, Stage1Config
+from anclaf.core.arguments import checked
 from anclaf.core.files import fingerprint
 from anclaf.core.labels import label_quadrant
 from anclaf.core.progress import Progress, silent
@@ -297,6 +298,7 @@ class Trained(NamedTuple):
     summary: dict[str, Any]
 
 
+@checked
 def train_base(
     fabric: Fabric, corpus: PreparedCorpus, split: Split, config: RunConfig, folder: Path, progress: Progress = silent
 ) -> Trained:

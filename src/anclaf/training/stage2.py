@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.config import RunConfig, WindowMode
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, TrainingError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
@@ -32,6 +33,7 @@ from anclaf.training.trainer import Networks, Schedule, Trainer
 from anclaf.training.windows import loss_frames, window_draw
 
 
+@checked
 def train_recurrent(
     fabric: Fabric,
     corpus: PreparedCorpus,
