@@ -7,8 +7,9 @@ import pytest
 from anclaf.core.errors import ConfigError, DetectorError
 from anclaf.faces.align import TEMPLATE
 from anclaf.faces.detect import DETECTORS, Detector, Face, make_detector
-from anclaf.faces.frames import read_image, read_video
+from anclaf.faces.frames import read_video
 from anclaf.faces.haar import HaarDetector
+from anclaf.faces.images import read_image
 from anclaf.faces.yunet import YuNetDetector, yunet_file
 
 EYES = ((203, 104), (247, 104))

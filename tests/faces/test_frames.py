@@ -1,8 +1,10 @@
 """Frames of videos, of single images, and the addresses of cameras and network streams."""
 
 import gc
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from PIL import Image
 
 from anclaf.core.errors import VideoError
-from anclaf.faces.frames import Address, VideoFrame, probe, read_image, read_video
+from anclaf.faces.frames import Address, VideoFrame, probe, read_video
+from anclaf.faces.images import read_image
 
 Film = Callable[..., Path]
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
@@ -276,8 +279,64 @@ def test_damaged_bytes_are_refused(tmp_path: Path):
 
 def test_floating_point_is_refused(tmp_path: Path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(VideoError, match="expected 8 or 16 bits a channel"):
+    with pytest.raises(VideoError, match=r"a\.tif: floating-point values, .* Scale them and save it so$") as error:
         read_image(tmp_path / "a.tif")
+    assert "damaged" not in str(error.value)
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+FOREIGN = {
+    "a HEIC picture, as phones take them; expected pictures or a video. Save it as PNG or JPEG": HEIC,
+    "a zip archive; expected pictures or a video. Unpack it and give its folder": b"PK\x03\x04" + bytes(100),
+    "a web page, not the file itself": b"\n<!DOCTYPE html><html>",
+    "a Git LFS pointer, not the file itself": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "what macOS keeps beside a file, not the file itself": b"\0\x05\x16\x07" + bytes(60),
+    "a PDF document": b"%PDF-1.7\n" + bytes(60),
+    "an SVG drawing": b"<?xml version='1.0'?><svg></svg>",
+}
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.mp4"])
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_a_file_is_that_is_no_picture(tmp_path: Path, name: str, what: str):
+    (tmp_path / name).write_bytes(FOREIGN[what])
+    with pytest.raises(VideoError, match=re.escape(f"{name}: {what}")):
+        read_image(tmp_path / name) if name == "a.jpg" else next(read_video(tmp_path / name))
+
+
+def animated(path: Path, levels: Sequence[int], ms: int | list[int], **more: Any) -> Path:
+    """A film of plain pictures, red as told."""
+    pictures = [Image.new("RGB", (32, 24), (level, 90, 90)) for level in levels]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=ms, **more)
+    return path
+
+
+FILMS = {"a.webp": {"lossless": True}, "a.png": {}, "a.apng": {"format": "PNG"}, "a.gif": {}, "a.avif": {"quality": 95}}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_animated_pictures_are_videos(tmp_path: Path, name: str):
+    path = animated(tmp_path / name, [0, 40, 80, 120, 160, 200], 40, **FILMS[name])
+    frames = list(read_video(path))
+    assert [frame.index for frame in frames] == list(range(6))
+    assert [frame.time_s for frame in frames] == pytest.approx([0.04 * k for k in range(6)])
+    assert [round(float(f.image[..., 0].mean()) / 40) for f in frames] == list(range(6))
+    assert [frame.index for frame in read_video(path, 4)] == [4, 5]
+    info = probe(path)
+    assert (info.width, info.height, info.frames, round(info.fps, 6)) == (32, 24, 6, 25)
+    with pytest.raises(VideoError, match=r"6 pictures in one file; expected one\. It can be given as a video"):
+        read_image(path)
+
+
+def test_an_animation_has_times_of_its_own(tmp_path: Path):
+    path = animated(tmp_path / "a.webp", [0, 100, 200], [20, 300, 50], lossless=True)
+    assert [frame.time_s for frame in read_video(path)] == pytest.approx([0, 0.02, 0.32])
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_one_picture_of_a_format_that_can_move_is_a_still(tmp_path: Path, name: str):
+    Image.new("RGB", (8, 6), (200, 90, 90)).save(tmp_path / name, format="PNG" if name == "a.apng" else None)
+    assert read_image(tmp_path / name).shape == (6, 8, 3)
 
 
 @pytest.mark.realdata

@@ -1,8 +1,11 @@
 """Sources to tables, models that cannot be used, and detectors by name."""
 
 import json
+import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from anclaf.config import StreamOptions
 from anclaf.core.errors import ConfigError, ModelError, VideoError
@@ -18,7 +22,7 @@ from anclaf.faces import align
 from anclaf.faces.detect import DETECTORS, Face
 from anclaf.faces.frames import VideoFrame
 from anclaf.inference.estimator import AffectEstimator
-from anclaf.inference.source import CHUNK, Source, open_source
+from anclaf.inference.source import CHUNK, Source
 from anclaf.inference.table import make_table
 
 Make = Callable[..., AffectEstimator]
@@ -38,21 +42,90 @@ def test_predict_equals_step(
     predicted = made.predict(folder_of(tmp_path / "video", comings_and_goings), options)
     stream = made.stream(25, options)
     rows = [row for frame in comings_and_goings for row in stream.step(frame)]
-    pd.testing.assert_frame_equal(predicted, make_table(rows, stream.attention_columns), atol=1e-5, rtol=0)
+    expected = make_table(rows, stream.attention_columns)
+    assert predicted["file"].tolist() == [f"{frame}.png" for frame in predicted["frame"]]
+    pd.testing.assert_frame_equal(predicted.drop(columns="file"), expected.drop(columns="file"), atol=1e-5, rtol=0)
     assert (predicted["status"] == "ok").sum() > 20
 
 
-def test_the_frames_before_a_damaged_one_are_estimated(
+def test_a_picture_that_cannot_be_read_is_a_row_and_the_others_are_estimated(
     tmp_path: Path, estimator: Make, comings_and_goings: list[NDArray], folder_of: FolderOf
 ):
     made = estimator("SA-4")
     folder = folder_of(tmp_path / "video", comings_and_goings[:12])
-    (folder / "11.png").write_bytes(b"no picture")
-    rows = []
-    with pytest.raises(VideoError, match=r"11\.png: not an image"):
-        rows.extend(row for _, found in made.run(open_source(folder), made.stream(25)) for row in found)
-    expected = [row for found in made.stream(25).steps(comings_and_goings[:11]) for row in found]
-    pd.testing.assert_frame_equal(make_table(rows), make_table(expected), atol=1e-5, rtol=0)
+    (folder / "9.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=r"9\.png: not an image"):
+        found = made.predict(folder)
+    bad = found[found["status"] == "unreadable"]
+    assert bad[["frame", "time_s", "file"]].to_numpy().tolist() == [[9, 0.36, "9.png"]]
+    assert bad["track"].isna().all()
+    stream = made.stream(25)
+    whole = [k for k in range(12) if k != 9]
+    rows = [row for k in whole for row in stream.step(comings_and_goings[k], k / 25, k)]
+    expected = make_table(rows).drop(columns="file")
+    got = found[found["status"] != "unreadable"].drop(columns="file").reset_index(drop=True)
+    pd.testing.assert_frame_equal(got, expected, atol=1e-5, rtol=0)
+    assert found["file"].tolist() == [f"{frame}.png" for frame in found["frame"]]
+
+
+def test_pictures_in_memory(tmp_path: Path, estimator: Make, painted: Paint, folder_of: FolderOf):
+    made = estimator("SA-4")
+    frames = [painted([(1, 30, 20, 60)], k) for k in range(6)]
+    expected = made.predict(folder_of(tmp_path / "video", frames)).drop(columns="file")
+    assert (expected["status"] == "ok").any()
+    for given in (frames, tuple(frames), np.stack(frames), [Image.fromarray(frame) for frame in frames]):
+        pd.testing.assert_frame_equal(made.predict(given).drop(columns="file"), expected)
+    assert made.predict(frames, image_fps=10)["time_s"].max() == 0.5
+    assert made.predict(frames, seconds=0.1)["frame"].nunique() == 3
+    still = made.predict(frames[0])
+    assert len(still) == 1
+    for given in (Image.fromarray(frames[0]), Image.fromarray(frames[0]).convert("RGBA"), frames[0][:, ::-1][:, ::-1]):
+        pd.testing.assert_frame_equal(made.predict(given), still)
+    assert made.stream(25).step(Image.fromarray(frames[0])) == made.stream(25).step(frames[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "got None"),
+        ("", "an empty name"),
+        (7, "got 7; expected"),
+        (b"talk.mp4", "got b'talk.mp4'; expected"),
+        ([], "a list of nothing; expected one source, or a list of frames"),
+        (["a.mp4", "b.mp4"], "a list of 'a.mp4'; expected one source, or a list of frames"),
+        (
+            torch.zeros(3, 4, 4),
+            r"a Tensor of shape \(3, 4, 4\); .* tensor.permute\(1, 2, 0\).byte\(\).cpu\(\).numpy\(\)",
+        ),
+        (np.zeros((4, 4, 3)), r"type float64; .*\(array \* 255\).round\(\).astype\(numpy.uint8\)"),
+        (np.zeros((3, 4, 4), np.uint8), r"Channels come last: array.transpose\(1, 2, 0\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"Without alpha, .* \[..., 2::-1\] of OpenCV's BGRA"),
+        (np.zeros((4, 4), np.uint8), "Of grey: array.reshape"),
+        (np.zeros((0, 4, 3), np.uint8), r"of shape \(0, 4, 3\)"),
+        (pd.DataFrame({"a": [1]}), "a DataFrame of shape"),
+        (Image.new("F", (4, 4)), "floating-point values"),
+    ],
+)
+def test_what_is_no_source_is_refused_in_a_line(estimator: Make, given: Any, said: str):
+    with pytest.raises((ConfigError, VideoError), match=said) as error:
+        estimator("base").predict(given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("detector", ["haar", "yunet"])
+def test_other_processes_can_have_one(model: Callable[..., Path], detector: str, shared: Path):
+    name = f"yunet:{shared / 'models' / 'yunet_n_dynamic.onnx'}" if detector == "yunet" else detector
+    made = AffectEstimator.load(model("SA-4"), detector=name)
+    made.fingerprint  # pyright: ignore[reportUnusedExpression]
+    again = pickle.loads(pickle.dumps(made))
+    assert again.fingerprint == made.fingerprint
+    with Image.open(shared / "realdata" / "images" / "facerec_obama.jpg") as picture:
+        expected = made.predict(picture)
+        assert expected["valence"].notna().any()
+        pd.testing.assert_frame_equal(again.predict(picture), expected)
+        if detector == "haar":
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                pd.testing.assert_frame_equal(pool.submit(made.predict, picture.convert("RGB")).result(), expected)
 
 
 @pytest.mark.parametrize(("path", "chunk"), [(Path("video.mp4"), CHUNK), (None, 1)], ids=["file", "camera"])

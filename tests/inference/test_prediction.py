@@ -24,6 +24,7 @@ from anclaf.inference import prediction
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.prediction import SourceResult, predict_source
 from anclaf.inference.source import open_source
+from anclaf.inference.summary import summarize
 from anclaf.inference.table import COLUMNS
 from numbered_video import Film, damage_packet, zeros
 
@@ -94,16 +95,21 @@ def test_what_exists_is_not_overwritten_unless_asked(tmp_path: Path, estimator: 
 
 def test_what_was_readable_of_a_damaged_source_is_kept(tmp_path: Path, estimator: Make, video: Path):
     (video / "25.png").write_bytes((video / "25.png").read_bytes()[:100])
+    (video / "3.png").write_bytes(b"")
     done = analyse(estimator("S-4"), video, tmp_path / "out")
-    assert done.frames == 25
-    assert "25.png: damaged image" in done.problem
-    assert pd.read_csv(done.table)["frame"].max() == 24
+    assert done.frames == 40
+    assert done.problem == f"{video / '3.png'}: zero bytes; expected an image. Copy the file again, and 1 more picture"
+    rows = pd.read_csv(done.table)
+    assert rows["frame"].unique().tolist() == list(range(40))
+    assert rows.loc[rows["status"] == "unreadable", "file"].tolist() == ["3.png", "25.png"]
+    assert rows.loc[rows["frame"] == 24, "file"].tolist() == ["24.png"] * (rows["frame"] == 24).sum()
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "talk.csv",
         "talk.json",
         "talk.overlay.mp4",
         "talk.plot.png",
     ]
+    assert summarize(done.table)["unreadable_share"].iloc[-1] > 0
 
 
 def test_a_frame_that_cannot_be_decoded_leaves_a_hole_and_keeps_the_numbers(tmp_path: Path, estimator: Make):
@@ -186,10 +192,34 @@ def test_notes_on_the_clock_are_beside_the_table(tmp_path: Path, estimator: Make
 
 
 def test_a_source_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, estimator: Make, video: Path):
-    (video / "0.png").write_bytes(b"no picture")
-    with pytest.raises(VideoError, match="not an image of a known format"):
+    for path in video.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(VideoError, match=r"0\.png: not an image of a known format"):
         analyse(estimator("S-4"), video, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("overlay", [True, False])
+def test_an_analysis_goes_on_beside_pictures_that_are_missing_or_bad(
+    tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch, overlay: bool
+):
+    monkeypatch.setattr(prediction, "CHECKPOINT_EVERY", 4)
+    for k in (4, 5, 20):
+        (video / f"{k}.png").unlink()
+    for k in (7, 8, 23, 24):
+        (video / f"{k}.png").write_bytes(b"no picture")
+    made = estimator("S-4")
+    whole = analyse(made, video, tmp_path / "whole", overlay=overlay)
+
+    def interrupt(done: int, total: int, task: str, note: str = "") -> None:
+        if done == 26:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        analyse(made, video, tmp_path / "out", progress=interrupt, overlay=overlay)
+    done = analyse(made, video, tmp_path / "out", resume=True, overlay=overlay)
+    assert 0 < done.kept < 37 == done.frames
+    assert done.table.read_bytes() == whole.table.read_bytes()
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path, estimator: Make, video: Path):

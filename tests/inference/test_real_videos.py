@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from anclaf.faces.frames import read_image, read_video
+from anclaf.faces.frames import read_video
 from anclaf.faces.haar import HaarDetector
+from anclaf.faces.images import read_image
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import open_source

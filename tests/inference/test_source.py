@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,99 @@ def test_images_of_a_folder_come_by_the_number_in_their_name(tmp_path: Path):
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 2, 9, 10]
     assert [frame.time_s for frame in frames] == [0, 0.1, 0.2, 0.3]
     assert (source.name, source.fps, source.frames) == (tmp_path.name, 10, 4)
+
+
+def _numbered(folder: Path, *names: str) -> Path:
+    """Pictures whose grey is their place in this list."""
+    folder.mkdir(exist_ok=True)
+    for k, name in enumerate(names):
+        Image.fromarray(np.full((4, 4, 3), k, np.uint8)).save(folder / name)
+    return folder
+
+
+GAP = "no picture has the number {}: gaps in time"
+ORDER = "the numbers in the pictures' names count no frames: the pictures are taken one after another"
+
+
+@pytest.mark.parametrize(
+    ("names", "places", "note"),
+    [
+        (("f0", "f1", "f2"), (0, 1, 2), ""),
+        (("f0", "f1", "f3"), (0, 1, 3), GAP.format("2")),
+        (("f007", "f008", "f012", "f013", "f014"), (0, 1, 5, 6, 7), GAP.format("9 to 11")),
+        (("f0", "f5", "f10", "f20", "f25"), (0, 1, 2, 4, 5), GAP.format("15")),
+        (("cam2_1", "cam2_2", "cam2_4", "cam2_5"), (0, 1, 3, 4), GAP.format("3")),
+        (("1000", "1040", "1080"), (0, 1, 2), ""),
+        (("IMG_1034", "IMG_1056", "IMG_2000"), (0, 1, 2), ORDER),
+        (("f0", "f1", "f2", "f900"), (0, 1, 2, 3), ORDER),
+        (("ann", "bob", "eve"), (0, 1, 2), ""),
+        (("a1_b1", "a1_b2", "a2_b1"), (0, 1, 2), ""),
+    ],
+)
+def test_a_missing_number_is_a_gap_in_time(tmp_path: Path, names: tuple[str, ...], places: tuple, note: str):
+    source = open_source(_numbered(tmp_path / "s", *(f"{name}.png" for name in names)), image_fps=10)
+    frames = list(source.read())
+    assert [frame.index for frame in frames] == list(places)
+    assert [frame.time_s for frame in frames] == pytest.approx([place / 10 for place in places])
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == list(range(len(names)))
+    assert [frame.file for frame in frames] == [f"{name}.png" for name in names]
+    assert source.notes == [note] * bool(note)
+
+
+def test_files_of_the_system_are_no_pictures(tmp_path: Path):
+    folder = _numbered(tmp_path / "s", "f0.jpg", "f1.jpg", "f2.JPG")
+    for name in ("._f1.jpg", ".DS_Store", "Thumbs.db", "desktop.ini", ".hidden.png"):
+        (folder / name).write_bytes(b"\0\x05\x16\x07" + bytes(60))
+    (folder / "f9.png").mkdir()
+    source = open_source(folder)
+    assert [frame.file for frame in source.read()] == ["f0.jpg", "f1.jpg", "f2.JPG"]
+    assert source.frames == 3
+
+
+def test_a_bad_picture_is_a_frame_that_says_why(tmp_path: Path):
+    folder = _numbered(tmp_path / "s", *(f"{k}.png" for k in range(4)))
+    (folder / "2.png").write_bytes(b"no picture")
+    source = open_source(folder, image_fps=10)
+    frames = list(source.read())
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    assert [bool(frame.problem) for frame in frames] == [False, False, True, False]
+    assert frames[2].problem == source.problems[0]
+    assert "2.png: not an image of a known format" in frames[2].problem
+    for k in (0, 1, 3):
+        (folder / f"{k}.png").write_bytes(b"")
+    with pytest.raises(VideoError, match=r"0\.png: zero bytes"):
+        list(open_source(folder).read())
+
+
+def test_what_a_folder_without_pictures_is(tmp_path: Path):
+    for name in ("a.mp4", "b.MOV"):
+        (tmp_path / name).touch()
+    with pytest.raises(VideoError, match=r"a folder of 2 videos; expected pictures\. Give its videos: '.*/\*'"):
+        open_source(tmp_path)
+    _numbered(tmp_path, "cover.png")
+    assert open_source(tmp_path).notes == ["2 videos in this folder left out: give each by its name"]
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    with pytest.raises(VideoError, match="a folder without images, of folders; expected pictures"):
+        open_source(tmp_path / "deep")
+    (tmp_path / "deep" / "er" / "a.heic").touch()
+    with pytest.raises(VideoError, match=r"a folder without images \(it has \.heic files\)"):
+        open_source(tmp_path / "deep" / "er")
+
+
+def test_an_animated_picture_is_a_video(tmp_path: Path):
+    pictures = [Image.new("RGB", (8, 8), (40 * k, 0, 0)) for k in range(5)]
+    pictures[0].save(tmp_path / "a.webp", save_all=True, append_images=pictures[1:], duration=40, lossless=True)
+    source = open_source(tmp_path / "a.webp")
+    assert (source.fps, source.frames, source.images) == (25, 5, ())
+    assert [int(frame.image[0, 0, 0]) for frame in source.read()] == [0, 40, 80, 120, 160]
+
+
+def test_a_name_that_is_no_text_is_shown_as_bytes(tmp_path: Path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/m\xfcller.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    os.rename(tmp_path / "a.png", name)
+    (frame,) = open_source(name).read()
+    assert frame.file == "m\\xfcller.png"
 
 
 def test_one_image_is_one_frame(tmp_path: Path):

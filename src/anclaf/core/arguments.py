@@ -63,7 +63,7 @@ def _fitting(name: str, value: Any, kind: Any) -> Any:
     kinds = _alternatives(kind)
     if any(_fits(value, one) for one in kinds):
         return value
-    if Path in kinds and isinstance(value, str):
+    if Path in kinds and isinstance(value, str) and value.strip():
         return Path(value)
     if (
         any(_is_array(one) for one in kinds)

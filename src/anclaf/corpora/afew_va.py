@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from anclaf.config import CorpusKind
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
@@ -23,7 +24,7 @@ from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import label_problem
 from anclaf.corpora.subjects import unnamed
-from anclaf.faces.frames import read_image
+from anclaf.faces.images import read_image
 
 SCALE = LabelScale(-10, 10)
 LANDMARKS = 68
@@ -102,6 +103,7 @@ class AfewVaClip:
         return LabelledFrame(number, time_s, np.asarray(image, np.uint8), valence, arousal, landmarks)
 
 
+@checked
 def list_afew_va(
     source: Path,
     *,

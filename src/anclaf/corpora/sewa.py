@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora import recognise
@@ -22,7 +23,8 @@ from anclaf.corpora.labels import Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.readers import Channel
 from anclaf.corpora.sewa_folder import LANDMARKS, Labels, SegmentFolder, segment_folders
 from anclaf.corpora.subjects import unnamed
-from anclaf.faces.frames import probe, read_image, read_video
+from anclaf.faces.frames import probe, read_video
+from anclaf.faces.images import read_image
 
 IMAGES_FPS = 50.0
 """Assumed of segments that were converted to folders of images: what the release's videos mostly have."""
@@ -170,6 +172,7 @@ class _Survey:
         return cls(segment, segment.subject(), valence, arousal, labels, landmarks, numbering(images), fps)
 
 
+@checked
 def list_sewa(
     source: Path,
     *,

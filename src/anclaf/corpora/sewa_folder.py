@@ -17,6 +17,7 @@ from anclaf.core.sheets import numbers
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Unusable
 from anclaf.corpora.files import member_names, read_delimited, read_members, stamp
+from anclaf.faces.images import hidden
 
 LANDMARKS = 49
 
@@ -143,6 +144,7 @@ class SegmentFolder:
         for parent, folders, files in os.walk(self.folder):
             folders[:] = sorted(name for name in folders if not name.endswith("_cropped"))
             paths = [Path(parent, name) for name in sorted(files) if Path(name).suffix.lower() in _IMAGES]
+            paths = [path for path in paths if not hidden(path)]
             numbered = {int(m.group()): path for path in paths if (m := re.search(r"\d+$", path.stem))}
             best = max(best, numbered, key=len)
         return best

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.core.sheets import numbers
@@ -22,7 +23,8 @@ from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.subjects import person_key, unnamed
 from anclaf.corpora.table_file import clip_name, labelled_rows, read_columns
-from anclaf.faces.frames import VideoFrame, probe, read_image, read_video
+from anclaf.faces.frames import VideoFrame, probe, read_video
+from anclaf.faces.images import read_image
 
 _ASSUMED_FPS = 25.0
 
@@ -164,6 +166,7 @@ def _with_next(video: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, VideoF
         raise ended
 
 
+@checked
 def list_table(
     source: Path,
     *,

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from anclaf.faces.frames import VideoFrame as VideoFrame
     from anclaf.faces.frames import VideoInfo as VideoInfo
     from anclaf.faces.frames import probe as probe
-    from anclaf.faces.frames import read_image as read_image
     from anclaf.faces.frames import read_live as read_live
     from anclaf.faces.frames import read_video as read_video
     from anclaf.faces.haar import HaarDetector as HaarDetector
+    from anclaf.faces.images import read_image as read_image
     from anclaf.faces.yunet import YuNetDetector as YuNetDetector
     from anclaf.faces.yunet import download_yunet as download_yunet
 
@@ -45,7 +45,7 @@ __getattr__, __dir__, __all__ = attach(
         "VideoFrame": "faces.frames",
         "VideoInfo": "faces.frames",
         "probe": "faces.frames",
-        "read_image": "faces.frames",
+        "read_image": "faces.images",
         "read_live": "faces.frames",
         "read_video": "faces.frames",
         "HaarDetector": "faces.haar",

@@ -1,4 +1,4 @@
-"""Frames as upright 8-bit RGB with their times: of video files, of single images, of cameras and network streams."""
+"""Frames as upright 8-bit RGB with their times: of videos, of animated pictures, of cameras and network streams."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,12 @@ from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from anclaf.core.arguments import checked
 from anclaf.core.errors import VideoError
 from anclaf.faces.clock import LostPicture
 from anclaf.faces.decode import Decoding, duration_s, frame_rate
+from anclaf.faces.images import animation, foreign, read_animation
 from anclaf.faces.picture import Screen
 
 _SILENT_S = 10.0
@@ -37,12 +38,16 @@ class VideoFrame:
     index: 0-based place in the file, whether or not the frames before it can be decoded. time_s: seconds from the first
     frame, going up; see `faces.clock`. image: (H, W, 3) uint8 RGB, upright, of square pixels. stretch: how much wider
     and higher it is than it is stored; points in stored pixels, such as a database's landmarks, are multiplied by it.
+    file: the name of its own file, in a folder of pictures. problem: why it cannot be read, or ""; its image is then a
+    black pixel. A video gives no frame in place of one that cannot be decoded.
     """
 
     index: int
     time_s: float
     image: NDArray[np.uint8]
     stretch: tuple[float, float] = (1.0, 1.0)
+    file: str | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,18 @@ def _is_device(name: str) -> bool:
         return False
 
 
+@checked
 def probe(path: Path | str) -> VideoInfo:
-    """Open a video and decode its first frame.
+    """Open a video, or an animated picture, and decode its first frame.
 
     Raises:
         VideoError: as `read_video`, or no frame can be decoded.
     """
+    if (film := animation(Path(path))) is not None:
+        fps, count = film
+        height, width = next(read_animation(Path(path)))[1].shape[:2]
+        kind = Path(path).suffix[1:].lower()
+        return VideoInfo(width, height, fps, count, count / fps, kind, kind)
     with _opened(path) as (container, stream):
         _, first = next(Decoding(container, stream).pictures(), (None, None))
         if first is None:
@@ -127,6 +138,7 @@ def probe(path: Path | str) -> VideoInfo:
         return VideoInfo(width, height, frame_rate(stream), frames, duration, codec, kind)
 
 
+@checked
 def read_video(path: Path | str, start: int = 0, notes: list[str] | None = None) -> Iterator[VideoFrame]:
     """Every frame that can be read, in order of presentation.
 
@@ -134,7 +146,7 @@ def read_video(path: Path | str, start: int = 0, notes: list[str] | None = None)
     that the decoder says it patched up; what it does not notice, such as remains of a lost picture in the next ones,
     nobody can tell. A cut is seen by what the container's header promises; formats without one (MPEG programme and
     transport streams) show it only by a damaged last picture. Of several video streams the one that FFmpeg would play
-    is read: the default one, else the largest.
+    is read: the default one, else the largest. Animated WebP, AVIF, PNG and GIF are videos too.
 
     Args:
         start: index of the first frame to give. Those before are decoded, because times and later pictures rest on
@@ -145,10 +157,16 @@ def read_video(path: Path | str, start: int = 0, notes: list[str] | None = None)
     Raises:
         VideoError: missing, zero bytes, not a video, no video stream, cut short, or damaged.
     """
+    if animation(Path(path)) is not None:
+        for index, (time_s, image) in enumerate(read_animation(Path(path))):
+            if index >= start:
+                yield VideoFrame(index, time_s, image)
+        return
     with _opened(path) as (container, stream):
         yield from _frames(path, container, stream, start, [] if notes is None else notes)
 
 
+@checked
 def read_live(address: Address) -> tuple[float, Iterator[VideoFrame]]:
     """Connect to a camera or network stream: its frames a second, 0 where unknown, and its frames as they come.
 
@@ -244,10 +262,12 @@ def _container(place: Path | str | Address) -> InputContainer:
             raise VideoError(f"{place}: cannot be opened ({_reason(error)}). Check the address") from error
     path = Path(place)
     if not path.is_file():
-        raise VideoError(f"{path}: no such video file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: zero bytes; expected a video. Copy the file again")
+        raise VideoError(f"{path}: no such video file{'; it is a folder' if path.is_dir() else ''}")
     try:
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path}: zero bytes; expected a video. Copy the file again")
+        if what := foreign(path):
+            raise VideoError(f"{path}: {what}")
         return av.open(str(path), metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path}: cannot be opened as a video, or is cut short ({_reason(error)})") from error
@@ -257,37 +277,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ExitError):
         return f"nothing came for {_SILENT_S:g} s"
     return getattr(error, "strerror", None) or str(error)
-
-
-def read_image(path: Path | str) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB, turned as its EXIF orientation says.
-
-    Grey is repeated over the channels, alpha is dropped (the colours under it stay), 16 bits become 8.
-
-    Raises:
-        VideoError: missing, zero bytes, not an image, truncated, or too large to be one in good faith.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise VideoError(f"{path}: no such image file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: zero bytes; expected an image. Copy the file again")
-    try:
-        with Image.open(path) as image:
-            return _rgb(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError as error:
-        raise VideoError(f"{path}: not an image of a known format; expected PNG, JPEG, …") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow reports a damaged file as any of these
-        raise VideoError(f"{path}: damaged image ({error}). Copy the file again") from error
-
-
-def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
-        deep = np.asarray(image).astype(np.int64)
-        if deep.max(initial=0) > 65535 or deep.min(initial=0) < 0:
-            raise ValueError("32-bit values; expected 8 or 16 bits a channel")
-        return np.repeat((deep // 257).astype(np.uint8)[..., None], 3, 2)
-    if image.mode == "F":
-        raise ValueError("floating-point values; expected 8 or 16 bits a channel")
-    return np.asarray(image.convert("RGB"))

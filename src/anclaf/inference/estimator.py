@@ -4,9 +4,11 @@ import hashlib
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from anclaf.config import StreamOptions
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.progress import Progress, silent
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import VideoFrame
+from anclaf.inference.pictures import in_memory
 from anclaf.inference.source import CHUNK, Source, ahead, chunks, open_source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
@@ -51,6 +55,7 @@ class AffectEstimator:
         self._detecting = Lock()
 
     @classmethod
+    @checked
     def load(cls, folder: Path | str, *, detector: str | Detector = "auto", device: str = "cpu") -> "AffectEstimator":
         """Load a model's folder.
 
@@ -76,18 +81,28 @@ class AffectEstimator:
             digest.update(name.encode() + value.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle, so that other processes can have one: all but the lock."""
+        return {name: value for name, value in vars(self).items() if name != "_detecting"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._detecting = Lock()
+
     def detect(self, frame: NDArray[np.uint8]) -> list[Face]:
         """The detector's faces of a frame. Threads take turns."""
         with self._detecting:
             return self.detector.detect(frame)
 
+    @checked
     def stream(self, fps: float, options: StreamOptions | None = None) -> AffectStream:
         """Begin with a new video or camera, of so many frames a second."""
         return AffectStream(self.network, self.spec, self.detect, fps, options or StreamOptions())
 
+    @checked
     def predict(
         self,
-        path: Path | str,
+        source: Any,
         options: StreamOptions | None = None,
         *,
         image_fps: float = 25.0,
@@ -97,6 +112,9 @@ class AffectEstimator:
         """The table of a source: a video, an image, a folder of images that are the frames of a video, a camera or
         network stream; see `open_source` for their names. A camera has no end but `seconds`.
 
+        Or of pictures in memory, (H, W, 3) uint8 in the order RGB, which OpenCV's are not, or Pillow's images: one, or
+        a list of the frames of a video, or (T, H, W, 3), of `image_fps` frames a second (`in_memory`).
+
         Every frame has a row for each track, and one row with `status` where there is none; see `FaceEstimate` for
         the columns. `attrs` says the model's variant, the detector, both frame rates, and `notes`.
 
@@ -105,15 +123,18 @@ class AffectEstimator:
         of, because fast motion is then not in it.
 
         Raises:
-            VideoError: the source cannot be read, or not to its end.
+            VideoError: the source cannot be read, or not to its end. Images of a folder that cannot be read are rows
+                with the status `unreadable`, and are warned of.
+            ConfigError: a setting out of range, or a picture in memory of another kind.
         """
         options = options or StreamOptions()
-        source = open_source(path, image_fps, seconds)
+        name = source
+        source = in_memory(name, image_fps, seconds) or open_source(name, image_fps, seconds)
         stream = self.stream(source.fps, options)
         rows = [row for _, found in self.run(source, stream, progress) for row in found]
         notes = [*stream.notes, *source.notes]
-        for note in notes:
-            warnings.warn(f"{path}: {note}", stacklevel=2)
+        for note in [*(f"{source.name}: {note}" for note in notes), *source.problems]:
+            warnings.warn(note, stacklevel=3)  # beyond the check of the arguments
         result = make_table(rows, stream.attention_columns)
         result.attrs = {
             "model": self.spec.variant,
@@ -124,6 +145,7 @@ class AffectEstimator:
         }
         return result
 
+    @checked
     def run(
         self, source: Source, stream: AffectStream, progress: Progress = silent
     ) -> Generator[tuple[VideoFrame, list[FaceEstimate]]]:
@@ -132,14 +154,19 @@ class AffectEstimator:
         While the networks work on a chunk of frames, another thread reads the next one and finds its faces. Where the
         source turns out to be damaged, all frames before that come first.
         """
-        seen = ((frame, stream.see(frame.image)) for frame in source.read())
+        seen = ((frame, [] if frame.problem else stream.see(frame.image)) for frame in source.read())
         most = CHUNK if source.path is not None else 1  # a camera's frames are not waited for
         with _one_thread_less():
             for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes, most)):
-                times_s, numbers = [frame.time_s for frame, _ in chunk], [frame.index for frame, _ in chunk]
-                found = stream.describe([faces for _, faces in chunk], times_s, numbers)
-                for (frame, _), estimates in zip(chunk, found, strict=True):
-                    yield frame, estimates
+                whole = [(frame, faces) for frame, faces in chunk if not frame.problem]
+                times_s, numbers = [frame.time_s for frame, _ in whole], [frame.index for frame, _ in whole]
+                found = iter(stream.describe([faces for _, faces in whole], times_s, numbers))
+                for frame, _ in chunk:
+                    if frame.problem:
+                        estimates = [FaceEstimate(frame.index, frame.time_s, status="unreadable")]
+                    else:
+                        estimates = next(found)
+                    yield frame, [replace(estimate, file=frame.file) for estimate in estimates]
                     progress(frame.index + 1, source.frames or 0, source.name)
 
 

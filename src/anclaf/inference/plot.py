@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
+from anclaf.core.arguments import checked
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS, LabelScale
 from anclaf.inference.table import STATUSES, Status
@@ -42,10 +43,12 @@ _REASONS: dict[Status, tuple[str, str]] = {
     "no_face": ("no face", "#4a5462"),
     "too_small": ("face too small", "#e69f00"),
     "blurred": ("face blurred", "#cc79a7"),
+    "unreadable": ("picture cannot be read", "#d55e00"),
 }
 _DASHES = (0, (2, 3))
 
 
+@checked
 def plot_source(table: pd.DataFrame | Path, path: Path, scale: LabelScale, title: str, caption: str = "") -> None:
     """Write `source_figure` as a PNG file, 1650 pixels wide.
 
@@ -58,6 +61,7 @@ def plot_source(table: pd.DataFrame | Path, path: Path, scale: LabelScale, title
         figure.savefig(temporary, format="png", dpi=150, facecolor=_PAPER, metadata={"Software": None})
 
 
+@checked
 def source_figure(table: pd.DataFrame | Path, scale: LabelScale, title: str, caption: str = "") -> Figure:
     """For each track a row of valence and arousal over time, and of its path through the circumplex.
 

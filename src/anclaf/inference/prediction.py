@@ -7,9 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from anclaf.config import OutputOptions, StreamOptions
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, StaleError, VideoError
 from anclaf.core.files import versions
 from anclaf.core.progress import Progress, silent
+from anclaf.core.words import counted, shown
 from anclaf.faces.frames import VideoFrame
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.outputs import MadeWith, OutputFiles, StreamCheckpoint
@@ -46,6 +48,7 @@ class SourceResult:
     kept: int = 0
 
 
+@checked
 def predict_source(
     estimator: AffectEstimator,
     source: Source,
@@ -92,9 +95,13 @@ def predict_source(
     files.publish()
     if files.plot is not None:
         caption = f"{estimator.spec.variant}, {estimator.detector.name}"
-        plot_source(files.table, files.plot, estimator.spec.scale, files.name, caption)
+        plot_source(files.table, files.plot, estimator.spec.scale, shown(files.name), caption)
     interrupted = isinstance(stop, KeyboardInterrupt)
-    found = asdict(counts) | {"problem": "" if stop is None or interrupted else str(stop)}
+    problem = "" if stop is None or interrupted else str(stop)
+    if source.problems:
+        more = len(source.problems) - 1
+        problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
+    found = asdict(counts) | {"problem": problem}
     # a camera has no end that could be missing
     notes = (*stream.notes, *dict.fromkeys(source.notes))
     files.record(found, made_with, complete=not interrupted or source.path is None, notes=notes)
@@ -146,9 +153,10 @@ def _write_frames(
 ) -> tuple[_Counts, VideoError | KeyboardInterrupt | None]:
     """Analyse a source from a checkpoint to its end: what is in the table then, and what ended it early.
 
-    What ends it before the first frame is raised.
+    What ends it before a frame that could be read is raised.
     """
     counts, saved, frame = _Counts(**start.counts), start.counts["frames"], None
+    whole = saved > 0
     try:
         with ExitStack() as stack:
             overlay = None
@@ -160,7 +168,8 @@ def _write_frames(
             frames = source.read(0 if overlay is not None else max(stream.last[0], 0))
             if overlay is not None:  # it is drawn again from its beginning
                 for frame, estimates in zip(islice(frames, saved), read_rows(files.rows), strict=False):
-                    overlay.add(frame.time_s, frame.image, estimates)
+                    if not frame.problem:
+                        overlay.add(frame.time_s, frame.image, estimates)
             elif saved:
                 frame = next(frames, None)
             if saved and (frame is None or not _same(frame, stream.last)):
@@ -172,15 +181,16 @@ def _write_frames(
             for frame, estimates in stack.enter_context(closing(analysed)):
                 rows.append(estimates)
                 counts.add(estimates)
-                if overlay is not None:
+                whole = whole or not frame.problem
+                if overlay is not None and not frame.problem:
                     overlay.add(frame.time_s, frame.image, estimates)
                 due = source.path is not None and counts.frames >= saved + CHECKPOINT_EVERY
-                if due and stream.frames == counts.frames:  # within a chunk the stream is ahead of the rows
+                if due and stream.last[0] == frame.index:  # within a chunk the stream is ahead of the rows
                     now = StreamCheckpoint(start.made_with, asdict(counts), rows.bytes, stream.state())
                     now.save(files.checkpoint)
                     saved = counts.frames
     except (VideoError, KeyboardInterrupt) as error:
-        if not counts.frames:
+        if not whole:
             raise
         return counts, error
     return counts, None

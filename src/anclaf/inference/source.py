@@ -6,23 +6,28 @@ the last ones.
 
 import glob
 import math
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.files import fingerprint
-from anclaf.faces.frames import Address, VideoFrame, probe, read_image, read_live, read_video
+from anclaf.core.words import shown
+from anclaf.faces.frames import Address, VideoFrame, probe, read_live, read_video
+from anclaf.faces.images import IMAGE_SUFFIXES, pictures_in, read_image
+from anclaf.inference.sequence import PictureSequence
 
 T = TypeVar("T")
 
 CHUNK = 8
 """Frames that are analysed together, at most."""
 CHUNK_BYTES = 64 * 2**20
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_UNREADABLE = np.zeros((1, 1, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Source:
     name: for its files. fps: frames a second; for a video the average that its container states. frames: how many,
     None where unknown. path: of the file or folder; None for a camera or network stream. seconds: frames from then on
     are left out. opened: frames that are being read already; such a source can be read once. notes: what a reader of
-    the numbers must know of the source (`read_video`); there when it was read.
+    the numbers must know of the source (`read_video`); there when it was read. images: files that are a frame each.
+    numbers: of each, its place among the frames. problems: why images could not be read, there when it was read.
     """
 
     name: str
@@ -43,12 +49,14 @@ class Source:
     seconds: float = math.inf
     opened: Iterator[VideoFrame] | None = None
     notes: list[str] = field(default_factory=list)
+    numbers: tuple[int, ...] = ()
+    problems: list[str] = field(default_factory=list)
 
     def read(self, start: int = 0) -> Iterator[VideoFrame]:
-        """The frames in order, from the one with index `start`.
+        """The frames in order, from the one with index `start`. An image that cannot be read is a frame that says why.
 
         Raises:
-            VideoError: as `read_video`, `read_live` and `read_image`.
+            VideoError: as `read_video` and `read_live`; or not one of the images can be read.
         """
         for frame in self._frames(start) if self.opened is None else self.opened:
             if frame.time_s >= self.seconds:
@@ -57,60 +65,92 @@ class Source:
 
     def _frames(self, start: int) -> Iterator[VideoFrame]:
         if self.images:
-            for index, path in enumerate(self.images[start:], start):
-                yield VideoFrame(index, index / self.fps, read_image(path))
+            yield from self._pictures(start)
         else:
             assert self.path is not None
             yield from read_video(self.path, start, self.notes)
 
+    def _pictures(self, start: int) -> Iterator[VideoFrame]:
+        whole = 0
+        for path, number in zip(self.images, self.numbers, strict=True):
+            if number < start:
+                continue
+            image, problem = _UNREADABLE, ""
+            try:
+                image = read_image(path)
+                whole += 1
+            except VideoError as error:
+                problem = str(error)
+                self.problems.append(problem)
+            yield VideoFrame(number, number / self.fps, image, file=shown(path.name), problem=problem)
+        if not whole and self.problems:
+            raise VideoError(self.problems[0])
+
     def fingerprint(self) -> str:
         """Of the files' sizes and times of change, not of their content: another one means other frames."""
         stats = [path.stat() for path in self.images or [self.path] if path is not None]
-        return fingerprint([[stat.st_size, stat.st_mtime_ns] for stat in stats])
+        numbers = [list(self.numbers)] if self.numbers != tuple(range(len(self.images))) else []
+        return fingerprint([[stat.st_size, stat.st_mtime_ns] for stat in stats] + numbers)
 
 
+@checked
 def open_source(name: Path | str, image_fps: float = 25.0, seconds: float | None = None) -> Source:
     """Look at a source without reading all of it.
 
     Args:
         name: a video, an image, a folder of images, a pattern that one of these matches, or what `Address` takes.
         image_fps: frame rate at which the images of a folder were taken, and of a stream that does not say its own.
-            Images are ordered by name, numbers by value.
+            Images are ordered by name, numbers by value; `PictureSequence` says how a missing one is known.
         seconds: leave out frames from then on; default: to the end.
 
     Raises:
         VideoError: missing, not a video or image, a folder without images, or a pattern that nothing matches.
         ConfigError: a setting out of range, or a pattern that several match.
     """
-    if not 0 < image_fps < math.inf:
-        raise ConfigError(f"image_fps {image_fps}: expected a positive number")
+    check_rates(image_fps, seconds)
+    if not str(name).strip():
+        raise ConfigError("source: an empty name; expected a video, picture, folder, stream or camera")
     seconds = math.inf if seconds is None else seconds
-    if not seconds > 0:
-        raise ConfigError(f"seconds {seconds}: expected a positive number")
     if (address := Address.parse(str(name))) is not None:
         fps, frames = read_live(address)
         return Source(address.name, fps or image_fps, None, None, seconds=seconds, opened=frames)
     first, *others = expand([name])
     if others:
         raise ConfigError(f"{name}: {1 + len(others)} sources match; expected one. `expand` lists them")
-    path = Path(first)
+    try:
+        source = _on_disk(first, image_fps, seconds)
+    except OSError as error:
+        raise VideoError(f"{first}: cannot be read ({error.strerror or error})") from error
+    if source.frames is not None and seconds < math.inf:
+        return replace(source, frames=min(source.frames, math.ceil(seconds * source.fps)))
+    return source
+
+
+def check_rates(image_fps: float, seconds: float | None) -> None:
+    """Raises ConfigError where one of them is out of range."""
+    if not 0 < image_fps < math.inf:
+        raise ConfigError(f"image_fps {image_fps}: expected a positive number")
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"seconds {seconds}: expected a positive number")
+
+
+def _on_disk(name: str, image_fps: float, seconds: float) -> Source:
+    path = Path(name)
     if path.is_dir():
-        images = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
-        if not images:
-            raise VideoError(f"{path}: a folder without images; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
-        fps, frames = image_fps, len(images)
-    elif path.suffix.lower() in IMAGE_SUFFIXES:
-        images, fps, frames = [path], image_fps, 1
-    elif glob.has_magic(first) and not path.exists():
-        raise VideoError(f"{first}: no file or folder matches this pattern")
-    else:
-        info = probe(path)
-        images, fps, frames = [], info.fps or image_fps, info.frames
-    if frames is not None and seconds < math.inf:
-        frames = min(frames, math.ceil(seconds * fps))
-    return Source(source_name(first), fps, frames, path, tuple(images), seconds)
+        found = PictureSequence.of(path)
+        frames, notes = len(found.paths), list(found.notes)
+        return Source(
+            source_name(name), image_fps, frames, path, found.paths, seconds, notes=notes, numbers=found.numbers
+        )
+    if path.suffix.lower() in IMAGE_SUFFIXES and pictures_in(path) == 1:
+        return Source(source_name(name), image_fps, 1, path, (path,), seconds, numbers=(0,))
+    if glob.has_magic(name) and not path.exists():
+        raise VideoError(f"{name}: no file or folder matches this pattern")
+    info = probe(path)
+    return Source(source_name(name), info.fps or image_fps, info.frames, path, (), seconds)
 
 
+@checked
 def expand(names: Iterable[Path | str]) -> list[str]:
     """Sources with each pattern (`*`, `?`, `[…]`, `**`) replaced by what it matches, sorted.
 
@@ -129,10 +169,6 @@ def source_name(name: Path | str) -> str:
         return address.name
     path = Path(name)
     return path.resolve().name if path.is_dir() else path.stem
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def chunks(items: Iterable[T], size_of: Callable[[T], int], most: int = CHUNK) -> Iterator[list[T]]:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anclaf.config import StreamOptions
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.core.labels import QUADRANTS, label_quadrant
 from anclaf.faces import align
 from anclaf.faces.align import FaceQuality, face_quality
 from anclaf.faces.detect import Face
+from anclaf.inference.pictures import as_frame
 from anclaf.inference.table import NAN, FaceEstimate, Status
 from anclaf.inference.tracks import Sighting, Track, Tracker, appearance_descriptor
 from anclaf.inference.window import FeatureWindow, TrackFrame
@@ -103,13 +105,11 @@ class AffectStream:
             )
         return ()
 
-    def step(
-        self, frame: NDArray[np.uint8], time_s: float | None = None, number: int | None = None
-    ) -> list[FaceEstimate]:
+    def step(self, frame: Any, time_s: float | None = None, number: int | None = None) -> list[FaceEstimate]:
         """Analyse the next frame.
 
         Args:
-            frame: (H, W, 3) uint8 RGB, upright.
+            frame: (H, W, 3) uint8, upright, in the order RGB, not OpenCV's BGR; or a Pillow image.
             time_s: when it was taken, never before the previous one; default: the frame's number over the frame rate.
             number: its place in the video, after the previous one's; default: one more. Frames that could not be
                 decoded leave holes.
@@ -120,9 +120,10 @@ class AffectStream:
         """
         return self.steps([frame], None if time_s is None else [time_s], None if number is None else [number])[0]
 
+    @checked
     def steps(
         self,
-        frames: Sequence[NDArray[np.uint8]],
+        frames: Sequence[Any],
         times_s: Sequence[float] | None = None,
         numbers: Sequence[int] | None = None,
     ) -> list[list[FaceEstimate]]:
@@ -164,10 +165,9 @@ class AffectStream:
             features = window["features"].to(self._device)
             self._window(track).restore(window | {"features": features})
 
-    def see(self, frame: NDArray[np.uint8]) -> list[SeenFace]:
+    def see(self, frame: Any) -> list[SeenFace]:
         """The faces of a frame. The stream does not change, so that another thread may see the next ones."""
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-            raise ConfigError(f"frame of shape {frame.shape} and type {frame.dtype}; expected (H, W, 3) uint8 RGB")
+        frame = as_frame(frame)
         size = self._spec.model.image_size
         seen = []
         for face in self._detect(frame):

@@ -17,14 +17,16 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from anclaf.config import TABLE_SUFFIXES
+from anclaf.core.arguments import checked
 from anclaf.core.errors import OutputError, TableError
 from anclaf.core.files import atomic_path, output_error
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.sheets import Dialect, plain_numbers, read_workbook
 
-Status = Literal["ok", "warming_up", "no_face", "too_small", "blurred"]
+Status = Literal["ok", "warming_up", "no_face", "too_small", "blurred", "unreadable"]
 """ok: estimated from a full window. warming_up: estimated from a shorter one, at a track's start or after a gap.
-The others say why there is no estimate. no_face: nobody is seen in the frame, or this track is not."""
+The others say why there is no estimate. no_face: nobody is seen in the frame, or this track is not.
+unreadable: the frame's picture cannot be read."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 ESTIMATED: tuple[Status, ...] = ("ok", "warming_up")
 NAN = float("nan")
@@ -44,7 +46,8 @@ class FaceEstimate:
     that the model was trained on. quadrant: of valence and arousal, as in `core.labels.QUADRANTS`; q1 to q4: the
     probabilities of those four by the model's discriminator, which sees one frame. size, sharpness, frontalness: see
     `faces.align.face_quality`. attention: weight of the state 1, 2, … frames before, NaN where there is none; empty if
-    not asked for; in the table as columns attention_1, attention_2, … What is not known is NaN, or None.
+    not asked for; in the table as columns attention_1, attention_2, … file: the name of the frame's own file, in a
+    folder of pictures. What is not known is NaN, or None.
     """
 
     frame: int
@@ -67,6 +70,7 @@ class FaceEstimate:
     sharpness: float = NAN
     frontalness: float = NAN
     attention: tuple[float, ...] = field(default=())
+    file: str | None = None
 
     @property
     def estimated(self) -> bool:
@@ -107,6 +111,7 @@ def _attention_column(k: int) -> str:
     return f"attention_{k}"
 
 
+@checked
 def make_table(estimates: Iterable[FaceEstimate], attention: int = 0) -> pd.DataFrame:
     """A row for each estimate; `track` is a nullable integer, unknown numbers are NaN. attention: how many weights."""
     types = column_types(attention)
@@ -213,6 +218,7 @@ _READ: dict[str, Any] = {
 }
 
 
+@checked
 def read_table(table: pd.DataFrame | Path) -> pd.DataFrame:
     """The columns frame, time_s, track, valence, arousal, quadrant and status (the last two categories), in the order
     of the frames.
