@@ -308,7 +308,7 @@ from safetensors.torch import save_file
 torch.set_num_threads(1)
 corpus = PreparedCorpus.open(sys.argv[1]); fold = split(corpus, "strict", 0)
 fabric = Fabric(accelerator="cpu", devices=int(sys.argv[3])); fabric.launch()
-# each process draws its own dropout and jitter, and D sees every other of each process's own faces, so these are off here
+# dropout, jitter and the faces that D sees twice are each process's own, so these are off here
 sizes = dict(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(12), discriminator_norm="none")
 training = dict(batch_size=16, warmup_steps=2, adversarial_interval=1, ema_decay=0.0, dropout=0.0,
     appearance_dropout=0.0, landmark_jitter=0.0, quadrant_lr=0.0)

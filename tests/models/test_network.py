@@ -195,6 +195,7 @@ def test_s_begins_as_the_base_model_and_corrects_it():
     first = parent.successor(Variant("S", 4)).eval()
     x, motion = torch.randn(3, 4, parent.feature_size), torch.randn(3, 4, 4)
     torch.testing.assert_close(first.estimate(x, motion).affect, parent.estimate(x).affect, atol=1e-6, rtol=1e-5)
+    assert isinstance(first.head, LstmHead)
     torch.nn.init.normal_(first.head.affect.weight)
     added = first.estimate(x, motion).affect - parent.estimate(x).affect
     without = replace(TINY, lstm=replace(TINY.lstm, residual=False))

@@ -19,7 +19,7 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_of_frames, features_of
 from anclaf.losses.affect import affect_loss
 from anclaf.models.anclaf import condition
-from anclaf.models.network import AffectNetwork, Latents
+from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
 from anclaf.training.phases import Terms
 from anclaf.training.stage1 import Stage1, appearance_shown, train_base

@@ -1,4 +1,4 @@
-"""Geometry: where the landmarks of a face are, found by G's encoder; and how its crop moved, as the sequence models see it.
+"""Geometry: where the landmarks of a face are, found by G's encoder; and how its crop moved, as sequence models see it.
 
 Not in the paper, whose x is C(ZQ) alone. C's loss on labels, on few people, learns who they are. Held to where the
 landmarks are, it learns what of them matters, and that carries over to other people.
