@@ -144,7 +144,7 @@ class _Mesh:
         thin = [np.isin(rig.parts[rig.triangles[:, 0]], [Part.LASH]).astype(np.uint8)]
         seen = rig.occlusion ** np.float32(1.4)
         # what is known of the closed mouth says nothing of the open one
-        for part, share in ((Part.TOOTH, 0.8), (Part.GUM, 0.6), (Part.MOUTH, 0.45)):
+        for part, share in ((Part.TOOTH, 0.6), (Part.GUM, 0.5), (Part.MOUTH, 0.4)):
             seen[rig.parts == part] = share
         open_ = [seen]
         start = self.own

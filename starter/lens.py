@@ -11,11 +11,14 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Lens:
-    """Of a clip. exposure: mean of the face in linear light. balance: (3,) of the white. curve: contrast around the
-    middle. black: what the darkest becomes. noise: spread at mid-grey, and the size of its grain in pixels. blur:
-    sigma in parts of the crop's side. shutter: part of a frame's time that it is open. resolution: side in pixels at
-    which the face was recorded. quality: of JPEG, 0 for none. grey: no colour. sharpen: how much
-    edges are overdrawn."""
+    """Of a clip.
+
+    exposure: mean of the face in linear light. balance: (3,) of the white. curve: contrast around the middle. black:
+    what the darkest becomes. noise: spread at mid-grey; grain: its size in pixels. blur: sigma in parts of the crop's
+    side. shutter: part of a frame's time that it is open. resolution: side in pixels at which the face was recorded.
+    quality: of JPEG, 0 for none. grey: no colour. sharpen: how much edges are overdrawn. soft: sigma in pixels of what
+    cutting the crop out does; real crops are as soft as the mean one here.
+    """
 
     exposure: float
     balance: Array
@@ -29,6 +32,7 @@ class Lens:
     quality: int
     grey: bool
     sharpen: float
+    soft: float
 
 
 def draw_lens(rng: np.random.Generator, size: int) -> Lens:
@@ -42,14 +46,15 @@ def draw_lens(rng: np.random.Generator, size: int) -> Lens:
         balance=np.exp(rng.normal(0, 0.07, 3)).astype(np.float32),
         curve=float(rng.normal(1.15, 0.2)),
         black=float(rng.beta(1, 6) * 0.12),
-        noise=float(rng.beta(1, 4) * (0.07 if poor else 0.02)),
+        noise=float(rng.beta(1, 4) * (0.06 if poor else 0.015)),
         grain=float(rng.uniform(0, 0.9)),
         blur=float(rng.beta(1, 5) * 0.025),
         shutter=float(rng.uniform(0, 0.9)),
         resolution=max(20, resolution),
         quality=int(rng.uniform(25, 95)) if rng.random() < 0.6 else 0,
         grey=bool(rng.random() < 0.3),
-        sharpen=float(max(rng.normal(0, 0.35), 0)),
+        sharpen=float(max(rng.normal(0, 0.25), 0)),
+        soft=float(rng.uniform(0.3, 0.8)),
     )
 
 
@@ -85,7 +90,7 @@ def develop(rng: np.random.Generator, image: NDArray, lens: Lens, gain: float, s
         out = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     if lens.resolution < size:
         out = np.asarray(cv2.resize(out, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
-    return out
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), lens.soft), np.uint8) if lens.soft else out
 
 
 def _streaked(image: NDArray, streak: NDArray) -> NDArray:

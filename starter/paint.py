@@ -266,7 +266,7 @@ def _hairs(
 
 
 def _paint_inside(rng: np.random.Generator, albedo: Array, rig: Rig, look: Complexion) -> None:
-    teeth = np.array([0.62, 0.57, 0.47]) * rng.uniform(0.7, 1.15) * np.exp(rng.normal(0, [0, 0.03, 0.10]))
+    teeth = np.array([0.56, 0.51, 0.42]) * rng.uniform(0.6, 1.15) * np.exp(rng.normal(0, [0, 0.03, 0.10]))
     lash = look.skin * 0.6
     lash = lash + rng.uniform(0.1, 0.95) * (look.brow * 0.3 - lash)
     inside = {Part.MOUTH: [0.16, 0.045, 0.04], Part.GUM: [0.33, 0.12, 0.11], Part.TOOTH: teeth, Part.LASH: lash}

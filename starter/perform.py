@@ -98,7 +98,7 @@ def _weaken(face: _Face, side: str) -> None:
 def _emotion(rng: np.random.Generator, names: tuple[str, ...]) -> NDArray[np.float64]:
     """(E,) a posed emotion of any strength, some of its muscles missing."""
     face = _Face(names, 1)
-    odds = np.array([5, 3, 3, 3, 2, 3, 2, 2, 1, 1], float)
+    odds = np.array([8, 5, 3, 3, 2, 3, 2, 2, 1, 1], float)
     kind = str(rng.choice(list(EMOTIONS), p=odds / odds.sum()))
     strength = float(rng.uniform(0.25, 1.15))
     keep = float(rng.uniform(0.6, 1.0))
@@ -130,9 +130,9 @@ def _anything(rng: np.random.Generator, names: tuple[str, ...]) -> NDArray[np.fl
 def _pose(rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.float64]) -> NDArray[np.float64]:
     """(E,) an expression that is held for a while."""
     kind = rng.random()
-    if kind < 0.18:
+    if kind < 0.16:
         target = rng.uniform(0, 0.15) * _anything(rng, names)
-    elif kind < 0.52:
+    elif kind < 0.44:
         target = _anything(rng, names)
     elif kind < 0.82:
         target = _emotion(rng, names)

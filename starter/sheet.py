@@ -66,7 +66,17 @@ def _posed_row(settings: RenderSettings, rig: Rig, identity: int) -> list[NDArra
 def _plain(shot: Shot, person: Person, size: int) -> Shot:
     """The shot from the front by a good camera, with nothing before the face."""
     lens = replace(
-        shot.lens, noise=0, blur=0, resolution=size, quality=0, grey=False, black=0, sharpen=0, curve=1.1, exposure=0.25
+        shot.lens,
+        noise=0,
+        blur=0,
+        resolution=size,
+        quality=0,
+        grey=False,
+        black=0,
+        sharpen=0,
+        soft=0,
+        curve=1.1,
+        exposure=0.25,
     )
     return replace(
         shot, lens=lens, base=shot.base * [0.3, 0.5, 0.3], cut=np.full(4, 99.0), error=shot.error * 0.3, lenses=[],
