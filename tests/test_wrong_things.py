@@ -130,18 +130,18 @@ class _Anything:
 
 
 def test_a_check_says_what_was_got_and_what_is_expected():
-    @checked
-    def cut(path: Path, size: int = 3, names: "tuple[str, ...]" = (), points: "np.ndarray | None" = None) -> Any:
+    def plain(path: Path, size: int = 3, names: "tuple[str, ...]" = (), points: "np.ndarray | None" = None) -> Any:
         """Nothing."""
         return path, size
 
+    cut: Any = checked(plain)
     assert cut("a") == (Path("a"), 3), "a text is a path"
     for arguments, said in (
-        ((None,), "cut: path: got None; expected a path"),
-        (("a", 2.5), "cut: size: got 2.5; expected a whole number"),
-        (("a", True), "cut: size: got True; expected a whole number"),
-        (("a", 2, ("a", 1)), "cut: names: got ('a', 1); expected a tuple of a text"),
-        ((np.zeros(3),), "cut: path: got a ndarray of shape (3,); expected a path"),
+        ((None,), "plain: path: got None; expected a path"),
+        (("a", 2.5), "plain: size: got 2.5; expected a whole number"),
+        (("a", True), "plain: size: got True; expected a whole number"),
+        (("a", 2, ("a", 1)), "plain: names: got ('a', 1); expected a tuple of a text"),
+        ((np.zeros(3),), "plain: path: got a ndarray of shape (3,); expected a path"),
     ):
         with pytest.raises(ConfigError) as error:
             cut(*arguments)
