@@ -21,6 +21,7 @@ import anclaf
 from anclaf.cli import main as cli
 from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError
+from anclaf.corpora.subjects import near_duplicates
 
 SOURCE = Path(anclaf.__file__).parent
 
@@ -136,6 +137,12 @@ def test_a_check_says_what_was_got_and_what_is_expected():
 
     cut: Any = checked(plain)
     assert cut("a") == (Path("a"), 3), "a text is a path"
+    assert cut("a", 2, ("b", np.str_("c"))) == (Path("a"), 2)
+    columns: Any = near_duplicates
+    for texts in (np.array(["ann", "bob"]), np.array(["ann", "bob"], object)):
+        assert columns(texts) == [], "a column of texts is several texts"
+    with pytest.raises(ConfigError, match="several of a text"):
+        columns(np.zeros(3))
     for arguments, said in (
         ((None,), "plain: path: got None; expected a path"),
         (("a", 2.5), "plain: size: got 2.5; expected a whole number"),

@@ -47,7 +47,7 @@ class Film:
     stamp: str = "1"
     wait_s: float = 0
 
-    def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
         rng = np.random.default_rng(sum(self.name.encode()))
         for k in range(self.length):
             time.sleep(self.wait_s)

@@ -101,6 +101,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return callable(value)
     if _is_array(kind):
         return isinstance(value, origin) and value.dtype.kind in "biuf"
+    if inner == (str,) and hasattr(value, "dtype") and hasattr(value, "shape"):
+        return len(value.shape) == 1 and value.dtype.kind in "OTU"  # a column of texts
     if isinstance(origin, type):
         return isinstance(value, origin) and not _is_one(value) and _holds(value, origin, inner)
     if not isinstance(kind, type):  # a type variable
