@@ -271,5 +271,5 @@ def test_ray_says_what_is_missing(corpus: PreparedCorpus, tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'anclaf\[ray\]'"):
         run_grid(tmp_path, Seen(), engine="ray", resources=CPU)
-    with pytest.raises(ConfigError, match="engine 'slurm'"):
+    with pytest.raises(ConfigError, match="engine: got 'slurm'; expected one of local, ray"):
         run_grid(tmp_path, Seen(), engine="slurm", resources=CPU)  # type: ignore[arg-type]

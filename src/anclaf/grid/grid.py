@@ -7,7 +7,6 @@ from typing import Literal
 
 from anclaf.config import Resources
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError
 from anclaf.experiment import job_record
 from anclaf.experiment.engine import Watcher, make_fabric, run_local, score_run
 from anclaf.experiment.fold import Fold, open_corpus
@@ -53,10 +52,8 @@ def run_grid(
     scored = _Scoring(watcher)
     if engine == "local":
         run_local(scheduler, make_fabric(resources), scored)
-    elif engine == "ray":
-        run_on_ray(scheduler, resources, scored, address)
     else:
-        raise ConfigError(f"engine {engine!r}: expected local or ray")
+        run_on_ray(scheduler, resources, scored, address)
     # a driver that was killed after a run's last job has not scored it
     for run in runs:
         if run.folder.unscored:
