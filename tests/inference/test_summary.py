@@ -187,7 +187,7 @@ def test_what_is_no_table(tmp_path: Path):
     pd.DataFrame({"frame": [1]}).to_parquet(tmp_path / "other.parquet")
     assert "lacks the columns time_s" in _refused(tmp_path / "other.parquet")
     (tmp_path / "a.txt").write_text("")
-    assert "expected .csv or .parquet" in _refused(tmp_path / "a.txt")
+    assert "expected .csv, .parquet or .xlsx" in _refused(tmp_path / "a.txt")
     assert "cannot be read" in _refused(_folder(tmp_path / "b.csv"))
     assert "lacks the columns frame" in _refused(course("a").drop(columns="frame"))
 
@@ -218,7 +218,7 @@ def test_damaged_rows(column: str, value: object):
 
 def test_words_where_numbers_belong(tmp_path: Path):
     course("aaa").assign(valence="high").to_csv(tmp_path / "a.csv", index=False)
-    assert "could not convert string" in _refused(tmp_path / "a.csv")
+    assert "'high'" in _refused(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("dwell_s", [-1, np.nan, np.inf])

@@ -102,7 +102,8 @@ def _fits(value: Any, kind: Any) -> bool:
     if _is_array(kind):
         return isinstance(value, origin) and value.dtype.kind in "biuf"
     if inner == (str,) and hasattr(value, "dtype") and hasattr(value, "shape"):
-        return len(value.shape) == 1 and value.dtype.kind in "OTU"  # a column of texts
+        # a column of texts, which NumPy and pandas may hold as objects
+        return len(value.shape) == 1 and value.dtype.kind in "OTU" and all(isinstance(one, str) for one in value)
     if isinstance(origin, type):
         return isinstance(value, origin) and not _is_one(value) and _holds(value, origin, inner)
     if not isinstance(kind, type):  # a type variable
