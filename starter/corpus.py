@@ -6,26 +6,22 @@ ends the same; the number of processes changes nothing either.
 
 import hashlib
 import shutil
-import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import lru_cache
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.files import atomic_path, fingerprint, write_text
 from anclaf.core.labels import LabelScale
+from anclaf.core.processes import in_processes
 from anclaf.core.progress import Progress, silent
 from anclaf.corpora.base import CorpusListing
 from anclaf.data.store import PreparedCorpus
@@ -101,7 +97,8 @@ def render(
     todo = [number for number in range(count) if not _part_path(parts, number).is_file()]
     done = count - len(todo)
     progress(done, count, "rendering", f"{PART} people each")
-    for _ in _work([(settings, parts, number) for number in todo], jobs):
+    work = [(settings, parts, number) for number in todo]
+    for _ in in_processes(_render_part, work, jobs, "The same command with fewer jobs goes on"):
         done += 1
         progress(done, count, "rendering", f"{PART} people each")
     listing = CorpusListing("starter", SCALE, FPS, [], notes=[_NOTE], options=options, kind="synthetic")
@@ -151,33 +148,6 @@ def _part_path(folder: Path, number: int) -> Path:
 
 
 _Job = tuple[RenderSettings, Path, int]
-
-
-def _work(todo: list[_Job], jobs: int) -> Iterator[None]:
-    """Render parts, in this process or in others; yields after each."""
-    if jobs == 1:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            yield from map(_render_part, todo)
-        finally:
-            cv2.setNumThreads(threads)
-        return
-    # spawned: a fork of a process whose libraries hold threads may hang
-    pool = ProcessPoolExecutor(max(1, min(jobs, len(todo))), get_context("spawn"), _start_worker)
-    try:
-        yield from pool.map(_render_part, todo)
-    except BrokenProcessPool as error:
-        raise CorpusError(
-            "a process that rendered died, perhaps because memory ran out. The same command with fewer jobs goes on"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
 
 
 _rig = lru_cache(maxsize=1)(load_rig)

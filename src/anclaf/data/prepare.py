@@ -5,24 +5,20 @@ that neither a long video nor many workers fill the memory. The faces are then j
 clips' names, so that the number of workers changes no byte.
 """
 
-import signal
 from collections.abc import Generator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError, CorpusError
+from anclaf.core.errors import ConfigError
 from anclaf.core.files import fingerprint
+from anclaf.core.processes import in_processes
 from anclaf.core.progress import Progress, silent
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
 from anclaf.corpora.subjects import subjects_of
@@ -185,30 +181,8 @@ _Job = tuple[Clip, Path, _Recipe]
 
 def _work(jobs: list[_Job], workers: int) -> Generator[ClipFaces, None, None]:
     """Each job's result, in the jobs' order."""
-    if workers == 1:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # as in the workers, so that results do not depend on the order of threads
-        try:
-            yield from map(_one_clip, jobs)
-        finally:
-            cv2.setNumThreads(threads)
-        return
     chunk = max(1, min(32, len(jobs) // (workers * 8)))
-    # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker)
-    try:
-        yield from pool.map(_one_clip, jobs, chunksize=chunk)
-    except BrokenProcessPool as error:
-        raise CorpusError(
-            "a worker process died, perhaps because memory ran out. Run it again with fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    return in_processes(_one_clip, jobs, workers, "Run it again with fewer workers", chunk)
 
 
 def _one_clip(job: _Job) -> ClipFaces:

@@ -6,9 +6,6 @@ real people. Who is drawn is in `person`, how they move in `affect`, where their
 """
 
 import json
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, OutputError
 from anclaf.core.files import atomic_path
+from anclaf.core.processes import in_processes
 from anclaf.core.progress import Progress, silent
 from anclaf.synthetic.draw import MIN_SIDE, film
 from anclaf.synthetic.person import person
@@ -85,7 +83,7 @@ def write_puppet(
     with atomic_path(out) as part:
         part.mkdir()
         jobs = [_Job(part, seed, clip, int(subject), frames, size) for clip, subject in enumerate(who)]
-        for done, _ in enumerate(_work(jobs, workers), 1):
+        for done, _ in enumerate(in_processes(_write_clip, jobs, workers, "Fewer workers take less"), 1):
             progress(done, clips, "drawing clips")
 
 
@@ -138,17 +136,6 @@ def _check(seed: int, size: tuple[int, int]) -> None:
         raise ConfigError(f"puppet: got seed={seed}; expected 0 or more")
     if min(size) < MIN_SIDE:
         raise ConfigError(f"puppet: got frames of {size[0]}x{size[1]}; expected at least {MIN_SIDE} pixels each way")
-
-
-def _work(jobs: list[_Job], workers: int) -> Iterator[None]:
-    """Write the clips, in this process or in others; yields after each."""
-    if workers == 1:
-        yield from map(_write_clip, jobs)
-        return
-    # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(_write_clip, jobs)
 
 
 def _write_clip(job: _Job) -> None:

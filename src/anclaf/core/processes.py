@@ -1,0 +1,50 @@
+"""Work in processes of its own."""
+
+import signal
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TypeVar
+
+import cv2
+
+from anclaf.core.errors import CorpusError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def in_processes(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int, advice: str, chunk: int = 1
+) -> Generator[Result, None, None]:
+    """Each job's result, in the jobs' order; with one worker in this process. OpenCV has one thread in each, so that
+    results do not depend on the order of threads.
+
+    Args:
+        advice: what to do when a process dies. chunk: jobs that are sent to a process together.
+
+    Raises:
+        CorpusError: a process died.
+    """
+    if workers == 1:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            yield from map(function, jobs)
+        finally:
+            cv2.setNumThreads(threads)
+        return
+    # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
+    pool = ProcessPoolExecutor(max(1, min(workers, len(jobs))), get_context("spawn"), _start)
+    try:
+        yield from pool.map(function, jobs, chunksize=chunk)
+    except BrokenProcessPool as error:
+        raise CorpusError(f"a worker process died, perhaps because memory ran out. {advice}") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
