@@ -98,7 +98,7 @@ def _weaken(face: _Face, side: str) -> None:
 def _emotion(rng: np.random.Generator, names: tuple[str, ...]) -> NDArray[np.float64]:
     """(E,) a posed emotion of any strength, some of its muscles missing."""
     face = _Face(names, 1)
-    odds = np.array([8, 5, 3, 3, 2, 3, 2, 2, 1, 1], float)
+    odds = np.array([14, 8, 3, 3, 2, 3, 2, 2, 1, 1], float)
     kind = str(rng.choice(list(EMOTIONS), p=odds / odds.sum()))
     strength = float(rng.uniform(0.25, 1.15))
     keep = float(rng.uniform(0.6, 1.0))
