@@ -1,4 +1,6 @@
-"""A model's folder: `model.safetensors` (weights) and `model.json` (its spec). No pickle is ever loaded."""
+"""A model's folder: `model.safetensors` (weights) and `model.json` (its spec). No pickle is ever loaded.
+
+A packed model has a part of its weights in `shared.safetensors` of the folder above."""
 
 import json
 from dataclasses import asdict
@@ -6,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,6 +20,8 @@ from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import HEADS, SPEC_VERSION, ModelSpec, Variant
 
 WEIGHTS, SPEC = "model.safetensors", "model.json"
+SHARED = "shared.safetensors"
+"""In the folder above: the weights that packed models have in common (`models/bundle.py`)."""
 
 
 @checked
@@ -57,7 +61,7 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         hint = f" ({', '.join(pickles)} is there, but pickles are never loaded)" if pickles else ""
         raise ModelError(f"{folder}: no {WEIGHTS}{hint}; copy the model folder again")
     try:
-        weights = load_file(path)
+        weights = _read(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{path}: not a whole safetensors file ({error}); a pickle is never loaded. Copy the file again"
@@ -79,6 +83,16 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         )
     network.load_state_dict(weights)
     return network.eval().to(device), spec
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """All weights of a model, those that it shares with others included."""
+    with safe_open(path, "pt") as file:
+        shared = "shared" in (file.metadata() or {})
+    common = path.parent.parent / SHARED
+    if shared and not common.is_file():
+        raise ModelError(f"{common}: no such file, and {path.parent.name} has a part of its weights there; copy it too")
+    return (load_file(common) if shared else {}) | load_file(path)
 
 
 def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
