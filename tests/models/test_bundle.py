@@ -73,7 +73,7 @@ def test_what_cannot_be_packed(curriculum: list[Path], tmp_path: Path):
         pack_models([curriculum[0], tmp_path / "stranger"], tmp_path / "out")
     huge = AffectNetwork(MODEL, Variant.parse("S-8"), 68)
     huge.generator.load_state_dict(load_model(curriculum[0])[0].generator.state_dict())
-    huge.combiner.body[4].weight.data.fill_(1e6)
+    torch.nn.init.constant_(huge.state_dict()["combiner.body.4.weight"], 1e6)
     save_model(tmp_path / "huge", huge, replace(SPEC, variant="S-8"))
     with pytest.raises(ModelError, match="which float16 cannot hold"):
         pack_models([curriculum[0], tmp_path / "huge"], tmp_path / "out")

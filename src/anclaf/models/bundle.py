@@ -1,4 +1,4 @@
-"""Models of one curriculum in one folder: what they share is stored once, in float16, for models that are given away."""
+"""Models of one curriculum in one folder: what they share is stored once, in float16, to be given away."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -47,9 +47,10 @@ def pack_models(folders: Sequence[Path], out: Path) -> list[Path]:
     ]
     if not {name for name in weights[0] if name.startswith("generator.")} <= set(shared):
         raise ModelError(f"{', '.join(names)} do not share G; expected models of one fold's curriculum")
-    _save(out / SHARED, {name: weights[0][name] for name in shared}, {"format": "anclaf"})
+    halves = [{name: _half(name, value) for name, value in own.items()} for own in weights]
+    _save(out / SHARED, {name: halves[0][name] for name in shared}, {"format": "anclaf"})
     packed = []
-    for (_, spec), own in zip(models, weights, strict=True):
+    for (_, spec), own in zip(models, halves, strict=True):
         to = out / spec.variant
         rest = {name: value for name, value in own.items() if name not in shared}
         _save(to / WEIGHTS, rest, {"format": "anclaf", "variant": spec.variant, "shared": SHARED})
@@ -60,7 +61,7 @@ def pack_models(folders: Sequence[Path], out: Path) -> list[Path]:
 
 def _save(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
     with atomic_path(path) as temporary:
-        save_file({name: _half(name, value) for name, value in weights.items()}, temporary, metadata=metadata)
+        save_file(weights, temporary, metadata=metadata)
 
 
 def _half(name: str, value: Tensor) -> Tensor:
