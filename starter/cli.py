@@ -26,10 +26,12 @@ class Render:
     """Folder with hdri/*.hdr, the surroundings."""
     identities: int = 100
     """People."""
-    clips_per_identity: int = 2
+    clips_per_identity: int = 1
     """Clips of each."""
     frames: int = 8
     """Frames of a clip, 25 a second."""
+    stills_per_identity: int = 8
+    """Further faces of each, of a moment of its own: frames of one clip are much the same face."""
     size: Literal[64, 128] = 64
     """Side of the crops in pixels."""
     seed: int = 0
@@ -43,8 +45,9 @@ class Render:
         from starter.corpus import RenderSettings, render
 
         settings = RenderSettings(
-            self.rig, self.assets, self.identities, self.clips_per_identity, self.frames, self.size, self.seed
-        )
+            self.rig, self.assets, self.identities, self.clips_per_identity, self.frames, self.stills_per_identity,
+            self.size, self.seed,
+        )  # fmt: skip
         with progress_display() as progress:
             corpus = render(settings, self.out, jobs=self.jobs, overwrite=self.overwrite, progress=progress)
         card = corpus.card

@@ -53,7 +53,7 @@ class RenderSettings:
     """What decides a corpus.
 
     rig, assets: where the head model and the surroundings are. identities: people. clips: of each. frames: of a clip.
-    size: side of the crops in pixels. seed: of everything.
+    stills: further clips of each person, of one frame. size: side of the crops in pixels. seed: of everything.
     """
 
     rig: Path
@@ -61,13 +61,16 @@ class RenderSettings:
     identities: int
     clips: int
     frames: int
+    stills: int
     size: int
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (("identities", 1), ("clips", 1), ("frames", 1), ("seed", 0)):
+        for name, least in (("identities", 1), ("clips", 0), ("frames", 1), ("stills", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; expected {least} or more")
+        if not self.clips + self.stills:
+            raise ConfigError("clips and stills: got 0 of both; expected one at least")
         if self.size not in (64, 128):
             raise ConfigError(f"size: got {self.size}; expected 64 or 128")
 
@@ -161,10 +164,11 @@ def _render_part(job: _Job) -> None:
     arrays = {
         "names": np.array([clip.name for clip in clips]),
         "subjects": np.array([clip.subject for clip in clips]),
-        "faces": np.stack([clip.faces for clip in clips]),
-        "landmarks": np.stack([clip.landmarks for clip in clips]),
-        "matrix": np.stack([clip.matrix for clip in clips]),
-        "affect": np.stack([clip.affect for clip in clips]),
+        "stops": np.cumsum([len(clip.faces) for clip in clips]),
+        "faces": np.concatenate([clip.faces for clip in clips]),
+        "landmarks": np.concatenate([clip.landmarks for clip in clips]),
+        "matrix": np.concatenate([clip.matrix for clip in clips]),
+        "affect": np.concatenate([clip.affect for clip in clips]),
     }
     with atomic_path(_part_path(folder, number)) as path, open(path, "wb") as file:
         np.savez(file, **arrays)
@@ -194,8 +198,9 @@ def render_person(settings: RenderSettings, rig: Rig, identity: int) -> Iterator
     person = draw_person(generator(seed, Stream.PERSON, identity), rig)
     rest = resting_face(generator(seed, Stream.REST, identity), rig.names)
     subject = f"{seed}-{identity:06d}"
-    for clip in range(settings.clips):
-        act = perform(generator(seed, Stream.ACT, identity, clip), rig.names, rest, settings.frames)
+    for clip in range(settings.clips + settings.stills):
+        length = settings.frames if clip < settings.clips else 1
+        act = perform(generator(seed, Stream.ACT, identity, clip), rig.names, rest, length)
         shot = draw_shot(generator(seed, Stream.SHOT, identity, clip), rig, person, settings.assets, settings.size)
         frames = list(film(generator(seed, Stream.NOISE, identity, clip), rig, person, shot, act, settings.size))
         yield RenderedClip(
@@ -214,8 +219,10 @@ def _read_part(path: Path) -> Iterator[tuple[ClipFaces, str, NDArray[np.uint8]]]
             part = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CorpusError(f"{path}: cannot be read ({error}). Remove it; the same command renders it again") from error
-    for k, (name, subject) in enumerate(zip(part["names"], part["subjects"], strict=True)):
-        labels = SCALE.restore(part["affect"][k])
+    start = 0
+    for name, subject, stop in zip(part["names"], part["subjects"], part["stops"], strict=True):
+        here, start = slice(start, stop), int(stop)
+        labels = SCALE.restore(part["affect"][here])
         rows = [(t, t / FPS, float(v), float(a)) for t, (v, a) in enumerate(labels)]
-        faces = ClipFaces(str(name), -1, rows, list(part["landmarks"][k]), list(part["matrix"][k]))
-        yield faces, str(subject), part["faces"][k]
+        faces = ClipFaces(str(name), -1, rows, list(part["landmarks"][here]), list(part["matrix"][here]))
+        yield faces, str(subject), part["faces"][here]

@@ -29,7 +29,7 @@ def write_sheet(out: Path, rig_path: Path, assets: Path, people: int, plain: boo
     if people < 1:
         raise ConfigError(f"people: got {people}; expected 1 or more")
     rig = load_rig(rig_path)
-    settings = RenderSettings(rig_path, assets, people, _COLUMNS, 2, size, seed)
+    settings = RenderSettings(rig_path, assets, people, _COLUMNS, 2, 0, size, seed)
     rows = []
     for identity in range(people):
         if plain:

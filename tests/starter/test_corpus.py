@@ -28,7 +28,7 @@ pytestmark = [
 
 
 def settings(**values) -> RenderSettings:
-    return replace(RenderSettings(RIG, ASSETS, identities=2, clips=2, frames=3, size=64, seed=5), **values)
+    return replace(RenderSettings(RIG, ASSETS, identities=2, clips=2, frames=3, stills=1, size=64, seed=5), **values)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -48,17 +48,17 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:
 def test_a_prepared_corpus(rendered):
     card = rendered.card
     assert (card.kind, card.source, card.crop, card.detector) == ("synthetic", "starter", "five-point", "none")
-    assert (card.frames, card.clips, card.subjects, card.landmarks, card.image_size) == (12, 4, 2, 68, 64)
+    assert (card.frames, card.clips, card.subjects, card.landmarks, card.image_size) == (14, 6, 2, 68, 64)
     assert (card.low, card.high, card.fps) == (-1, 1, 25)
-    assert rendered.images(np.arange(12)).shape == (12, 64, 64, 3)
+    assert rendered.images(np.arange(14)).shape == (14, 64, 64, 3)
     assert np.abs(rendered.targets).max() < 1
-    assert [len(rows) for rows in rendered.segments()] == [3] * 4
+    assert sorted(len(rows) for rows in rendered.segments()) == [1, 1, 3, 3, 3, 3]
     assert rendered.clips[0].startswith(rendered.subjects[0])
     assert not list(rendered.folder.parent.glob(".*"))
 
 
 def test_landmarks_lie_on_the_crop_where_the_recipe_puts_them(rendered):
-    assert rendered.landmarks_of(np.arange(12)) == 68
+    assert rendered.landmarks_of(np.arange(14)) == 68
     for landmarks in rendered.crop_landmarks:
         five = (align.five_points(landmarks) + 1) / 2
         assert np.abs(five - align.TEMPLATE).max() < 0.15
@@ -117,7 +117,7 @@ def test_parts_of_another_render_are_refused(tmp_path, monkeypatch):
             render(settings(), tmp_path / "out")
     with pytest.raises(CorpusError, match="parts of a render with other settings"):
         render(settings(seed=6), tmp_path / "out")
-    assert render(settings(identities=1, clips=1), tmp_path / "out", overwrite=True).card.frames == 3
+    assert render(settings(identities=1, clips=1, stills=0), tmp_path / "out", overwrite=True).card.frames == 3
 
 
 def test_look_and_label_know_nothing_of_each_other(rig, monkeypatch):
@@ -162,8 +162,8 @@ def command(out: Path, *more: str) -> list[str]:
 
 
 def test_command(tmp_path, capsys):
-    assert main(command(tmp_path / "out", "--identities", "1", "--clips-per-identity", "1", "--frames", "2")) == 0
-    assert PreparedCorpus.open(tmp_path / "out").card.frames == 2
+    assert main(command(tmp_path / "out", "--identities", "1", "--stills-per-identity", "2", "--frames", "2")) == 0
+    assert PreparedCorpus.open(tmp_path / "out").card.frames == 4
     assert main(["sheet", str(tmp_path / "a.png"), "--rig", str(RIG), "--assets", str(ASSETS), "--people", "1"]) == 0
     image = cv2.imread(str(tmp_path / "a.png"))
     assert image is not None
