@@ -78,6 +78,52 @@ def test_columns_in_any_order_and_case_and_more_of_them(pictures):
     assert [(f.valence, f.arousal) for f in usable(listing)] == [(-0.5, 0.5)]
 
 
+def test_further_columns_are_kept_with_their_frame(pictures):
+    table = write(
+        pictures / "t.csv",
+        "Sex,image,valence,arousal,AGE ,empty,,time",
+        "f,a.png,-0.5,0.25,31,,x,noon",
+        ",b.jpg,0.5,-1,,,y,",
+    )
+    listing = list_table(table)
+    kept = [frame.columns for clip in range(2) for frame in usable(listing, clip)]
+    assert kept == [{"sex": "f", "age": "31", "time": "noon"}, {"sex": "", "age": "", "time": ""}]
+    (frame,) = usable(list_table(table, columns=["age", "Sex"]))
+    assert frame.columns == {"age": "31", "sex": "f"}
+    with pytest.raises(CorpusError, match=r"column 'height' cannot be kept; expected one of sex, age, empty, time"):
+        list_table(table, columns=["age", "height"])
+    with pytest.raises(CorpusError, match="column 'valence' cannot be kept"):
+        list_table(table, columns=["valence"])
+
+
+def test_further_columns_of_a_video_whatever_they_are_called(video):
+    lines = ["video,frame,valence,arousal,at,name,time,lost,camera"]
+    lines += [f"v.avi,{k},0.{k},-0.{k},at{k},n{k},t{k},l{k},c{k % 2}" for k in (3, 1, 2)]
+    table = write(video / "t.csv", *lines)
+    listing = list_table(table)
+    frames = usable(listing)
+    assert [(frame.index, frame_of_green(frame)) for frame in frames] == [(1, 0), (2, 1), (3, 2)]
+    assert [f.columns for f in frames] == [
+        {"at": f"at{k}", "name": f"n{k}", "time": f"t{k}", "lost": f"l{k}", "camera": f"c{k % 2}"} for k in (1, 2, 3)
+    ]
+    before = listing.clips[0].stamp  # pyright: ignore[reportAttributeAccessIssue]
+    write(table, *lines[:-1], lines[-1].replace("c0", "c9"))
+    assert list_table(table).clips[0].stamp != before  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_table_of_measurements_keeps_none_unasked(pictures):
+    names = [f"au{k}" for k in range(33)]
+    table = write(
+        pictures / "t.csv",
+        ",".join(["image", "valence", "arousal", *names]),
+        ",".join(["a.png", "-0.5", "0.5"] + ["1"] * 33),
+    )
+    listing = list_table(table)
+    assert [f.columns for f in usable(listing)] == [{}]
+    assert "33 further columns, none kept: name those by which results are to be split (--columns)" in listing.notes
+    assert [f.columns for f in usable(list_table(table, columns=["au7"]))] == [{"au7": "1"}]
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_separators_and_byte_order_mark(pictures, separator, mark):

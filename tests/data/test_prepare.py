@@ -25,7 +25,7 @@ from anclaf.corpora.table import list_table
 from anclaf.data import prepare as module
 from anclaf.data import writer
 from anclaf.data.prepare import prepare_corpus
-from anclaf.data.store import INDEX_COLUMNS
+from anclaf.data.store import INDEX_COLUMNS, PreparedCorpus
 from anclaf.faces import align
 from anclaf.faces.detect import DETECTORS, Face
 
@@ -90,6 +90,45 @@ def test_rows_are_in_clip_order_then_in_time(tmp_path):
     assert set(card.versions) >= {"anclaf", "numpy", "opencv-python-headless"}
     table = pd.read_parquet(tmp_path / "out" / "skipped.parquet")
     assert table.to_numpy().tolist() == [["z", -1, "bad_zip", "broken"], ["a", 2, "label_nan", "as told"]]
+
+
+@dataclass(frozen=True)
+class Told(Film):
+    """Frames of whom more is known."""
+
+    known: tuple[tuple[str, str | float | None], ...] = ()
+
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
+        for frame in super().frames():
+            yield replace(frame, columns=dict(self.known)) if isinstance(frame, LabelledFrame) else frame
+
+
+def test_further_columns_are_beside_the_index_and_no_part_of_the_fingerprint(tmp_path):
+    plain = prepare_corpus(listing(Film("a"), Film("b"), Film("c")), tmp_path / "plain", image_size=16)
+    assert plain.columns.shape == (15, 0)
+    films = [
+        Told("a", known=(("age", 31.0), ("sex", "f"), ("site", "7"))),
+        Film("b"),
+        Told("c", skip=(1,), known=(("sex", None), ("age", "?"), ("site", ""), ("valence", "1e1"))),
+    ]
+    corpus = prepare_corpus(listing(*films), tmp_path / "out", image_size=16, workers=2)
+    assert corpus.columns["age"].tolist() == ["31.0"] * 5 + [""] * 5 + ["?"] * 4, "? is no number"
+    assert corpus.columns["sex"].tolist() == ["f"] * 5 + [""] * 9
+    np.testing.assert_array_equal(corpus.columns["site"], [7] * 5 + [np.nan] * 9)
+    np.testing.assert_array_equal(corpus.columns["valence"], [np.nan] * 10 + [10] * 4)
+    assert tuple(corpus.index.columns) == INDEX_COLUMNS
+    again = prepare_corpus(listing(*films[:2], Film("c", skip=(1,))), tmp_path / "again", image_size=16)
+    assert again.card.fingerprint == corpus.card.fingerprint
+
+
+def test_columns_of_another_length_are_damaged(tmp_path):
+    corpus = prepare_corpus(listing(Told("a", known=(("age", 3),))), tmp_path / "out", image_size=16)
+    corpus.columns[:3].to_parquet(corpus.folder / "columns.parquet")
+    with pytest.raises(CorpusError, match="3 rows; expected 5"):
+        _ = PreparedCorpus.open(corpus.folder).columns
+    (corpus.folder / "columns.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CorpusError, match=r"columns.parquet: cannot be read \("):
+        _ = PreparedCorpus.open(corpus.folder).columns
 
 
 class Noted(Film):

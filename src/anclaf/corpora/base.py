@@ -1,7 +1,7 @@
 """What every reader gives: clips of labelled frames, and the frames that it could not use, each with a reason."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ from anclaf.config import CorpusKind
 from anclaf.core.errors import CorpusError
 from anclaf.core.labels import LabelScale
 
+Column = str | float | None
+
 
 @dataclass(frozen=True)
 class LabelledFrame:
@@ -20,6 +22,8 @@ class LabelledFrame:
     index: the frame's number as the database counts it. time_s: seconds from the clip's first frame.
     image: (H, W, 3) uint8 RGB. valence, arousal: the corpus's own units.
     landmarks: (68, 2) or (49, 2) float pixels of `image`, or None where the database has none (a detector finds five).
+    columns: what else is known of the frame, or of its clip or person, by which results can be split: name -> number or
+    text, with None or an empty text where it is not known.
     """
 
     index: int
@@ -28,6 +32,7 @@ class LabelledFrame:
     valence: float
     arousal: float
     landmarks: NDArray[np.float64] | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

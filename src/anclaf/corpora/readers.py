@@ -102,7 +102,7 @@ class Sewa:
 @dataclass(frozen=True)
 class Table:
     """A CSV, Excel or Parquet table of your own images or videos: image | video, valence, arousal, and optionally
-    frame or time_s, subject, fold."""
+    frame or time_s, subject, fold; and whatever results are to be split by."""
 
     src: Path
     """The table."""
@@ -114,11 +114,16 @@ class Table:
     """Upper end of the labels' range."""
     scale: ScaleName | None = None
     """The labels' range by name: unit 0..1, signed -1..1, afew-va -10..10, sam5, sam7, sam9 from 1, percent 0..100."""
+    columns: tuple[str, ...] = ()
+    """Further columns to keep, by which results are split, such as sex and age; all of them, up to 32, if none is
+    named."""
 
     def listing(self, _: Preparation, /) -> "CorpusListing":
         from anclaf.corpora.table import list_table
 
-        return list_table(self.src, root=self.root, low=self.low, high=self.high, scale=self.scale)
+        return list_table(
+            self.src, root=self.root, low=self.low, high=self.high, scale=self.scale, columns=self.columns
+        )
 
 
 @dataclass(frozen=True)

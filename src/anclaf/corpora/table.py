@@ -1,11 +1,12 @@
 """A user's own corpus: a CSV, Excel or Parquet table of images, or of frames of videos, with valence and arousal.
 
 Faces are found by the detector. Columns, in any order and case: `image`, or `video` with `frame` (counted from 0 or 1)
-or `time_s`, which must agree where both are there; `valence`, `arousal`; optionally `subject` and `fold`.
+or `time_s`, which must agree where both are there; `valence`, `arousal`; optionally `subject` and `fold`. Further
+columns are kept for results to be split by.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,7 @@ from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, Sk
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.subjects import person_key, unnamed
-from anclaf.corpora.table_file import clip_name, labelled_rows, read_columns
+from anclaf.corpora.table_file import clip_name, further_columns, labelled_rows, read_columns
 from anclaf.faces.frames import VideoFrame, probe, read_video
 from anclaf.faces.images import read_image
 
@@ -40,6 +41,7 @@ class TableImage:
     valence: float
     arousal: float
     scale: LabelScale
+    columns: Mapping[str, str]
     stamp: str
 
     def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
@@ -54,7 +56,7 @@ class TableImage:
             except VideoError as error:
                 yield SkippedFrame(self.name, 0, "corrupt_image", str(error))
             else:
-                yield LabelledFrame(0, 0.0, image, self.valence, self.arousal)
+                yield LabelledFrame(0, 0.0, image, self.valence, self.arousal, columns=self.columns)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class TableVideo:
         arousal: (R,).
         shift: what the table calls the first frame.
         tolerance_s: a row's time may be this far from its frame's, beside what rounding loses of `said_s`.
+        columns: what else the table says of each row.
     """
 
     name: str
@@ -84,6 +87,7 @@ class TableVideo:
     shift: int
     tolerance_s: float
     scale: LabelScale
+    columns: Sequence[Mapping[str, str]]
     stamp: str
 
     def frames(self) -> Iterator[LabelledFrame | SkippedFrame | ClipNote]:
@@ -104,7 +108,9 @@ class TableVideo:
                 problem = self._contradiction(frame, row) or label_problem(
                     self.name, index, valence, arousal, self.scale
                 )
-                yield problem or LabelledFrame(index, frame.time_s, frame.image, valence, arousal)
+                yield problem or LabelledFrame(
+                    index, frame.time_s, frame.image, valence, arousal, columns=self.columns[row]
+                )
         except VideoError as error:
             reason, detail = "corrupt_video", str(error)
         yield from (ClipNote(self.name, note) for note in notes)
@@ -174,6 +180,7 @@ def list_table(
     low: float | None = None,
     high: float | None = None,
     scale: str | None = None,
+    columns: Sequence[str] = (),
 ) -> CorpusListing:
     """Read a table of labels.
 
@@ -183,6 +190,7 @@ def list_table(
         low: the labels' range, as stated by the user; detected where neither end is given.
         high: see low.
         scale: the range's name in `corpora.labels.SCALES`, in place of its ends.
+        columns: further ones to keep; all of them, up to 32, where none is named.
 
     Raises:
         CorpusError: no such file, no table, a column is missing, cells contradict each other, or the labels do not show
@@ -192,15 +200,17 @@ def list_table(
     source = Path(source)
     root = source.parent if root is None else Path(root)
     table, skipped = labelled_rows(read_columns(source), source)
+    further, note_further = further_columns(table, source, columns)
     label_range, note = label_scale(table[["valence", "arousal"]], low, high, scale)
     notes = [note, "faces are found by the detector; the largest of each frame is taken"]
     if label_range == SCALES["unit"] and scale is low is None:
         notes.append("no label is below 0: if they could be, state --scale signed")
     if "image" in table:
-        clips, fps = _images(table, root, label_range, skipped), 0.0
+        clips, fps = _images(table, root, label_range, further, skipped), 0.0
     else:
-        clips, fps, more = _videos(table, root, label_range, skipped)
+        clips, fps, more = _videos(table, root, label_range, further, skipped)
         notes += more
+    notes += [note_further] if note_further else []
     own = sum(clip.subject == unnamed(clip.name) for clip in clips)
     if own:
         what = "images" if "image" in table else "videos"
@@ -212,29 +222,41 @@ def list_table(
     return CorpusListing("table", label_range, fps, clips, skipped, notes, options)
 
 
-def _images(table: pd.DataFrame, root: Path, scale: LabelScale, skipped: list[SkippedFrame]) -> list[Clip]:
+def _images(
+    table: pd.DataFrame, root: Path, scale: LabelScale, further: list[str], skipped: list[SkippedFrame]
+) -> list[Clip]:
     clips: dict[str, TableImage] = {}
-    columns = ("image", "subject", "fold", "valence", "arousal")
-    for row, path, subject, fold, valence, arousal in table[list(columns)].itertuples(name=None):
+    columns = ("image", "subject", "fold", "valence", "arousal", *further)
+    for row, path, subject, fold, valence, arousal, *more in table[list(columns)].itertuples(name=None):
         name = clip_name(path)
         if not name or name in clips:
             reason = "duplicate_clip" if name else "missing_image"
             skipped.append(SkippedFrame(name, -1, reason, f"row {row + 1}" + ("" if name else " names no image")))
             continue
-        changed = stamp([root / name], str(valence), str(arousal))
+        changed = stamp([root / name], str(valence), str(arousal), *further, *more)
+        known = dict(zip(further, more, strict=True))
         clips[name] = TableImage(
-            name, subject or unnamed(name), int(fold), root / name, float(valence), float(arousal), scale, changed
+            name,
+            subject or unnamed(name),
+            int(fold),
+            root / name,
+            float(valence),
+            float(arousal),
+            scale,
+            known,
+            changed,
         )
     return list(clips.values())
 
 
 def _videos(
-    table: pd.DataFrame, root: Path, scale: LabelScale, skipped: list[SkippedFrame]
+    table: pd.DataFrame, root: Path, scale: LabelScale, further: list[str], skipped: list[SkippedFrame]
 ) -> tuple[list[Clip], float, list[str]]:
     """Clips, labelled frames a second, and notes."""
     by = "frame" if "frame" in table else "time_s"
     at = numbers(table[by])
     said = table["time_s"] if {"frame", "time_s"} <= {*table.columns} else pd.Series("", table.index)
+    told: pd.DataFrame = table[[*further]]
     table = table.assign(
         name=table["video"].map(clip_name), at=at, time=numbers(said), lost=0.5 * 10.0 ** -said.map(_digits)
     )
@@ -266,6 +288,7 @@ def _videos(
         rate = (fps if by == "frame" else 1.0) / float(np.median(steps)) if len(steps) else fps
         rates.append(min(rate, fps))
         where = rows["at"].to_numpy(np.float64)
+        more = told.loc[rows.index]
         clip = TableVideo(
             name=name,
             subject=next((s for s in rows["subject"] if s), unnamed(name)),
@@ -279,7 +302,12 @@ def _videos(
             shift=first,
             tolerance_s=_tolerance(fps),
             scale=scale,
-            stamp=stamp([root / name], rows[["at", "valence", "arousal"]].to_csv(index=False)),
+            columns=_records(more),
+            stamp=stamp(
+                [root / name],
+                rows[["at", "valence", "arousal"]].to_csv(index=False),
+                *([more.to_csv(index=False)] if further else []),
+            ),
         )
         clips.append(clip)
     fps = round(median(rates), 3) if rates else _ASSUMED_FPS
@@ -287,6 +315,12 @@ def _videos(
     if known and fps < 0.9 * usual:
         notes.append(f"labels at {fps:g} a second of videos at {usual:g}: only labelled frames are taken")
     return clips, fps, notes
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, str]]:
+    """Each row by column; `DataFrame.to_dict` has none where there is no column."""
+    cells = {str(name): table[name].tolist() for name in table}
+    return [{name: column[row] for name, column in cells.items()} for row in range(len(table))]
 
 
 def _tolerance(fps: float) -> float:

@@ -1,5 +1,7 @@
 """The rows of a user's own table: CSV, Excel or Parquet, its columns in lower case, and rows that hold no labels."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,6 +14,9 @@ from anclaf.corpora.base import SkippedFrame
 
 _EXPECTED = "`image`, or `video` with `frame` or `time_s`; `valence`, `arousal`; optionally `subject`, `fold`"
 _FILES = "a CSV, .xlsx or Parquet file"
+_OWN = ("image", "video", "frame", "time_s", "valence", "arousal", "subject", "fold")
+_MOST_FURTHER = 32
+"""Columns beside those, if none is named: with more, most are measurements and no groups."""
 
 
 def labelled_rows(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[SkippedFrame]]:
@@ -66,6 +71,28 @@ def read_columns(source: Path) -> pd.DataFrame:
         got = table["fold"].iloc[int(bad[0])]
         raise CorpusError(f"{source}: fold of row {bad[0] + 1} is {got!r}; expected a whole number from 0 in every row")
     return table.assign(fold=folds.astype(np.int64))
+
+
+def further_columns(table: pd.DataFrame, source: Path, wanted: Sequence[str]) -> tuple[list[str], str]:
+    """The columns beside those that a corpus needs, and a note where they are too many to be kept unasked.
+
+    Args:
+        table: of `read_columns`. wanted: by name, in any case; all that have a title and a cell where none is named.
+
+    Raises:
+        CorpusError: no such column, or one of the table's own.
+    """
+    there = [c for c in table.columns if c not in _OWN and not re.match(r"unnamed: \d+$|column \d+$|$", c)]
+    names = list(dict.fromkeys(name.strip().lower() for name in wanted))
+    if odd := [name for name in names if name not in there]:
+        expected = ", ".join(there) or "none, for it has no further ones"
+        raise CorpusError(f"{source}: column {odd[0]!r} cannot be kept; expected one of {expected}")
+    if names:
+        return names, ""
+    found = [name for name in there if (table[name] != "").any()]
+    if len(found) > _MOST_FURTHER:
+        return [], f"{len(found)} further columns, none kept: name those by which results are to be split (--columns)"
+    return found, ""
 
 
 def _cell(value: object) -> str:

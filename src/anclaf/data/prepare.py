@@ -205,6 +205,7 @@ def _one_clip(job: _Job) -> ClipFaces:
             faces.index.append((frame.index, frame.time_s, frame.valence, frame.arousal))
             faces.landmarks.append(landmarks)
             faces.matrix.append(matrix)
+            faces.columns.append(frame.columns)
             file.write(np.ascontiguousarray(align.warp(frame.image, matrix, recipe.image_size)).data)
     return faces
 

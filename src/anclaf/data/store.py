@@ -4,6 +4,7 @@ On disk::
 
     corpus.json      the card (`CorpusCard`), written last
     index.parquet    clip, subject, fold, frame, time_s, valence, arousal, shard, offset
+    columns.parquet  what else is known of each row of the index, under the corpus's own names; not of every corpus
     skipped.parquet  clip, frame, reason, detail
     geometry.npz     landmarks (N, P, 2) source pixels; matrix (N, 2, 3) source pixels -> crop pixels
     shards/00000.npy uint8 (M, S, S, 3) RGB
@@ -30,6 +31,7 @@ from anclaf.faces import align
 
 FORMAT = 2
 """Format 1 had no `kind`; it is read too."""
+COLUMNS_FILE = "columns.parquet"
 INDEX_COLUMNS = ("clip", "subject", "fold", "frame", "time_s", "valence", "arousal", "shard", "offset")
 
 
@@ -180,6 +182,26 @@ class PreparedCorpus:
     def time_s(self) -> NDArray[np.float64]:
         """(N,) seconds from the clip's first frame."""
         return self.index["time_s"].to_numpy(np.float64)
+
+    @cached_property
+    def columns(self) -> pd.DataFrame:
+        """(N rows) what else is known of each row, such as a person's age: numbers with NaN, or texts with empty ones.
+
+        No column where the corpus brought none, or was prepared by an earlier version. No part of the fingerprint.
+
+        Raises:
+            CorpusError: the file is damaged.
+        """
+        path = self.folder / COLUMNS_FILE
+        if not path.is_file():
+            return pd.DataFrame(index=self.index.index)
+        try:
+            columns = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{path}: cannot be read ({error}). Prepare the corpus again") from error
+        if len(columns) != len(self):
+            raise CorpusError(f"{path}: {len(columns)} rows; expected {len(self)}. Prepare the corpus again")
+        return columns
 
     @cached_property
     def _geometry(self) -> dict[str, NDArray]:

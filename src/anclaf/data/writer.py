@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedIOBase
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from anclaf.config import CropName
 from anclaf.core.errors import CorpusError
 from anclaf.core.files import fingerprint, output_error, versions, write_json, write_text
-from anclaf.corpora.base import ClipNote, CorpusListing, SkippedFrame
-from anclaf.data.store import INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json
+from anclaf.core.sheets import numbers
+from anclaf.corpora.base import ClipNote, Column, CorpusListing, SkippedFrame
+from anclaf.data.store import COLUMNS_FILE, INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json
 
 FACES_PER_SHARD = 2048
 """96 MiB at 128 x 128 pixels."""
@@ -31,7 +32,8 @@ NO_DETECTOR = "none"
 
 @dataclass(frozen=True)
 class ClipFaces:
-    """One clip's faces without their pixels. index: rows of frame, time_s, valence, arousal."""
+    """One clip's faces without their pixels. index: rows of frame, time_s, valence, arousal. columns: what else is
+    known of each row; empty where nothing is known of any."""
 
     clip: str
     fold: int
@@ -40,6 +42,7 @@ class ClipFaces:
     matrix: list[NDArray[np.float64]] = field(default_factory=list)
     skipped: list[SkippedFrame] = field(default_factory=list)
     notes: list[ClipNote] = field(default_factory=list)
+    columns: list[Mapping[str, Column]] = field(default_factory=list)
 
 
 def finished(out: Path, request: str, overwrite: bool) -> PreparedCorpus | None:
@@ -95,6 +98,7 @@ class CorpusWriter:
         self._index: list[pd.DataFrame] = []
         self._landmarks: list[NDArray[np.float64]] = []
         self._matrix: list[NDArray[np.float64]] = []
+        self._columns: list[pd.DataFrame] = []
         self.rows = 0
 
     def add(self, faces: ClipFaces, subject: str, pixels: BufferedIOBase) -> None:
@@ -118,6 +122,7 @@ class CorpusWriter:
         self._index.append(table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD))
         self._landmarks.append(np.stack(faces.landmarks))
         self._matrix.append(np.stack(faces.matrix))
+        self._columns.append(pd.DataFrame(list(faces.columns), index=range(count)))
 
     def _write_shard(self) -> None:
         faces = self._buffer[: self._filled]
@@ -145,6 +150,9 @@ class CorpusWriter:
         landmarks, matrix = np.concatenate(self._landmarks), np.concatenate(self._matrix)
         index.to_parquet(self._folder / "index.parquet")
         np.savez(self._folder / "geometry.npz", landmarks=landmarks, matrix=matrix)
+        columns = pd.concat(self._columns, ignore_index=True)
+        if len(columns.columns):
+            columns.apply(_typed).to_parquet(self._folder / COLUMNS_FILE)
         rows = [(frame.clip, frame.index, frame.reason, frame.detail) for frame in skipped]
         table = pd.DataFrame(rows, columns=["clip", "frame", "reason", "detail"])
         table = table.astype({"clip": str, "frame": np.int64, "reason": str, "detail": str})
@@ -175,3 +183,10 @@ class CorpusWriter:
         )
         write_text(self._folder / REQUEST_FILE, request + "\n")
         write_json(self._folder / "corpus.json", card_json(card))
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Numbers with NaN where every cell that is not empty is one; else texts with empty ones."""
+    text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
+    found = pd.Series(numbers(text), text.index)
+    return found if (found.notna() | (text == "")).all() and found.notna().any() else text
