@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := src tests benchmarks starter docs/api.py
 export OPENBLAS_NUM_THREADS ?= 2
 
-.PHONY: demo test check lint types layers api clean
+.PHONY: demo starter test check lint types layers api clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,6 +18,11 @@ export OPENBLAS_NUM_THREADS ?= 2
 
 demo: .venv/run
 	$(BIN)/anclaf demo demo
+
+# The model that comes with the package, from nothing: docs/starter.md says where RIG and ASSETS come from.
+STARTER ?= build/starter
+starter: .venv/ready
+	$(BIN)/python -m starter build $(STARTER) --rig $(RIG) --assets $(ASSETS) --identities 3000 --jobs 2
 
 test: .venv/ready
 	$(BIN)/python -m pytest

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from anclaf.cli.console import progress_display, say
+from anclaf.cli.console import print_scores, progress_display, say
 from anclaf.core.errors import AnclafError, ConfigError
 
 _OUT = tyro.conf.arg(metavar="OUT")
@@ -42,6 +42,11 @@ class Render:
     """Replace another corpus at OUT, or its unfinished parts."""
 
     def run(self) -> int:
+        self.render(self.out)
+        return 0
+
+    def render(self, out: Path) -> None:
+        """The corpus, at `out`."""
         from starter.corpus import RenderSettings, render
 
         settings = RenderSettings(
@@ -49,9 +54,38 @@ class Render:
             self.size, self.seed,
         )  # fmt: skip
         with progress_display() as progress:
-            corpus = render(settings, self.out, jobs=self.jobs, overwrite=self.overwrite, progress=progress)
+            corpus = render(settings, out, jobs=self.jobs, overwrite=self.overwrite, progress=progress)
         card = corpus.card
         say(f"{corpus.folder}: {card.frames} frames of {card.clips} clips, {card.subjects} people ({card.source})")
+
+
+@dataclass(frozen=True)
+class Build(Render):
+    """Render, train, test on rendered people kept back, and pack the models: OUT/heads, OUT/run, OUT/model.
+
+    The same command goes on where a stopped one was, and ends the same.
+    """
+
+    recipe: str = "starter"
+    """As `anclaf train --recipe` takes."""
+    variants: str = "base,S-8,SA-8"
+    """The models to pack; what they start from is trained too."""
+    threads: int = 1
+    """CPU threads of the training; with as many the same numbers come out."""
+    device: str = "cpu"
+    """cpu, cuda or mps."""
+
+    def run(self) -> int:
+        from starter.build import build
+
+        self.render(self.out / "heads")
+        with progress_display() as progress:
+            scores = build(
+                self.out, recipe=self.recipe, variants=self.variants, seed=self.seed, threads=self.threads,
+                device=self.device, progress=progress,
+            )  # fmt: skip
+        print_scores(scores)
+        say(f"{self.out / 'model'}: the packed models; scores on rendered people kept back are in {self.out / 'run'}")
         return 0
 
 
@@ -83,7 +117,11 @@ class Sheet:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for an error the user can mend, 130 for Ctrl-C."""
-    commands = Annotated[Render, tyro.conf.subcommand("render")] | Annotated[Sheet, tyro.conf.subcommand("sheet")]
+    commands = (
+        Annotated[Render, tyro.conf.subcommand("render")]
+        | Annotated[Build, tyro.conf.subcommand("build")]
+        | Annotated[Sheet, tyro.conf.subcommand("sheet")]
+    )
     try:
         command = tyro.cli(commands, args=argv, prog="python -m starter", description=__doc__)
         try:

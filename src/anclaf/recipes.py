@@ -124,6 +124,22 @@ def small(seed: int = 0) -> RunConfig:
 
 
 @recipe
+def starter(seed: int = 0) -> RunConfig:
+    """64x64 faces and networks small enough to come with a package; windows to 8. Rendered heads to learn from.
+
+    Command: `anclaf train CORPUS --out RUN --recipe starter`, or all from rendering to the packed models by
+    `python -m starter build` (docs/starter.md).
+    """
+    base = small(seed)
+    return replace(
+        base,
+        lengths=(2, 4, 8),
+        model=replace(base.model, d_width=8, c_width=32, lstm=LstmConfig(hidden_size=96)),
+        stage1=replace(base.stage1, steps=2000),
+    )
+
+
+@recipe
 def paper(seed: int = 0) -> RunConfig:
     """The paper's sizes at 128x128. Wants a GPU; not yet run on one (see docs/results.md).
 
