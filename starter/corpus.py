@@ -5,6 +5,7 @@ ends the same; the number of processes changes nothing either.
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -23,10 +24,10 @@ from anclaf.core.files import atomic_path, fingerprint, write_text
 from anclaf.core.labels import LabelScale
 from anclaf.core.processes import in_processes
 from anclaf.core.progress import Progress, silent
-from anclaf.corpora.base import CorpusListing
+from anclaf.corpora.base import Column, CorpusListing
 from anclaf.data.store import PreparedCorpus
 from anclaf.data.writer import NO_DETECTOR, REQUEST_FILE, ClipFaces, CorpusWriter, finished, unfinished
-from starter.film import draw_person, draw_shot, film
+from starter.film import describe, draw_person, draw_shot, film
 from starter.light import surroundings
 from starter.perform import FPS, perform, resting_face
 from starter.rig import Rig, load_rig
@@ -164,6 +165,7 @@ def _render_part(job: _Job) -> None:
     arrays = {
         "names": np.array([clip.name for clip in clips]),
         "subjects": np.array([clip.subject for clip in clips]),
+        "known": np.array([json.dumps(clip.known) for clip in clips]),
         "stops": np.cumsum([len(clip.faces) for clip in clips]),
         "faces": np.concatenate([clip.faces for clip in clips]),
         "landmarks": np.concatenate([clip.landmarks for clip in clips]),
@@ -177,10 +179,11 @@ def _render_part(job: _Job) -> None:
 @dataclass(frozen=True)
 class RenderedClip:
     """faces: (T, S, S, 3) uint8 RGB. landmarks: (T, 68, 2) pixels of the picture. matrix: (T, 2, 3) the picture to the
-    crop. affect: (T, 2) valence and arousal in [-1, 1]."""
+    crop. affect: (T, 2) valence and arousal in [-1, 1]. known: by which results can be split (`film.describe`)."""
 
     name: str
     subject: str
+    known: dict[str, Column]
     faces: NDArray[np.uint8]
     landmarks: NDArray[np.float64]
     matrix: NDArray[np.float64]
@@ -206,6 +209,7 @@ def render_person(settings: RenderSettings, rig: Rig, identity: int) -> Iterator
         yield RenderedClip(
             name=f"{subject}-{clip:03d}",
             subject=subject,
+            known=describe(person, shot),
             faces=np.stack([frame.image for frame in frames]),
             landmarks=np.stack([frame.landmarks for frame in frames]),
             matrix=np.stack([frame.matrix for frame in frames]),
@@ -220,9 +224,11 @@ def _read_part(path: Path) -> Iterator[tuple[ClipFaces, str, NDArray[np.uint8]]]
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CorpusError(f"{path}: cannot be read ({error}). Remove it; the same command renders it again") from error
     start = 0
-    for name, subject, stop in zip(part["names"], part["subjects"], part["stops"], strict=True):
+    names, subjects, known, stops = (part[name] for name in ("names", "subjects", "known", "stops"))
+    for name, subject, what, stop in zip(names, subjects, known, stops, strict=True):
         here, start = slice(start, stop), int(stop)
         labels = SCALE.restore(part["affect"][here])
         rows = [(t, t / FPS, float(v), float(a)) for t, (v, a) in enumerate(labels)]
         faces = ClipFaces(str(name), -1, rows, list(part["landmarks"][here]), list(part["matrix"][here]))
+        faces.columns.extend([json.loads(str(what))] * len(rows))
         yield faces, str(subject), part["faces"][here]

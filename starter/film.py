@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.corpora.base import Column
 from anclaf.faces import align
 from starter import raster
 from starter.lens import Lens, develop, draw_lens
@@ -131,6 +132,26 @@ def draw_shot(rng: np.random.Generator, rig: Rig, person: Person, assets: Path, 
         cut=cut,
         clothes=np.clip(rng.beta(0.7, 1.3) * np.exp(rng.normal(0, 0.3, 3)), 0.005, 0.9),
     )
+
+
+def describe(person: Person, shot: Shot) -> dict[str, Column]:
+    """What a model may do better or worse by. melanin: 0 lightest skin, 1 darkest. age: 0 young, 1 old. turned: degrees
+    from the camera, the head at rest. pixels: side at which the face was recorded. exposure: of the face, in linear
+    light. lamp: strength of the one that casts shadows."""
+    worn = {piece.part for piece in shot.pieces}
+    pitch, yaw, _ = shot.base
+    return {
+        "melanin": round(person.look.melanin, 3),
+        "age": round(person.look.age, 3),
+        "turned": round(float(np.degrees(np.arccos(np.cos(pitch) * np.cos(yaw)))), 1),
+        "pixels": shot.lens.resolution,
+        "exposure": round(float(shot.lens.exposure), 3),
+        "lamp": round(float(shot.light.colour.max()), 3),
+        "grey": "yes" if shot.lens.grey else "no",
+        "glasses": "yes" if shot.lenses else "no",
+        "hand": "yes" if Part.HAND in worn else "no",
+        "hat": "yes" if Part.CLOTH in worn else "no",
+    }
 
 
 class _Mesh:

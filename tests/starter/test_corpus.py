@@ -55,6 +55,11 @@ def test_a_prepared_corpus(rendered):
     assert sorted(len(rows) for rows in rendered.segments()) == [1, 1, 3, 3, 3, 3]
     assert rendered.clips[0].startswith(rendered.subjects[0])
     assert not list(rendered.folder.parent.glob(".*"))
+    known = rendered.columns
+    assert {"melanin", "turned", "pixels", "glasses"} <= set(known)
+    assert known["melanin"].groupby(rendered.subjects).nunique().max() == 1
+    assert known["turned"].between(0, 90).all()
+    assert set(known["glasses"]) <= {"yes", "no"}
 
 
 def test_landmarks_lie_on_the_crop_where_the_recipe_puts_them(rendered):
