@@ -16,6 +16,7 @@ import anclaf
 from anclaf.cli.main import parse
 from anclaf.comparators.registry import COMPARATORS
 from anclaf.core.errors import ConfigError
+from anclaf.corpora.rating_files import RATING_FORMATS
 from anclaf.corpora.readers import READERS
 from anclaf.faces.detect import DETECTORS
 from anclaf.losses.terms import TERMS
@@ -25,7 +26,7 @@ from anclaf.recipes import ABLATIONS, RECIPES, make_run
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCE = ROOT / "src" / "anclaf"
-REGISTRIES = (COMPARATORS, DETECTORS, HEADS, READERS, TERMS)
+REGISTRIES = (COMPARATORS, DETECTORS, HEADS, RATING_FORMATS, READERS, TERMS)
 
 Check = Callable[[str, Path], list[str]]
 """A page's text and its path -> what is wrong with it."""

@@ -3,6 +3,7 @@
 Cells come as text, numbers among them as Python writes them: `-0.5`, whatever minus and decimal sign the sheet has.
 """
 
+import csv
 import io
 import re
 import zipfile
@@ -73,6 +74,14 @@ def _encoding(head: bytes) -> str:
     return "utf-8"
 
 
+def _decoded(content: bytes) -> tuple[str, Dialect]:
+    dialect = Dialect.of(content[:_HEAD])
+    try:
+        return content.decode(dialect.encoding).lstrip("\ufeff"), dialect
+    except UnicodeDecodeError as error:
+        raise NotATable("not UTF-8 text; in Excel, save it as `CSV UTF-8`") from error
+
+
 def read_csv(content: bytes) -> pd.DataFrame:
     """A CSV with a header: UTF-8 or UTF-16; separated by comma, semicolon or tab, or as a first line `sep=;` says.
 
@@ -81,14 +90,10 @@ def read_csv(content: bytes) -> pd.DataFrame:
     Raises:
         NotATable: empty, of another encoding, or not a table.
     """
-    dialect = Dialect.of(content[:_HEAD])
-    try:
-        text = content.decode(dialect.encoding)
-    except UnicodeDecodeError as error:
-        raise NotATable("not UTF-8 text; in Excel, save it as `CSV UTF-8`") from error
+    text, dialect = _decoded(content)
     try:
         table = pd.read_csv(
-            io.StringIO(text.lstrip("\ufeff")), sep=dialect.separator, dtype=str, keep_default_na=False,
+            io.StringIO(text), sep=dialect.separator, dtype=str, keep_default_na=False,
             skipinitialspace=True, skiprows=dialect.skip,
         )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -98,6 +103,24 @@ def read_csv(content: bytes) -> pd.DataFrame:
     table = table.fillna("").apply(lambda column: column.str.strip())
     grouped = dialect.separator == ","
     return table.rename(columns=lambda title: str(title).strip()).apply(lambda column: plain_numbers(column, grouped))
+
+
+def read_rows(content: bytes) -> list[list[str]]:
+    """The rows of a CSV whose lines are of different lengths; its separator is that of the first line.
+
+    Cells are stripped text, numbers among them as Python writes them.
+
+    Raises:
+        NotATable: empty, not text, or of another encoding.
+    """
+    text, dialect = _decoded(content)
+    grouped = dialect.separator == ","
+    lines = text.splitlines()[dialect.skip :]
+    try:
+        rows = list(csv.reader(lines, delimiter=dialect.separator, skipinitialspace=True))
+    except csv.Error as error:
+        raise NotATable(f"not a table ({error}); expected a CSV file") from error
+    return [[_plain(cell.strip(), grouped) for cell in row] for row in rows]
 
 
 def plain_numbers(column: pd.Series, grouped: bool = False) -> pd.Series:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from anclaf.corpora.base import CorpusListing as CorpusListing
     from anclaf.corpora.base import LabelledFrame as LabelledFrame
     from anclaf.corpora.base import SkippedFrame as SkippedFrame
+    from anclaf.corpora.rated import list_rated as list_rated
+    from anclaf.corpora.rating_files import RATING_FORMATS as RATING_FORMATS
+    from anclaf.corpora.rating_files import RatingFormat as RatingFormat
+    from anclaf.corpora.ratings import Ratings as Ratings
     from anclaf.corpora.readers import READERS as READERS
     from anclaf.corpora.readers import AfewVa as AfewVa
     from anclaf.corpora.readers import Preparation as Preparation
@@ -32,6 +36,10 @@ __getattr__, __dir__, __all__ = attach(
         "CorpusListing": "corpora.base",
         "LabelledFrame": "corpora.base",
         "SkippedFrame": "corpora.base",
+        "list_rated": "corpora.rated",
+        "RATING_FORMATS": "corpora.rating_files",
+        "RatingFormat": "corpora.rating_files",
+        "Ratings": "corpora.ratings",
         "READERS": "corpora.readers",
         "AfewVa": "corpora.readers",
         "Preparation": "corpora.readers",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from anclaf.config import CorpusKind, ScaleName
+from anclaf.core.errors import ConfigError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.core.registry import Registry
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from anclaf.corpora.base import CorpusListing
 
 Channel = Literal["A", "V", "AV"]
+Join = Literal["mean", "ewe"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ class Sewa:
 @dataclass(frozen=True)
 class Table:
     """A CSV, Excel or Parquet table of your own images or videos: image | video, valence, arousal, and optionally
-    frame or time_s, subject, fold; and whatever results are to be split by."""
+    frame or time_s, subject, fold. With --labels a table of your own videos: video; valence and arousal, or ratings,
+    naming files of ratings over time; and optionally rater, subject, fold. Further columns are what
+    results are to be split by."""
 
     src: Path
     """The table."""
@@ -117,12 +121,37 @@ class Table:
     columns: tuple[str, ...] = ()
     """Further columns to keep, by which results are split, such as sex and age; all of them, up to 32, if none is
     named."""
+    labels: str | None = None
+    """Format of files of ratings over time, which hold the labels: carma, darma, nova, omg-emotion, pagan, recola, or
+    that of another package; their own range is taken if none is stated."""
+    join: Join | None = None
+    """How ratings of several raters become one label: mean, the default; or ewe, weighted by how each agrees with the
+    others. Only with --labels."""
+    lag: float | None = None
+    """Seconds by which raters answer late: a frame's label is what was said so much later. Only with --labels."""
 
     def listing(self, _: Preparation, /) -> "CorpusListing":
-        from anclaf.corpora.table import list_table
+        if self.labels is None:
+            from anclaf.corpora.table import list_table
 
-        return list_table(
-            self.src, root=self.root, low=self.low, high=self.high, scale=self.scale, columns=self.columns
+            for name, value in (("join", self.join), ("lag", self.lag)):
+                if value is not None:
+                    raise ConfigError(f"--{name} {value} has no effect without --labels. Leave it out")
+            return list_table(
+                self.src, root=self.root, low=self.low, high=self.high, scale=self.scale, columns=self.columns
+            )
+        from anclaf.corpora.rated import list_rated
+
+        return list_rated(
+            self.src,
+            self.labels,
+            root=self.root,
+            low=self.low,
+            high=self.high,
+            scale=self.scale,
+            join=self.join,
+            columns=self.columns,
+            lag_s=self.lag or 0.0,
         )
 
 

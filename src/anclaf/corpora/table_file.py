@@ -1,7 +1,7 @@
 """The rows of a user's own table: CSV, Excel or Parquet, its columns in lower case, and rows that hold no labels."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -33,8 +33,12 @@ def labelled_rows(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list
     return good.assign(valence=numbers(good["valence"]), arousal=numbers(good["arousal"])), skipped
 
 
-def read_columns(source: Path) -> pd.DataFrame:
-    """The table with its columns in lower case, cells as text, `fold` as int (-1: none); rows are numbered from 0."""
+def read_columns(source: Path, check: Callable[[Path, list[str]], None] | None = None) -> pd.DataFrame:
+    """The table with its columns in lower case, cells as text, `fold` as int (-1: none); rows are numbered from 0.
+
+    Args:
+        check: raises a CorpusError where columns are missing; default: those of labels in the table itself.
+    """
     if source.is_dir():
         database, command = recognise.looks_like(source)
         hint = f"; this looks like {database}: use `{command}`" if database else ""
@@ -58,7 +62,10 @@ def read_columns(source: Path) -> pd.DataFrame:
         except NotATable as error:
             raise CorpusError(f"{source}: {error}") from error
     table = table.rename(columns=lambda title: str(title).strip().lower())
-    _check_columns(source, list(table.columns))
+    columns = list(table.columns)
+    if twice := sorted({column for column in columns if columns.count(column) > 1}):
+        raise CorpusError(f"{source}: got the columns {', '.join(columns)}. {', '.join(twice)}: there twice")
+    (check or _check_columns)(source, columns)
     if not len(table):
         raise CorpusError(f"{source}: a header without rows; expected a row per image or labelled frame")
     if "subject" not in table:
@@ -104,9 +111,6 @@ def _cell(value: object) -> str:
 
 def _check_columns(source: Path, columns: list[str]) -> None:
     got = f"{source}: got the columns {', '.join(columns)}; expected {_EXPECTED}"
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise CorpusError(f"{got}. {', '.join(twice)}: there twice")
     missing = [column for column in ("valence", "arousal") if column not in columns]
     if "image" not in columns and "video" not in columns:
         missing.insert(0, "image or video")
