@@ -25,8 +25,8 @@ _IRIS = 0.47
 _SUPER = 2
 _DETECTOR = np.array([[0, 0], [0, 0], [0, 0.45], [0, -0.5], [0, -0.5]])
 """(5, 2) cm, y down, from the iBUG landmarks' five points to those that YuNet finds on rendered faces."""
-_SHUT = 0.12
-"""Where the lips are nearer to each other than this, in cm, what is behind them is not drawn."""
+_SHUT = 0.04
+"""Where the lips are less than this farther from each other than at rest, in cm, teeth and gums are not drawn."""
 _SHADOWS = 4
 """Frames after which shadows are found anew."""
 
@@ -185,7 +185,7 @@ class _Mesh:
         self.parts, self.thin = np.concatenate(parts), np.concatenate(thin)
         self.open = np.concatenate(open_).astype(np.float32)
         solid = ~np.isin(self.parts[self.triangles[:, 0]], [Part.EYE, Part.LASH, Part.MOUTH, Part.GUM, Part.TOOTH])
-        inner = np.isin(self.parts[self.triangles[:, 0]], [Part.MOUTH, Part.GUM, Part.TOOTH])
+        inner = np.isin(self.parts[self.triangles[:, 0]], [Part.GUM, Part.TOOTH])
         self.shut = np.ascontiguousarray(self.triangles[~inner]), self.thin[~inner]
         self.casting = np.ascontiguousarray(self.triangles[solid])
 
@@ -211,6 +211,7 @@ def film(
     side = size * _SUPER
     canvas = np.empty((side, side, 3), np.float32)
     albedo, lit = np.empty_like(mesh.albedo), np.zeros(len(mesh.points), np.float32)
+    shut = _gap(person.head[rig.landmarks]) + _SHUT
     gain, before = None, None
     for t in range(len(act.weights)):
         points = mesh.points
@@ -219,8 +220,7 @@ def film(
         turn = rotation(*(shot.base + act.turn[t]))
         camera = turn.astype(np.float32), centre.astype(np.float32), shot.distance
         marks = np.ascontiguousarray(points[rig.landmarks])
-        gap = np.linalg.norm(marks[[61, 62, 63]] - marks[[67, 66, 65]], axis=1).max()
-        triangles, thin = (mesh.triangles, mesh.thin) if gap > _SHUT else mesh.shut
+        triangles, thin = (mesh.triangles, mesh.thin) if _gap(marks) > shut else mesh.shut
         normal = raster.normals(points, triangles)
         seen = np.empty((68, 3), np.float32)
         raster.project(marks, *camera, np.eye(2, 3, dtype=np.float32), seen)
@@ -259,6 +259,11 @@ def film(
         before = landmarks[27:36].mean(0)
         image = develop(rng, canvas, shot.lens, gain, streak)
         yield Frame(_cut(image, shot.cut, matrix), landmarks, matrix)
+
+
+def _gap(marks: NDArray) -> float:
+    """cm between the lips at most."""
+    return float(np.linalg.norm(marks[[61, 62, 63]] - marks[[67, 66, 65]], axis=1).max())
 
 
 def _draw_behind(canvas: NDArray, shot: Shot, matrix: NDArray, landmarks: NDArray, zoom: float) -> None:

