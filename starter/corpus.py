@@ -29,6 +29,7 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.data.writer import NO_DETECTOR, REQUEST_FILE, ClipFaces, CorpusWriter, finished, unfinished
 from starter.film import describe, draw_person, draw_shot, film
 from starter.light import surroundings
+from starter.makehuman import find_styles
 from starter.perform import FPS, perform, resting_face
 from starter.rig import Rig, load_rig
 
@@ -47,17 +48,19 @@ class Stream(IntEnum):
     NOISE = 2
     REST = 3
     ACT = 4
+    HEAD = 5
 
 
 @dataclass(frozen=True)
 class RenderSettings:
     """What decides a corpus.
 
-    rig, assets: where the head model and the surroundings are. identities: people. clips: of each. frames: of a clip.
-    stills: further clips of each person, of one frame. size: side of the crops in pixels. seed: of everything.
+    rigs, assets: where the head models, and what surrounds and dresses them, are. identities: people. clips: of each.
+    frames: of a clip. stills: further clips of each person, of one frame. size: side of the crops in pixels. seed: of
+    everything.
     """
 
-    rig: Path
+    rigs: tuple[Path, ...]
     assets: Path
     identities: int
     clips: int
@@ -67,6 +70,8 @@ class RenderSettings:
     seed: int
 
     def __post_init__(self) -> None:
+        if not self.rigs:
+            raise ConfigError("rig: got none; expected a head model or several (--rig PATH)")
         for name, least in (("identities", 1), ("clips", 0), ("frames", 1), ("stills", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; expected {least} or more")
@@ -89,9 +94,11 @@ def render(
     if jobs < 1:
         raise ConfigError(f"jobs: got {jobs}; expected 1 or more")
     out = Path(out).absolute()
-    rig = load_rig(settings.rig)
+    rigs = [_rig(path) for path in settings.rigs]
+    if len({rig.digest for rig in rigs}) < len(rigs):
+        raise ConfigError("rig: the same head model is given twice")
     surroundings(settings.assets)
-    options = _options(settings, rig)
+    options = _options(settings, rigs)
     request = fingerprint(options)
     there = finished(out, request, overwrite)
     if there is not None:
@@ -117,19 +124,26 @@ def render(
     return PreparedCorpus.open(out)
 
 
-def _options(settings: RenderSettings, rig: Rig) -> dict[str, Any]:
+def _options(settings: RenderSettings, rigs: list[Rig]) -> dict[str, Any]:
     """What decides the corpus, wherever the files lie: settings, their content, and this package's."""
-    sources = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        sources.update(path.read_bytes())
-    hdri = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((settings.assets / "hdri").glob("*.hdr"))]
+    styles = [find_styles(rig, settings.assets) for rig in rigs]
+    worn = {path for style in styles for path in (*style.hair, *style.brows, *style.hats)}
     return {
-        **{name: value for name, value in asdict(settings).items() if name not in ("rig", "assets")},
-        "rig": rig.name,
-        "rig_file": hashlib.sha256(settings.rig.read_bytes()).hexdigest()[:16],
-        "surroundings": fingerprint(hdri),
-        "renderer": sources.hexdigest()[:16],
+        **{name: value for name, value in asdict(settings).items() if name not in ("rigs", "assets")},
+        "rigs": [rig.name for rig in rigs],
+        "rig_content": [rig.digest for rig in rigs],
+        "surroundings": _content(sorted((settings.assets / "hdri").glob("*.hdr"))),
+        "styles": _content(sorted(path.with_suffix(end) for path in worn for end in (".mhclo", ".obj"))),
+        "renderer": _content(sorted(Path(__file__).parent.glob("*.py"))),
     }
+
+
+def _content(paths: list[Path]) -> str:
+    """Of the files' bytes, whatever they are called."""
+    try:
+        return fingerprint([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def _parts_folder(out: Path, request: str, overwrite: bool) -> Path:
@@ -154,14 +168,13 @@ def _part_path(folder: Path, number: int) -> Path:
 _Job = tuple[RenderSettings, Path, int]
 
 
-_rig = lru_cache(maxsize=1)(load_rig)
+_rig = lru_cache(maxsize=8)(load_rig)
 
 
 def _render_part(job: _Job) -> None:
     settings, folder, number = job
-    rig = _rig(settings.rig)
     last = min((number + 1) * PART, settings.identities)
-    clips = [clip for identity in range(number * PART, last) for clip in render_person(settings, rig, identity)]
+    clips = [clip for identity in range(number * PART, last) for clip in render_person(settings, identity)]
     arrays = {
         "names": np.array([clip.name for clip in clips]),
         "subjects": np.array([clip.subject for clip in clips]),
@@ -195,10 +208,17 @@ def generator(seed: int, stream: Stream, *where: int) -> np.random.Generator:
     return np.random.default_rng((seed, int(stream), *where))
 
 
-def render_person(settings: RenderSettings, rig: Rig, identity: int) -> Iterator[RenderedClip]:
+def head_of(settings: RenderSettings, identity: int) -> Rig:
+    """The head model that a person has: each equally often, in an order drawn anew for every few people."""
+    turn, place = divmod(identity, len(settings.rigs))
+    order = generator(settings.seed, Stream.HEAD, turn).permutation(len(settings.rigs))
+    return _rig(settings.rigs[order[place]])
+
+
+def render_person(settings: RenderSettings, identity: int) -> Iterator[RenderedClip]:
     """All clips of one person."""
-    seed = settings.seed
-    person = draw_person(generator(seed, Stream.PERSON, identity), rig)
+    seed, rig = settings.seed, head_of(settings, identity)
+    person = draw_person(generator(seed, Stream.PERSON, identity), rig, settings.assets)
     rest = resting_face(generator(seed, Stream.REST, identity), rig.names)
     subject = f"{seed}-{identity:06d}"
     for clip in range(settings.clips + settings.stills):

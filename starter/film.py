@@ -13,6 +13,7 @@ from anclaf.faces import align
 from starter import raster
 from starter.lens import Lens, develop, draw_lens
 from starter.light import BACKDROP, Light, draw_backdrop, draw_light
+from starter.makehuman import draw_brows, draw_fedora, draw_hair_style, find_styles
 from starter.paint import IRIS, Complexion, Paint, draw_complexion, draw_paint, fold_depths
 from starter.perform import Performance
 from starter.rig import Part, Points, Rig
@@ -33,7 +34,8 @@ _SHADOWS = 4
 
 @dataclass(frozen=True)
 class Person:
-    """Who is filmed. head: (V, 3) cm at rest, before the resting face. eyes: (2, 12) as `raster.shade` takes them."""
+    """Who is filmed. head: (V, 3) cm at rest, before the resting face. eyes: (2, 12) as `raster.shade` takes them.
+    hair: of head and brows, where it is not painted."""
 
     head: Points
     look: Complexion
@@ -78,15 +80,19 @@ class Frame:
     matrix: NDArray[np.float64]
 
 
-def draw_person(rng: np.random.Generator, rig: Rig) -> Person:
+def draw_person(rng: np.random.Generator, rig: Rig, assets: Path) -> Person:
     """A person, by a generator of their own."""
     head, look = draw_shape(rng, rig), draw_complexion(rng)
-    paint = draw_paint(rng, rig, look)
+    styles = find_styles(rig, assets)
+    brows = draw_brows(rng, rig, head, look, styles) if styles.brows and rng.random() < 0.5 else []
+    paint = draw_paint(rng, rig, look, brows=not brows)
     iris = _iris(rng, look.melanin)
     white = np.array([0.44, 0.40, 0.37]) * rng.uniform(0.7, 1.15) * np.exp(rng.normal(0, [0, 0.04, 0.05]))
     eye = np.concatenate([[0, 0, 1], iris, white, [_IRIS * rng.uniform(0.94, 1.08), 0.2, rng.uniform(0.5, 0.85)]])
     skull = measure_skull(rig, head)
-    return Person(head, look, paint, np.tile(eye, (2, 1)).astype(np.float32), draw_hair(rng, rig, head, skull, look))
+    styled = styles.hair and rng.random() < 0.5
+    hair = draw_hair_style(rng, rig, head, look, styles) if styled else draw_hair(rng, rig, head, skull, look)
+    return Person(head, look, paint, np.tile(eye, (2, 1)).astype(np.float32), hair + brows)
 
 
 def _iris(rng: np.random.Generator, melanin: float) -> NDArray[np.float64]:
@@ -101,7 +107,11 @@ def draw_shot(rng: np.random.Generator, rig: Rig, person: Person, assets: Path, 
     light, picture = draw_light(rng, assets)
     pieces, lenses, tint = list(person.hair), list[Piece](), np.zeros(4)
     if rng.random() < 0.10:
-        pieces += draw_hat(rng, rig, person.head, measure_skull(rig, person.head))
+        styles = find_styles(rig, assets)
+        if styles.hats and rng.random() < 0.3:
+            pieces += draw_fedora(rng, rig, person.head, styles)
+        else:
+            pieces += draw_hat(rng, rig, person.head, measure_skull(rig, person.head))
     if rng.random() < 0.22:
         frames, lenses, tint = draw_glasses(rng, rig, person.head)
         pieces += frames
@@ -169,8 +179,11 @@ class _Mesh:
             seen[rig.parts == part] = share
         open_ = [seen]
         start = self.own
+        self.followers: list[tuple[slice, Points, NDArray[np.int32], NDArray[np.float64]]] = []
         for piece in whole:
             count = len(piece.points)
+            if piece.follows is not None:
+                self.followers.append((slice(start, start + count), piece.points, *piece.follows))
             points.append(piece.points)
             triangles.append(piece.triangles + np.int32(start))
             albedo.append(piece.albedo)
@@ -216,6 +229,8 @@ def film(
     for t in range(len(act.weights)):
         points = mesh.points
         raster.blend(person.head, starts, vertices, moves, act.weights[t], points[: mesh.own])
+        for where, rest, corners, weights in mesh.followers:
+            points[where] = rest + np.einsum("nk,nkd->nd", weights, points[corners] - person.head[corners])
         raster.darken(mesh.albedo, person.paint.front, person.paint.folds, depths[t], albedo)
         turn = rotation(*(shot.base + act.turn[t]))
         camera = turn.astype(np.float32), centre.astype(np.float32), shot.distance

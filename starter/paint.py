@@ -117,7 +117,7 @@ def _soft(value: NDArray, width: float) -> Array:
     return 1 / (1 + np.exp(-np.clip(value / width, -30, 30)))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def regions(rig: Rig) -> Regions:
     """Found once for each rig."""
     marks = rig.rest_landmarks[:, :2].astype(np.float64)
@@ -184,8 +184,8 @@ def _fold_lines(m: Array) -> list[tuple[list[NDArray], float]]:
     ]
 
 
-def draw_paint(rng: np.random.Generator, rig: Rig, look: Complexion) -> Paint:
-    """Everything that is coloured on the mesh of one person."""
+def draw_paint(rng: np.random.Generator, rig: Rig, look: Complexion, brows: bool = True) -> Paint:
+    """Everything that is coloured on the mesh of one person, with brows or without."""
     area, points = regions(rig), rig.neutral
     albedo = np.tile(look.skin, (len(points), 1))
     skin = rig.parts == Part.SKIN
@@ -207,7 +207,8 @@ def draw_paint(rng: np.random.Generator, rig: Rig, look: Complexion) -> Paint:
         face *= np.exp(-rng.uniform(0.2, 0.6) * freckles[:, None] * [0.6, 1, 1.1])
     _paint_lips_and_lids(rng, face, area, look)
     _paint_beard(rng, face, area, look, where)
-    _paint_brows(rng, face, rig, area, look)
+    if brows:
+        _paint_brows(rng, face, rig, area, look)
     albedo[area.front] = face
     _paint_inside(rng, albedo, rig, look)
     folds = area.folds * (1 - area.lips) * rng.uniform(0.25, 0.6, (len(area.folds), 1))

@@ -1,5 +1,6 @@
 """A head model as the renderer needs it, whatever file it comes from."""
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -86,6 +87,14 @@ class Rig:
         around = self.neutral - self.rest_landmarks[31:36].mean(0)
         close = ambient_occlusion(np.ascontiguousarray(_CLOSER * around + MAP_CENTRE), self.triangles)
         return np.where(np.linalg.norm(around, axis=1) < MAP_REACH / _CLOSER * 0.7, np.minimum(wide, close**2), wide)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all arrays, whatever file they were read from."""
+        total = hashlib.sha256("\n".join((self.name, *self.names)).encode())
+        for array in (self.neutral, self.triangles, self.parts, self.identity, self.shapes, self.landmarks, *self.eyes):
+            total.update(np.ascontiguousarray(array).data)
+        return total.hexdigest()[:16]
 
     @cached_property
     def rest_landmarks(self) -> Points:

@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import atomic_path
-from starter.corpus import RenderSettings, Stream, generator, render_person
+from starter.corpus import RenderSettings, Stream, generator, head_of, render_person
 from starter.film import Person, Shot, draw_person, draw_shot, film
 from starter.perform import EMOTIONS, FPS, Performance, posed
-from starter.rig import Rig, load_rig
 from starter.rule import affect
 
 _COLUMNS = 10
 _TILE = 144
 
 
-def write_sheet(out: Path, rig_path: Path, assets: Path, people: int, plain: bool, size: int, seed: int) -> None:
+def write_sheet(
+    out: Path, rigs: tuple[Path, ...], assets: Path, people: int, plain: bool, size: int, seed: int
+) -> None:
     """Write a PNG: a row for each person.
 
     Raises:
@@ -28,14 +29,13 @@ def write_sheet(out: Path, rig_path: Path, assets: Path, people: int, plain: boo
     """
     if people < 1:
         raise ConfigError(f"people: got {people}; expected 1 or more")
-    rig = load_rig(rig_path)
-    settings = RenderSettings(rig_path, assets, people, _COLUMNS, 2, 0, size, seed)
+    settings = RenderSettings(rigs, assets, people, _COLUMNS, 2, 0, size, seed)
     rows = []
     for identity in range(people):
         if plain:
-            row = _posed_row(settings, rig, identity)
+            row = _posed_row(settings, identity)
         else:
-            clips = render_person(settings, rig, identity)
+            clips = render_person(settings, identity)
             row = [_tile(clip.faces[1], f"{clip.affect[1, 0]:+.2f} {clip.affect[1, 1]:+.2f}") for clip in clips]
         rows.append(np.concatenate(row, 1))
     with atomic_path(out) as path:
@@ -48,8 +48,9 @@ def _tile(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     return np.asarray(tile, np.uint8)
 
 
-def _posed_row(settings: RenderSettings, rig: Rig, identity: int) -> list[NDArray[np.uint8]]:
-    person = draw_person(generator(settings.seed, Stream.PERSON, identity), rig)
+def _posed_row(settings: RenderSettings, identity: int) -> list[NDArray[np.uint8]]:
+    rig = head_of(settings, identity)
+    person = draw_person(generator(settings.seed, Stream.PERSON, identity), rig, settings.assets)
     rng = generator(settings.seed, Stream.SHOT, identity, 0)
     shot = _plain(draw_shot(rng, rig, person, settings.assets, settings.size), person, settings.size)
     row = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix, vstack
+from scipy.sparse import csr_matrix, vstack
 
 
 def subdivide(quads: NDArray[np.int32], count: int) -> tuple[csr_matrix, NDArray[np.int32]]:
@@ -38,12 +38,12 @@ def subdivide(quads: NDArray[np.int32], count: int) -> tuple[csr_matrix, NDArray
     f = count + np.arange(faces)
     e = count + faces + edge_of
     fine = np.stack([np.stack([quads[:, k], e[:, k], f, e[:, k - 1]], 1) for k in range(4)], 1).reshape(-1, 4)
-    return vstack([old, face_points, smooth]).tocsr().astype(np.float32), fine.astype(np.int32)
+    return csr_matrix(vstack([old, face_points, smooth]), dtype=np.float32), fine.astype(np.int32)
 
 
 def _rows(row: NDArray, column: NDArray, value: NDArray, shape: tuple[int, int]) -> csr_matrix:
-    return coo_matrix((value, (row, column)), shape=shape).tocsr()
+    return csr_matrix((value, (row, column)), shape)
 
 
 def _scaled(factor: NDArray, matrix: csr_matrix) -> csr_matrix:
-    return matrix.multiply(np.asarray(factor, float)[:, None]).tocsr()
+    return csr_matrix(matrix.multiply(np.asarray(factor, float)[:, None]))

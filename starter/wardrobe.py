@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Piece:
-    """points: (V, 3). triangles: (T, 3). albedo: (V, 3). part: of all. thin: seen from both sides. side: of an eye."""
+    """points: (V, 3). triangles: (T, 3). albedo: (V, 3). part: of all. thin: seen from both sides. side: of an eye.
+    follows: (V, 3) vertices of the head that each point moves with, and their weights (V, 3); None, it stays."""
 
     points: Points
     triangles: NDArray[np.int32]
@@ -22,6 +23,7 @@ class Piece:
     part: Part
     thin: bool = True
     side: int = 0
+    follows: tuple[NDArray[np.int32], Array] | None = None
 
 
 def grid_triangles(rows: int, columns: int, closed: bool = False) -> NDArray[np.int32]:
