@@ -56,8 +56,10 @@ _SEXES = {"female": 0.5, "male": 0.5}
 _AGES = {"young": 0.65, "old": 0.35}
 _ORIGINS = {"african": 1 / 3, "asian": 1 / 3, "caucasian": 1 / 3}
 """The mean adult, as shares of MakeHuman's people of 25 and of 90 years."""
-_SPREAD = {"sex": 0.4, "age": 0.22, "weight": 0.4, "muscle": 0.4, "origin": 0.3}
-"""Standard deviations. sex, age, origin: of shares; weight, muscle: in parts of the way to the most."""
+_SPREAD = {"sex": 0.4, "age": 0.3, "weight": 0.28, "origin": 0.3}
+"""Standard deviations. sex, age, origin: of shares; weight: in parts of the way to the most."""
+_FAT = ("head/head-fat", "neck/neck-double", "cheek/l-cheek-volume", "cheek/r-cheek-volume")
+"""Targets that go with weight, of which MakeHuman's own builds show little in the face."""
 _FEATURES = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "chin", "cheek", "ears", "neck")
 _FEATURE_SPREAD = 0.17
 """Standard deviation of a feature's target, 1 being as far as MakeHuman lets it go."""
@@ -205,17 +207,19 @@ class _Morphs:
         return out
 
     def people(self) -> list[Array]:
-        """How adults differ, one standard deviation each: sex, age, weight, muscle, and origin twice."""
+        """How adults differ, one standard deviation each: sex, age, weight, and origin twice."""
         sex = self.adult(sex={"male": 1.0}) - self.adult(sex={"female": 1.0})
         age = self.adult(age={"old": 1.0}) - self.adult(age={"young": 1.0})
-        heavy, light = (self.adult(build=f"averagemuscle-{k}weight") for k in ("max", "min"))
-        strong, weak = (self.adult(build=f"{k}muscle-averageweight") for k in ("max", "min"))
+        heavy, light = (self.adult(build=f"minmuscle-{k}weight") for k in ("max", "min"))
+        heavy, light = (
+            build + sum((self.read(f"{_TARGETS}/{name}-{k}.target.gz") for name in _FAT), self.still())
+            for build, k in ((heavy, "incr"), (light, "decr"))
+        )
         african, asian, caucasian = (self.adult(origin={name: 1.0}) for name in _ORIGINS)
         return [
             _SPREAD["sex"] * sex,
             _SPREAD["age"] * age,
             _SPREAD["weight"] / 2 * (heavy - light),
-            _SPREAD["muscle"] / 2 * (strong - weak),
             _SPREAD["origin"] * (african - (asian + caucasian) / 2),
             _SPREAD["origin"] * (asian - caucasian),
         ]

@@ -229,7 +229,7 @@ def render_person(settings: RenderSettings, identity: int) -> Iterator[RenderedC
         yield RenderedClip(
             name=f"{subject}-{clip:03d}",
             subject=subject,
-            known=describe(person, shot),
+            known={"head": rig.name, **describe(person, shot)},
             faces=np.stack([frame.image for frame in frames]),
             landmarks=np.stack([frame.landmarks for frame in frames]),
             matrix=np.stack([frame.matrix for frame in frames]),
