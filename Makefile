@@ -19,10 +19,10 @@ export OPENBLAS_NUM_THREADS ?= 2
 demo: .venv/run
 	$(BIN)/anclaf demo demo
 
-# The model that comes with the package, from nothing: docs/starter.md says where RIG and ASSETS come from.
+# The model that comes with the package, from nothing: docs/starter.md says where RIG (one or several) and ASSETS come from.
 STARTER ?= build/starter
 starter: .venv/ready
-	$(BIN)/python -m starter build $(STARTER) --rig $(RIG) --assets $(ASSETS) --identities 3000 --jobs 2
+	$(BIN)/python -m starter build $(STARTER) $(foreach rig,$(RIG),--rig $(rig)) --assets $(ASSETS) --identities 3000 --jobs 2
 
 test: .venv/ready
 	$(BIN)/python -m pytest
