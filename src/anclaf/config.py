@@ -38,8 +38,9 @@ CorpusKind = Literal["real", "synthetic", "drawn", "unknown"]
 """Whose faces a corpus holds: people who were filmed, rendered ones, those this program draws, or nobody said."""
 ScaleName = Literal["unit", "signed", "afew-va", "sam5", "sam7", "sam9", "percent"]
 """A range of labels that has a name (`corpora.labels.SCALES`)."""
-Protocol = Literal["strict", "paper"]
-"""strict: people in test are never in training. paper: what the paper's authors did."""
+Protocol = Literal["strict", "paper", "official"]
+"""strict: people in test are never in training. paper: what the paper's authors did. official: the database's own
+training and test sets."""
 WindowMode = Literal["sliding", "tumbling"]
 """sliding: each frame's window ends at it, and is shorter where a segment begins. tumbling: windows do not overlap and
 the remainder of a segment is dropped, as the paper's authors do."""

@@ -16,7 +16,7 @@ HEAVY = (
 )
 COMMANDS = {
     "": "prepare train report predict summarize grid demo completion",
-    "prepare": "afew-va sewa table puppet",
+    "prepare": "afew-va sewa aff-wild2 affectnet crema-d table puppet",
     "grid": "plan run status report",
 }
 """Command -> those below it."""

@@ -1,6 +1,6 @@
 import numpy as np
 
-from anclaf.core.windows import with_lead_in
+from anclaf.core.windows import segments, with_lead_in
 
 SEGMENTS = [np.arange(0, 5), np.arange(5, 12)]
 
@@ -32,3 +32,10 @@ def test_without_a_lead_in_nothing_changes():
     got, marks = with_lead_in(windows, windows > 3, SEGMENTS, 0)
     np.testing.assert_array_equal(got, windows)
     np.testing.assert_array_equal(marks, windows > 3)
+
+
+def test_segments_by_number_join_no_gap():
+    clip, time = np.array(["a"] * 6), np.array([0, 1, 2, 4, 5, 5.1]) / 25
+    assert segments(clip, time, 25) == [(0, 6)]
+    assert segments(clip, time, 25, np.array([1, 2, 3, 5, 6, 7])) == [(0, 3), (3, 6)]
+    assert segments(clip[:0], time[:0], 25, np.array([], np.int64)) == []

@@ -165,3 +165,47 @@ def test_fold_and_folds_out_of_range(protocol):
         split(many(), protocol, -1)
     with pytest.raises(ConfigError, match="got 1; expected 2 or more"):
         split(many(), protocol, 0, folds=1)
+
+
+def with_sets(whole: PreparedCorpus, sets: dict[str, str]) -> PreparedCorpus:
+    """The corpus with the column `set`; sets: subject -> set."""
+    whole.__dict__["columns"] = pd.DataFrame({"set": [sets.get(name, "train") for name in whole.subjects]})
+    return whole
+
+
+def test_official_tests_the_validation_set_where_no_other_is_there():
+    whole = with_sets(many(), dict.fromkeys(("p00", "p01", "p02"), "validation"))
+    s = split(whole, "official", 0)
+    assert (s.protocol, s.fold, s.folds) == ("official", 0, 1)
+    assert set(whole.subjects[s.test]) == {"p00", "p01", "p02"}
+    assert not set(whole.subjects[s.train]) & set(whole.subjects[s.validation])
+    assert sorted(np.concatenate([s.train, s.validation, s.test]).tolist()) == list(range(len(whole)))
+    for rows in (s.train, s.validation, s.test):
+        assert (np.diff(rows) > 0).all()
+    other = split(whole, "official", 0, seed=1)
+    assert other.test.tolist() == s.test.tolist()
+    assert other.validation.tolist() != s.validation.tolist()
+
+
+def test_official_takes_all_three_sets_as_they_are():
+    whole = with_sets(many(), {"p00": "Test", "p01": " val", "p02": "validation"})
+    s = split(whole, "official", 0)
+    assert set(whole.subjects[s.test]) == {"p00"}
+    assert set(whole.subjects[s.validation]) == {"p01", "p02"}
+    assert len(set(whole.subjects[s.train])) == 20
+
+
+def test_official_refuses():
+    with pytest.raises(CorpusError, match="the database has no sets of its own"):
+        split(many(), "official", 0)
+    with pytest.raises(CorpusError, match="only the set train is there"):
+        split(with_sets(many(), {}), "official", 0)
+    with pytest.raises(CorpusError, match="the column 'set' says 'dev'; expected train, validation, test"):
+        split(with_sets(many(), {"p00": "dev"}), "official", 0)
+    whole = with_sets(many(), {"p00": "validation"})
+    for wrong in ({"fold": 1}, {"fold": 0, "folds": 5}):
+        with pytest.raises(ConfigError, match="expected fold 0 alone"):
+            split(whole, "official", **wrong)
+    whole.columns.loc[np.flatnonzero(whole.subjects == "p01")[:1], "set"] = "validation"
+    with pytest.raises(CorpusError, match="p01 are in training and in test; use --protocol strict"):
+        split(whole, "official", 0)

@@ -27,7 +27,7 @@ from anclaf.experiment import execute
 from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
 from anclaf.experiment.run_folder import RunFolder
-from anclaf.models.io import load_model
+from anclaf.models.io import load_model, load_spec
 from anclaf.models.spec import Variant
 from anclaf.recipes import RECIPES, make_run
 from anclaf.report.run_report import write_report
@@ -257,6 +257,20 @@ def test_paper_protocol_tumbles(corpus: PreparedCorpus, tmp_path: Path):
     table = pd.read_parquet(tmp_path / "run" / "fold4" / "S-4" / "predictions.parquet")
     frames = table.groupby("clip").size()
     assert (frames == 8).all(), "9 frames hold two windows of 4; the remainder is dropped"
+
+
+def test_the_official_sets_are_trained_and_tested(make_corpus, tmp_path: Path):
+    corpus = make_corpus(subjects=9, seed=5)
+    sets = np.where(np.isin(corpus.subjects, ["p0", "p1"]), "validation", "train")
+    pd.DataFrame({"set": sets}).to_parquet(corpus.folder / "columns.parquet")
+    run = _run(PreparedCorpus.open(corpus.folder), tmp_path / "run", protocol="official")
+    scores = train_run(_fabric(), run, fold=None, variants=[Variant("S", 4)], comparators=["mean"])
+    assert (scores["protocol"], scores["windows"]) == ("official", "sliding")
+    table = pd.read_parquet(tmp_path / "run" / "fold0" / "S-4" / "predictions.parquet")
+    assert {*table["subject"]} == {"p0", "p1"}
+    assert not {"p0", "p1"} & {*load_spec(tmp_path / "run" / "fold0" / "S-4").subjects}
+    said = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "own sets; where it has two sets, the second is tested" in said
 
 
 def test_all_folds_test_everybody_once(make_corpus, tmp_path: Path):

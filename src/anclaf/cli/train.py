@@ -17,6 +17,8 @@ _PROTOCOLS = {
     "blocks, the checkpoint chosen on the tested block) is --protocol paper, in another --out",
     "paper": "recipe {recipe}, protocol paper, as the paper's authors did: clips in blocks, the checkpoint chosen on "
     "the tested block. With --protocol strict, in another --out, nobody in test is in training",
+    "official": "recipe {recipe}, protocol official: trained and tested on the database's own sets. Folds of people "
+    "are --protocol strict, in another --out",
 }
 """What is said at the start of a training, by protocol: which it is, and that there is another."""
 
@@ -31,7 +33,8 @@ class Train:
     """Folder of the run."""
     recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE", help=recipes_text())] = "small"
     protocol: Protocol = "strict"
-    """strict: people in test are never in training. paper: what the paper's authors did."""
+    """strict: people in test are never in training. paper: what the paper's authors did. official: the database's own
+    sets, where it has them."""
     fold: Annotated[str, tyro.conf.arg(metavar="{N,all}")] = "0"
     """Number of the fold whose people are tested, from 0; or all, one after the other."""
     folds: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or the corpus's own)")] = None

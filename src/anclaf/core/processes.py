@@ -1,8 +1,9 @@
 """Work in processes of its own."""
 
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
@@ -13,6 +14,10 @@ from anclaf.core.errors import CorpusError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_AHEAD = 8
+"""Chunks for each process that are sent or finished before they are asked for: with all of them, the memory of a run
+would grow with its jobs."""
 
 
 def in_processes(
@@ -38,11 +43,21 @@ def in_processes(
     # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
     pool = ProcessPoolExecutor(max(1, min(workers, len(jobs))), get_context("spawn"), _start)
     try:
-        yield from pool.map(function, jobs, chunksize=chunk)
+        waiting: deque[Future[list[Result]]] = deque()
+        for start in range(0, len(jobs), chunk):
+            waiting.append(pool.submit(_several, function, jobs[start : start + chunk]))
+            if len(waiting) > _AHEAD * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise CorpusError(f"a worker process died, perhaps because memory ran out. {advice}") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _several(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+    return [function(job) for job in jobs]
 
 
 def _start() -> None:

@@ -12,19 +12,24 @@ MAX_GAP = 3.5
 """A segment ends where the next frame is more than this many frame periods away."""
 
 
-def segments(clip: NDArray, time_s: NDArray, fps: float) -> list[tuple[int, int]]:
+def segments(
+    clip: NDArray, time_s: NDArray, fps: float, number: NDArray[np.int64] | None = None
+) -> list[tuple[int, int]]:
     """Half-open row ranges (start, stop) of frames that follow each other in one clip.
 
     Args:
         clip: (N,) clip identity per row, rows of one clip adjacent and in time order.
         time_s: (N,) seconds.
         fps: frames a second; 0 or NaN for stills, each of which is its own clip.
+        number: (N,) of each frame in its clip, where only frames with consecutive numbers follow each other.
     """
     if len(clip) == 0:
         return []
     breaks = clip[1:] != clip[:-1]
     if fps and np.isfinite(fps):
         breaks = breaks | (np.diff(time_s) * fps > MAX_GAP)
+    if number is not None:
+        breaks = breaks | (np.diff(number) != 1)
     edges = np.flatnonzero(breaks) + 1
     return list(zip([0, *edges.tolist()], [*edges.tolist(), len(clip)], strict=True))
 

@@ -88,6 +88,7 @@ class CorpusListing:
         notes: what must be known to read results (an assumed frame rate, for example).
         options: the reader's settings, part of the prepared corpus's fingerprint.
         kind: whose faces these are, where the reader knows; a folder in a database's layout may be rendered as well.
+        consecutive: windows hold frames with consecutive numbers only; otherwise a few may be missing between two.
     """
 
     source: str
@@ -98,6 +99,7 @@ class CorpusListing:
     notes: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     kind: CorpusKind = "unknown"
+    consecutive: bool = False
 
 
 class Unusable(Exception):

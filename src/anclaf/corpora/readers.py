@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anclaf.corpora.base import CorpusListing
 
 Channel = Literal["A", "V", "AV"]
+AffWild2Pictures = Literal["auto", "cropped-aligned", "cropped", "video"]
 Join = Literal["mean", "ewe"]
 
 
@@ -188,12 +189,61 @@ class Puppet:
         return list_afew_va(source, source_name="puppet", kind=self.corpus_kind)
 
 
+@dataclass(frozen=True)
+class AffWild2:
+    """Aff-Wild2, the valence-arousal track of ABAW: Train_Set and Validation_Set, cropped pictures or videos."""
+
+    src: Path
+    """Folder of the database."""
+    pictures: AffWild2Pictures = "auto"
+    """cropped-aligned or cropped: the database's faces. video: the videos, without those of two people. auto: the first
+    of these that a video has."""
+    people: Path | None = None
+    """CSV with the columns video and subject: the database names nobody."""
+    fps: float = 30.0
+    """Frames a second of pictures whose video is not there."""
+
+    def listing(self, _: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.aff_wild2 import list_aff_wild2
+
+        return list_aff_wild2(self.src, pictures=self.pictures, people=self.people, fps=self.fps)
+
+
+@dataclass(frozen=True)
+class AffectNet:
+    """AffectNet: still pictures in train_set and val_set, with 68 landmarks."""
+
+    src: Path
+    """Folder of the database."""
+
+    def listing(self, _: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.affectnet import list_affectnet
+
+        return list_affectnet(self.src)
+
+
+@dataclass(frozen=True)
+class CremaD:
+    """CREMA-D: videos of actors, labelled by votes for emotions: valence and arousal follow by an assumption."""
+
+    src: Path
+    """Folder of the database."""
+
+    def listing(self, _: Preparation, /) -> "CorpusListing":
+        from anclaf.corpora.crema_d import list_crema_d
+
+        return list_crema_d(self.src)
+
+
 READERS: Registry[type[Reader]] = Registry(
     "corpus reader",
     "anclaf.readers",
     {
         "afew-va": f"{__name__}:AfewVa",
         "sewa": f"{__name__}:Sewa",
+        "aff-wild2": f"{__name__}:AffWild2",
+        "affectnet": f"{__name__}:AffectNet",
+        "crema-d": f"{__name__}:CremaD",
         "table": f"{__name__}:Table",
         "puppet": f"{__name__}:Puppet",
     },

@@ -48,6 +48,12 @@ def looks_like(folder: Path) -> tuple[str, str]:
     if (folder / "corpus.json").is_file() and (folder / "index.parquet").is_file():
         return "a corpus that is prepared already", "anclaf train"
     for parent, name in islice(_entries(folder), _ENTRIES_LOOKED_AT):
+        if parent.name == "annotations" and name.endswith("_val.npy"):
+            return "AffectNet", "anclaf prepare affectnet"
+        if name.lower() in ("tabulatedvotes.csv", "summarytable.csv", "videodemographics.csv"):
+            return "CREMA-D", "anclaf prepare crema-d"
+        if name in ("VA_Estimation_Challenge", "VA_Set", "cropped_aligned"):
+            return "Aff-Wild2", "anclaf prepare aff-wild2"
         if SEWA_ANNOTATION.search(name):
             return "SEWA", "anclaf prepare sewa"
         if parent.name == Path(name).stem and name.endswith(".json") and AFEW_VA_CLIP.fullmatch(parent.name):

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.config import Protocol
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.data.store import PreparedCorpus
 
-Protocol = Literal["strict", "paper"]
 DEFAULT_FOLDS = 5
+SET_COLUMN = "set"
+"""Of a prepared corpus's further columns: train, validation or test."""
 _VALIDATION_PART = 5
 """One subject in five of those not tested chooses the checkpoint."""
 
@@ -21,7 +22,8 @@ _VALIDATION_PART = 5
 class Split:
     """One fold. train, validation, test: sorted int64 rows of the prepared corpus.
 
-    In `strict` the three share no subject and cover the corpus. In `paper` validation is test.
+    In `strict` the three share no subject and cover the corpus. In `paper` validation is test. `official` is the
+    database's own.
     """
 
     protocol: Protocol
@@ -42,15 +44,22 @@ def split(corpus: PreparedCorpus, protocol: Protocol, fold: int, folds: int | No
     paper: sorted clip names in contiguous blocks of int(clips / folds), the last one with the rest; subjects and a
     user's folds are ignored, and the checkpoint is chosen on the test block, as the authors did.
 
+    official: one fold, of the sets that the corpus's column `set` names. Where those are train and validation, as of
+    databases whose test labels are kept secret, validation is tested, and an inner fifth of the training subjects,
+    drawn with the seed, validates. Tested people who are in training as well are refused.
+
     Args:
         fold: from 0.
         folds: how many; None is 5, or as many as the user's column has.
         seed: of the draws in `strict`; `paper` has none, and 0 is expected.
 
     Raises:
-        CorpusError: too few subjects or clips, or a user's folds that are incomplete, single, or split a subject.
+        CorpusError: too few subjects or clips, or a user's folds that are incomplete, single, or split a subject;
+            in `official`, no sets, or ones that share a subject.
         ConfigError: fold or folds out of range, folds other than the user's column has, or a seed in `paper`.
     """
+    if protocol == "official":
+        return _official(corpus, fold, folds, seed)
     if folds is not None and folds < 2:
         raise ConfigError(f"folds: got {folds}; expected 2 or more, for what is tested must not train")
     if protocol == "paper":
@@ -77,6 +86,31 @@ def split(corpus: PreparedCorpus, protocol: Protocol, fold: int, folds: int | No
         return Split(protocol, fold, count, seed, rest, test, test)
     validates = _validation(corpus.subjects[rest], [seed, fold], corpus)
     return Split(protocol, fold, count, seed, rest[~validates], rest[validates], test)
+
+
+def _official(corpus: PreparedCorpus, fold: int, folds: int | None, seed: int) -> Split:
+    if folds is not None or fold:
+        raise ConfigError(f"protocol official: got fold={fold}, folds={folds}; expected fold 0 alone, of no number")
+    if SET_COLUMN not in corpus.columns:
+        raise CorpusError(
+            f"{corpus.folder}: the database has no sets of its own (no column {SET_COLUMN!r}). Use --protocol strict"
+        )
+    name = corpus.columns[SET_COLUMN].astype(str).str.strip().str.lower().replace("val", "validation").to_numpy(str)
+    rows = {which: np.flatnonzero(name == which) for which in ("train", "validation", "test")}
+    if odd := sorted({*name.tolist()} - rows.keys()):
+        raise CorpusError(f"{corpus.folder}: the column {SET_COLUMN!r} says {odd[0]!r}; expected {', '.join(rows)}")
+    train, validation, test = rows.values()
+    if not len(test):
+        validation, test = np.empty(0, np.int64), validation
+    if not len(train) or not len(test):
+        raise CorpusError(f"{corpus.folder}: only the set {_some(np.unique(name))} is there; expected one to test too")
+    seen = np.concatenate([train, validation])
+    if shared := sorted({*corpus.subjects[seen].tolist()} & {*corpus.subjects[test].tolist()}):
+        raise CorpusError(f"{corpus.folder}: {_some(shared)} are in training and in test; use --protocol strict")
+    if not len(validation):
+        validates = _validation(corpus.subjects[train], [seed, 0], corpus)
+        train, validation = train[~validates], train[validates]
+    return Split("official", 0, 1, seed, train, validation, test)
 
 
 def _clip_blocks(clips: NDArray[np.str_], folds: int) -> NDArray[np.int64]:

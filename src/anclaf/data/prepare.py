@@ -5,6 +5,7 @@ that neither a long video nor many workers fill the memory. The faces are then j
 clips' names, so that the number of workers changes no byte.
 """
 
+import os
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -99,12 +100,12 @@ def prepare_corpus(
     with unfinished(out) as part:
         writer = CorpusWriter(part, image_size, recipe.points)
         skipped, said = list(listing.skipped), list[ClipNote]()
-        jobs = [(clip, part / f"{number}.raw", recipe) for number, clip in enumerate(clips)]
+        jobs = [(clip, f"{part}/{number}.raw", recipe) for number, clip in enumerate(clips)]
         with closing(_work(jobs, workers)) as results:
             for done, ((clip, raw, _), faces) in enumerate(zip(jobs, results, strict=True)):
                 with open(raw, "rb") as pixels:
                     writer.add(faces, subjects[clip.name], pixels)
-                raw.unlink()
+                os.unlink(raw)
                 skipped += faces.skipped
                 said += faces.notes
                 progress(done + 1, len(jobs), "cutting out faces", clip.name)
@@ -176,7 +177,7 @@ def _detector(spec: str) -> Detector:
     return make_detector(spec)
 
 
-_Job = tuple[Clip, Path, _Recipe]
+_Job = tuple[Clip, str, _Recipe]
 
 
 def _work(jobs: list[_Job], workers: int) -> Generator[ClipFaces, None, None]:

@@ -42,6 +42,7 @@ class CorpusCard:
     source: the reader's name, so how the corpus was laid out and not whose it is. low, high: the labels' range.
     fps: 0 for stills. landmarks: points a frame. skipped: reason -> frames or clips. notes: for readers of reports.
     kind: whose faces these are. It is no part of the fingerprint, since it can be stated later (`restate`).
+    consecutive: a segment ends where a frame's number is not the last frame's plus one, however little time is lost.
     """
 
     source: str
@@ -61,6 +62,7 @@ class CorpusCard:
     versions: dict[str, str]
     fingerprint: str
     kind: CorpusKind = "unknown"
+    consecutive: bool = False
     format: int = FORMAT
 
     @classmethod
@@ -248,7 +250,8 @@ class PreparedCorpus:
     def segments(self, rows: NDArray | None = None) -> list[NDArray[np.int64]]:
         """Rows of each segment of consecutive frames, among these rows (default: all), each in time order."""
         rows = np.arange(len(self)) if rows is None else np.sort(np.asarray(rows))
-        pieces = windows.segments(self.clips[rows], self.time_s[rows], self.card.fps)
+        number = self.index["frame"].to_numpy(np.int64)[rows] if self.card.consecutive else None
+        pieces = windows.segments(self.clips[rows], self.time_s[rows], self.card.fps, number)
         return [rows[start:stop] for start, stop in pieces]
 
     def segment_positions(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:

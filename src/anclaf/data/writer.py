@@ -95,9 +95,9 @@ class CorpusWriter:
         self._buffer = np.empty((FACES_PER_SHARD, image_size, image_size, 3), np.uint8)
         self._filled, self._shards = 0, 0
         self._pixels = hashlib.sha256()
+        self._rows: list[tuple[object, ...]] = []
+        self._known: list[Mapping[str, Column]] = []
         self._index: list[pd.DataFrame] = []
-        self._landmarks: list[NDArray[np.float64]] = []
-        self._matrix: list[NDArray[np.float64]] = []
         self._columns: list[pd.DataFrame] = []
         self.rows = 0
 
@@ -115,14 +115,29 @@ class CorpusWriter:
                 self._write_shard()
         if not count:
             return
-        row = np.arange(self.rows, self.rows + count)
         self.rows += count
-        table = pd.DataFrame(faces.index, columns=["frame", "time_s", "valence", "arousal"])
-        table = table.assign(clip=faces.clip, subject=subject, fold=faces.fold)
+        self._rows += [(faces.clip, subject, faces.fold, *row) for row in faces.index]
+        self._known += faces.columns or [{}] * count
+        for name, arrays in (("landmarks", faces.landmarks), ("matrix", faces.matrix)):
+            with open(self._spool(name), "ab") as file:
+                file.write(np.stack(arrays).astype(np.float64).data)
+        if len(self._rows) >= FACES_PER_SHARD:
+            self._tables()
+
+    def _spool(self, name: str) -> Path:
+        """Where an array of `geometry.npz` grows until the end: it would fill the memory."""
+        return self._folder / f"{name}.raw"
+
+    def _spooled(self, name: str, *shape: int) -> NDArray[np.float64]:
+        return np.memmap(self._spool(name), np.float64, "r", shape=(self.rows, *shape))
+
+    def _tables(self) -> None:
+        """Turn rows into tables, which are smaller; a table for each clip of one picture would not be."""
+        table = pd.DataFrame(self._rows, columns=[*INDEX_COLUMNS[:7]])
+        row = np.arange(self.rows - len(table), self.rows)
         self._index.append(table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD))
-        self._landmarks.append(np.stack(faces.landmarks))
-        self._matrix.append(np.stack(faces.matrix))
-        self._columns.append(pd.DataFrame(list(faces.columns), index=range(count)))
+        self._columns.append(pd.DataFrame(self._known, index=range(len(table))))
+        self._rows, self._known = [], []
 
     def _write_shard(self) -> None:
         faces = self._buffer[: self._filled]
@@ -146,8 +161,10 @@ class CorpusWriter:
         """
         if self._filled:
             self._write_shard()
-        index = pd.concat(self._index, ignore_index=True)[list(INDEX_COLUMNS)]
-        landmarks, matrix = np.concatenate(self._landmarks), np.concatenate(self._matrix)
+        if self._rows:
+            self._tables()
+        index = pd.concat(self._index, ignore_index=True)
+        landmarks, matrix = self._spooled("landmarks", self._points, 2), self._spooled("matrix", 2, 3)
         index.to_parquet(self._folder / "index.parquet")
         np.savez(self._folder / "geometry.npz", landmarks=landmarks, matrix=matrix)
         columns = pd.concat(self._columns, ignore_index=True)
@@ -159,6 +176,9 @@ class CorpusWriter:
         table.to_parquet(self._folder / "skipped.parquet")
         digest = self._pixels
         digest.update(landmarks.data)
+        del landmarks, matrix
+        for name in ("landmarks", "matrix"):
+            self._spool(name).unlink()
         digest.update(index.drop(columns=["shard", "offset"]).to_csv(index=False).encode())
         settings = [listing.source, listing.scale.low, listing.scale.high, listing.fps, listing.options]
         digest.update(fingerprint([*settings, self._buffer.shape[1], crop, detector]).encode())
@@ -180,6 +200,7 @@ class CorpusWriter:
             versions=versions(),
             fingerprint=digest.hexdigest()[:16],
             kind=listing.kind,
+            consecutive=listing.consecutive,
         )
         write_text(self._folder / REQUEST_FILE, request + "\n")
         write_json(self._folder / "corpus.json", card_json(card))

@@ -99,7 +99,7 @@ def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
     """Write the model's estimates of the test rows, of the rows that it has seen, and its attention if it attends."""
     network, spec = load_model(job.folder, fabric.device)
     variant, rows = job.variant, fold.split.test
-    if fold.split.protocol == "strict":
+    if fold.split.protocol != "paper":
         refuse_leak(spec, fold.corpus.subjects[rows])
     progress(0, 1, f"{variant}, test")
     tested = _estimates(fabric, fold, job, network, "test")
@@ -156,7 +156,7 @@ def _seen(fabric: Fabric, fold: Fold, job: Job, network: AffectNetwork) -> dict[
     return {
         part: _estimates(fabric, fold, job, network, part, only)
         for part, only in parts.items()
-        if part == "train" or fold.split.protocol == "strict"
+        if part == "train" or fold.split.protocol != "paper"
     }
 
 

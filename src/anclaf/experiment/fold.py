@@ -17,7 +17,7 @@ from anclaf.losses.terms import check_terms
 from anclaf.models.spec import Variant, check_options
 from anclaf.training.curriculum import plan
 
-WINDOWS: dict[str, WindowMode] = {"strict": "sliding", "paper": "tumbling"}
+WINDOWS: dict[str, WindowMode] = {"strict": "sliding", "paper": "tumbling", "official": "sliding"}
 """How each protocol cuts clips into windows for testing."""
 
 

@@ -14,6 +14,10 @@ from anclaf.core.errors import VideoError
 IMAGE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".gif"}
 )
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp",
+    ".ogv", ".mxf", ".vob",
+})  # fmt: skip
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 """Formats, as Pillow names them, of which one file may hold a film."""
 _SHORTEST_MS, _USUAL_MS = 11, 100

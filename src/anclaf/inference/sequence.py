@@ -10,12 +10,8 @@ from pathlib import Path
 
 from anclaf.core.errors import VideoError
 from anclaf.core.words import counted
-from anclaf.faces.images import IMAGE_SUFFIXES, hidden
+from anclaf.faces.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, hidden
 
-VIDEO_SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp",
-    ".ogv", ".mxf", ".vob",
-})  # fmt: skip
 _STEADY = 1 / 3
 """More than so many of the steps between numbers are the smallest one where the numbers count frames."""
 _SPREAD = 20

@@ -1,0 +1,158 @@
+"""AffectNet (Mollahosseini, Hasani & Mahoor 2017): pictures, and beside each a file of valence, of arousal, of the
+expression and of 68 landmarks."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anclaf.core.arguments import checked
+from anclaf.core.errors import VideoError
+from anclaf.corpora import recognise
+from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame, Unusable
+from anclaf.corpora.files import stamp
+from anclaf.corpora.labels import SCALES, label_problem
+from anclaf.corpora.subjects import unnamed
+from anclaf.faces.images import read_image
+
+SCALE = SCALES["signed"]
+NO_LABEL = -2.0
+LANDMARKS = 68
+EXPRESSIONS = (
+    "neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt", "none", "uncertain",
+    "no face",
+)  # fmt: skip
+
+_SETS = {"train": "train_set", "validation": "val_set"}
+_EXPECTED = "AffectNet's train_set and val_set, each with images/N.jpg and annotations/N_val.npy"
+_PICTURES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class AffectNetClip:
+    """One picture. folder: of its set. file: its name in images. which: its set. stamp: of its files."""
+
+    name: str
+    folder: Path
+    file: str
+    which: str
+    stamp: str
+    fold: int = -1
+
+    @property
+    def subject(self) -> str:
+        return unnamed(self.name)
+
+    def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
+        """The one frame; landmarks (68, 2) pixels."""
+        stem = self.file.rpartition(".")[0]
+        annotations = self.folder / "annotations"
+        try:
+            valence = _number(annotations / f"{stem}_val.npy", "no_label")
+            arousal = _number(annotations / f"{stem}_aro.npy", "no_label")
+            known = (None if label == NO_LABEL else label for label in (valence, arousal))
+            problem = label_problem(self.name, 0, next(known), next(known), SCALE)
+            if problem is not None:
+                yield problem
+                return
+            points = _load(annotations / f"{stem}_lnd.npy", "missing_landmarks")
+            if points.size != 2 * LANDMARKS:
+                detail = f"got {points.size} numbers, expected {LANDMARKS} pairs of x, y"
+                raise Unusable("bad_landmarks", detail)
+            landmarks = points.astype(np.float64).reshape(LANDMARKS, 2)
+            if not np.isfinite(landmarks).all():
+                raise Unusable("bad_landmarks", f"got NaN, expected {LANDMARKS} pairs of x, y")
+            image = read_image(self.folder / "images" / self.file)
+        except Unusable as error:
+            yield SkippedFrame(self.name, 0, error.reason, error.detail)
+        except ValueError as error:
+            yield SkippedFrame(self.name, 0, "bad_landmarks", str(error))
+        except VideoError as error:
+            yield SkippedFrame(self.name, 0, "corrupt_image", str(error))
+        else:
+            columns = {"set": self.which, "expression": self._expression(annotations / f"{stem}_exp.npy")}
+            yield LabelledFrame(0, 0.0, image, valence, arousal, landmarks, columns)
+
+    def _expression(self, path: Path) -> str:
+        try:
+            number = int(_number(path, "no_label"))
+        except (Unusable, ValueError):
+            return ""
+        return EXPRESSIONS[number] if 0 <= number < len(EXPRESSIONS) else ""
+
+
+def _load(path: Path, reason: str) -> np.ndarray:
+    """An array without pickled objects.
+
+    Raises:
+        Unusable: there is no such file, for this reason, or it holds something else.
+    """
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise Unusable(reason, f"no file {path.name}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise Unusable("corrupt_annotation", f"{path.name}: {' '.join(str(error).split())}") from error
+
+
+def _number(path: Path, reason: str) -> float:
+    """The one value of a file, which the database writes as a text."""
+    value = _load(path, reason)
+    try:
+        return float(value.reshape(()).item())
+    except ValueError as error:
+        raise Unusable("corrupt_annotation", f"{path.name}: {value.tolist()!r}; expected one number") from error
+
+
+@checked
+def list_affectnet(source: Path) -> CorpusListing:
+    """Find the pictures of AffectNet's folder: those of both sets, or of the one that is there.
+
+    Raises:
+        CorpusError: no such folder, or no set in it.
+    """
+    source = recognise.require_folder(source, _EXPECTED)
+    clips: list[Clip] = []
+    skipped: list[SkippedFrame] = []
+    notes: list[str] = []
+    for which, name in _SETS.items():
+        folder = next((p for p in (source / name, *source.glob(f"*/{name}")) if (p / "images").is_dir()), None)
+        if folder is None:
+            notes.append(f"{name} is not there")
+            continue
+        there = _pictures(folder / "images")
+        for stem, file in there.items():
+            files = [
+                folder / "images" / file,
+                *(folder / "annotations" / f"{stem}_{p}.npy" for p in ("val", "aro", "lnd")),
+            ]
+            clips.append(AffectNetClip(f"{which}/{stem}", folder, file, which, stamp(files)))
+        for stem in sorted(_labelled(folder / "annotations") - there.keys()):
+            skipped.append(SkippedFrame(f"{which}/{stem}", 0, "missing_image", f"no picture {stem} in {name}/images"))
+    if not clips:
+        raise recognise.not_found(source, _EXPECTED)
+    notes.append(
+        "people: the database names nobody; every picture counts as a person of its own, so that in strict folds one "
+        "person may be in training and in test. The official split (--protocol official) is kept as the set of each"
+    )
+    return CorpusListing("affectnet", SCALE, 0.0, clips, skipped, notes)
+
+
+def _pictures(folder: Path) -> dict[str, str]:
+    """Stem -> file of each picture, in order."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    found = (name.rpartition(".") for name in names)
+    return {stem: f"{stem}.{suffix}" for stem, _, suffix in found if f".{suffix}".lower() in _PICTURES}
+
+
+def _labelled(folder: Path) -> set[str]:
+    """Stems of the pictures that have a file of valence."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return set()
+    return {name.removesuffix("_val.npy") for name in names if name.endswith("_val.npy") and name[0] != "."}
