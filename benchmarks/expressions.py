@@ -49,11 +49,11 @@ SCORES: dict[str, Callable[[pd.DataFrame], float]] = {
 def interval(rows: pd.DataFrame, score: Callable[[pd.DataFrame], float]) -> NDArray[np.float64]:
     """(2,) of a bootstrap that draws people."""
     rng = np.random.default_rng(0)
-    of_person = [part for _, part in rows.groupby("subject", sort=True)]
+    of_person = list(rows.groupby("subject", sort=True).indices.values())
     found = []
     for _ in range(RESAMPLES):
         drawn = rng.integers(0, len(of_person), len(of_person))
-        found.append(score(pd.concat([of_person[i] for i in drawn])))
+        found.append(score(rows.iloc[np.concatenate([of_person[i] for i in drawn])]))
     return np.nanpercentile(found, [2.5, 97.5])
 
 
