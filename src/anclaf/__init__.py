@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from anclaf.data.store import PreparedCorpus as PreparedCorpus
     from anclaf.evaluation.scores import run_scores as run_scores
     from anclaf.experiment.engine import train_run as train_run
+    from anclaf.experiment.evaluate import evaluate_models as evaluate_models
     from anclaf.experiment.job import RunSpec as RunSpec
     from anclaf.inference.estimator import AffectEstimator as AffectEstimator
     from anclaf.inference.prediction import predict_source as predict_source
@@ -36,6 +37,7 @@ __getattr__, __dir__, __all__ = attach(
         "PreparedCorpus": "data.store",
         "run_scores": "evaluation.scores",
         "train_run": "experiment.engine",
+        "evaluate_models": "experiment.evaluate",
         "RunSpec": "experiment.job",
         "AffectEstimator": "inference.estimator",
         "predict_source": "inference.prediction",

@@ -15,7 +15,7 @@ HEAVY = (
     "safetensors filelock rich"
 )
 COMMANDS = {
-    "": "prepare train report predict summarize grid demo completion",
+    "": "prepare train report evaluate predict summarize grid demo completion",
     "prepare": "afew-va sewa aff-wild2 affectnet crema-d table puppet",
     "grid": "plan run status report",
 }

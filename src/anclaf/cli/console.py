@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from anclaf.core.words import fold_words, interval_text, number, number_text
+from anclaf.core.words import counted, fold_words, interval_text, number, number_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -221,17 +221,31 @@ def print_table(table: "Table", width: int) -> None:
 
 def print_scores(scores: Mapping[str, Any]) -> None:
     """The results of a run on standard output: CCC with its interval, and RMSE, of valence and arousal."""
+    corpus = scores["corpus"]
+    title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
+    _print_entries(title, [scores["variants"], scores["comparators"]])
+
+
+def print_evaluation(scores: Mapping[str, Any]) -> None:
+    """The results of an evaluation, as `print_scores`."""
+    corpus, entries, tools = scores["corpus"], scores["entries"], scores["tools"]
+    title = (
+        f"{corpus['name']} ({corpus['source']}), {counted(scores['frames'], 'frame')} of {scores['subjects']} people"
+    )
+    models = {name: entry for name, entry in entries.items() if name not in tools}
+    _print_entries(title, [models, {name: entries[name] for name in tools}])
+
+
+def _print_entries(title: str, groups: Sequence[Mapping[str, Any]]) -> None:
     from rich import box
     from rich.table import Table
 
-    corpus = scores["corpus"]
-    title = f"{corpus['name']} ({corpus['source']}), protocol {scores['protocol']}, {fold_words(scores['folds'])}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     table.add_column("", no_wrap=True)
     for heading in ("CCC V", "95 % interval", "CCC A", "95 % interval", "RMSE V", "RMSE A"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for group in ("variants", "comparators"):
-        for name, entry in scores[group].items():
+    for group in groups:
+        for name, entry in group.items():
             cells = []
             for dimension in ("valence", "arousal"):
                 low, high = entry[dimension]["ci95"]["ccc"]

@@ -15,6 +15,7 @@ import anclaf
 from anclaf.cli.completion import Completion
 from anclaf.cli.console import fail
 from anclaf.cli.demo import Demo
+from anclaf.cli.evaluate import Evaluate
 from anclaf.cli.grid import Grid
 from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import prepare_command
@@ -74,6 +75,7 @@ def parse(arguments: list[str]) -> Any:
         Annotated[prepare_command(), tyro.conf.subcommand("prepare")],
         Annotated[Train, tyro.conf.subcommand("train")],
         Annotated[Report, tyro.conf.subcommand("report")],
+        Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
         Annotated[Predict, tyro.conf.subcommand("predict")],
         Annotated[Summarize, tyro.conf.subcommand("summarize")],
         Grid,

@@ -14,7 +14,7 @@ class Report:
     """Write RUN/report/index.html, with the tables in Markdown and LaTeX beside it."""
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A folder that `anclaf train --out` made."""
+    """A folder that `anclaf train` or `anclaf evaluate` made."""
     out: Annotated[Path | None, tyro.conf.arg(help_behavior_hint="(default: RUN/report)")] = None
     """Folder of the report."""
 

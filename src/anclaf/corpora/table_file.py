@@ -33,11 +33,14 @@ def labelled_rows(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list
     return good.assign(valence=numbers(good["valence"]), arousal=numbers(good["arousal"])), skipped
 
 
-def read_columns(source: Path, check: Callable[[Path, list[str]], None] | None = None) -> pd.DataFrame:
-    """The table with its columns in lower case, cells as text, `fold` as int (-1: none); rows are numbered from 0.
+def read_cells(source: Path, wanted: Sequence[str] = ("valence", "arousal")) -> pd.DataFrame:
+    """A CSV, Excel or Parquet table, whatever it holds: its columns in lower case, cells as text, rows from 0.
 
     Args:
-        check: raises a CorpusError where columns are missing; default: those of labels in the table itself.
+        wanted: columns by which a workbook's sheet is known.
+
+    Raises:
+        CorpusError: no such file, no table, or a column twice.
     """
     if source.is_dir():
         database, command = recognise.looks_like(source)
@@ -54,7 +57,7 @@ def read_columns(source: Path, check: Callable[[Path, list[str]], None] | None =
     else:
         try:
             if source.suffix.lower() in WORKBOOKS:
-                table = read_workbook(source, ("valence", "arousal"))
+                table = read_workbook(source, wanted)
             else:
                 table = read_csv(source.read_bytes())
         except OSError as error:
@@ -65,7 +68,17 @@ def read_columns(source: Path, check: Callable[[Path, list[str]], None] | None =
     columns = list(table.columns)
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         raise CorpusError(f"{source}: got the columns {', '.join(columns)}. {', '.join(twice)}: there twice")
-    (check or _check_columns)(source, columns)
+    return table
+
+
+def read_columns(source: Path, check: Callable[[Path, list[str]], None] | None = None) -> pd.DataFrame:
+    """`read_cells` of a table of labels, `fold` as int (-1: none).
+
+    Args:
+        check: raises a CorpusError where columns are missing; default: those of labels in the table itself.
+    """
+    table = read_cells(source)
+    (check or _check_columns)(source, list(table.columns))
     if not len(table):
         raise CorpusError(f"{source}: a header without rows; expected a row per image or labelled frame")
     if "subject" not in table:

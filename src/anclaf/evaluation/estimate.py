@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,6 +12,7 @@ from anclaf.config import WindowMode
 from anclaf.core import windows
 from anclaf.core.labels import label_quadrant
 from anclaf.data.store import PreparedCorpus
+from anclaf.faces.align import crop_motion
 from anclaf.metrics.regression import metrics
 from anclaf.models.network import AffectNetwork, Latents, to_input
 
@@ -144,6 +146,56 @@ def _grouped(
                 window = segment[max(0, end - n - lead_in) : end]
                 by_length.setdefault(len(window), []).append(window)
     return [(length, np.stack(group)) for length, group in sorted(by_length.items())]
+
+
+def estimate_rows(
+    network: AffectNetwork,
+    corpus: PreparedCorpus,
+    rows: NDArray[np.int64],
+    model_fps: float,
+    device: torch.device | str,
+) -> NDArray[np.float32]:
+    """(N, 2) valence and arousal in [-1, 1] units of rows of any corpus, sorted: of a base model frame by frame, of a
+    sequence model from the window that ends at each, shorter where a segment begins.
+
+    Args:
+        model_fps: frame rate that the model was trained at; where the corpus has k times as many frames a second, the
+            frames of a window are k apart (`stride`).
+    """
+    x = features_of(network, corpus, rows, device)
+    if network.variant.kind == "base":
+        return estimate_of_frames(network, x)
+    apart = stride(corpus.card.fps, model_fps)
+    segments = [segment[first::apart] for segment in corpus.segment_positions(rows) for first in range(apart)]
+    segments = [segment for segment in segments if len(segment)]
+    moved = np.zeros((len(rows), 4), np.float32)
+    for segment in segments:
+        moved[segment] = crop_motion(corpus.matrices[rows[segment]], corpus.card.image_size)
+    motion = torch.from_numpy(moved).to(x.device)
+    return estimate_windows(network, x, motion, segments, network.variant.n, "sliding")[0]
+
+
+def stride(fps: float, model_fps: float) -> int:
+    """How many frames lie between two of a window, counting one of them, so that it covers about as much time as in
+    training; 1 where a frame rate is not known (0)."""
+    return max(1, round(fps / model_fps)) if fps > 0 and model_fps > 0 else 1
+
+
+def predictions_table(
+    corpus: PreparedCorpus, rows: NDArray[np.int64], name: str, estimate: NDArray[np.floating]
+) -> pd.DataFrame:
+    """A table with the columns of `scores.COLUMNS`: labels and estimates in the corpus's own units.
+
+    Args:
+        name: of the model or comparator.
+        estimate: (len(rows), 2) in the corpus's units; rows without one (NaN) are left out.
+    """
+    columns = ["clip", "subject", "frame", "time_s", "valence", "arousal"]
+    labels = corpus.index.iloc[rows][columns].reset_index(drop=True)
+    known = np.isfinite(estimate).all(1)
+    table = labels[known].copy()
+    table.insert(0, "variant", name)
+    return table.assign(valence_hat=estimate[known, 0], arousal_hat=estimate[known, 1])
 
 
 TRUSTS = (0.0, 0.5, 1.0)

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.core.files import fingerprint, versions
 from anclaf.core.progress import Progress
-from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, features_and_quadrants
+from anclaf.evaluation.estimate import (
+    estimate_of_frames,
+    estimate_windows,
+    features_and_quadrants,
+    predictions_table,
+)
 from anclaf.evaluation.quadrants import quadrant_table
 from anclaf.evaluation.scores import refuse_leak
 from anclaf.experiment.fold import Fold
@@ -105,11 +110,14 @@ def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
     tested = _estimates(fabric, fold, job, network, "test")
     if fabric.is_global_zero:
         seen = _seen(fabric, fold, job, network)
-        tables = [_labelled(fold, job, one.rows, one.affect).assign(part=part) for part, one in seen.items()]
+        tables = [
+            predictions_table(fold.corpus, one.rows, job.name, one.affect).assign(part=part)
+            for part, one in seen.items()
+        ]
         job.files.write_seen(pd.concat(tables, ignore_index=True))
         if tested.quadrants is not None:
             job.files.write_quadrants(_quadrants(fold, {**seen, "test": tested}))
-        job.files.write_predictions(_labelled(fold, job, rows, tested.affect))
+        job.files.write_predictions(predictions_table(fold.corpus, rows, job.name, tested.affect))
         if tested.attention is not None:
             job.files.write_attention(tested.attention[np.isfinite(tested.affect).all(1)])
     progress(1, 1, f"{variant}, test")
@@ -190,23 +198,9 @@ def _compare(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
         progress(0, 1, job.name)
     estimate = comparator.estimate(task)
     if fabric.is_global_zero:
-        job.files.write_predictions(_labelled(fold, job, fold.split.test, estimate))
+        job.files.write_predictions(predictions_table(fold.corpus, fold.split.test, job.name, estimate))
     if not comparator.trains:
         progress(1, 1, job.name)
-
-
-def _labelled(fold: Fold, job: Job, rows: NDArray[np.int64], estimate: NDArray[np.floating]) -> pd.DataFrame:
-    """A table with the columns of `scores.COLUMNS`: labels and estimates in the corpus's own units.
-
-    Args:
-        estimate: (len(rows), 2) in the corpus's units; rows without one (NaN) are left out.
-    """
-    columns = ["clip", "subject", "frame", "time_s", "valence", "arousal"]
-    labels = fold.corpus.index.iloc[rows][columns].reset_index(drop=True)
-    known = np.isfinite(estimate).all(1)
-    table = labels[known].copy()
-    table.insert(0, "variant", job.name)
-    return table.assign(valence_hat=estimate[known, 0], arousal_hat=estimate[known, 1])
 
 
 def _write_latents(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:

@@ -1,6 +1,5 @@
 """A trained model with a face detector: from a source to valence and arousal of every person in it."""
 
-import hashlib
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from anclaf.inference.pictures import in_memory
 from anclaf.inference.source import CHUNK, Source, ahead, chunks, open_source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
-from anclaf.models.io import load_model
+from anclaf.models.io import load_model, model_fingerprint
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 
@@ -76,10 +75,7 @@ class AffectEstimator:
     @cached_property
     def fingerprint(self) -> str:
         """16 hex digits of the model's spec and weights."""
-        digest = hashlib.sha256(repr(self.spec).encode())
-        for name, value in sorted(self.network.state_dict().items()):
-            digest.update(name.encode() + value.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return model_fingerprint(self.network, self.spec)
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle, so that other processes can have one: all but the lock."""

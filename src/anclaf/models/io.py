@@ -2,6 +2,7 @@
 
 A packed model has a part of its weights in `shared.safetensors` of the folder above."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,28 @@ def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(weights, temporary, metadata={"format": "anclaf", "variant": spec.variant})
     write_json(folder / SPEC, asdict(spec))
+
+
+@checked
+def model_folder(model: Path | str) -> Path:
+    """The folder of a model that a user names: the one place that says what can be named, today a folder's path.
+
+    Raises:
+        ModelError: there is no model of this name.
+    """
+    folder = Path(model)
+    if not (folder / SPEC).is_file():
+        raise ModelError(f"{folder}: no {SPEC} here; expected a model folder such as RUN/fold0/SA-8")
+    return folder
+
+
+@checked
+def model_fingerprint(network: AffectNetwork, spec: ModelSpec) -> str:
+    """16 hex digits of a model's spec and weights."""
+    digest = hashlib.sha256(repr(spec).encode())
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 @checked
@@ -97,9 +120,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
     """The spec, and the version of the format that it was written in."""
-    path = Path(folder) / SPEC
-    if not path.is_file():
-        raise ModelError(f"{folder}: no {SPEC} here; expected a model folder such as RUN/fold0/SA-8")
+    path = model_folder(folder) / SPEC
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

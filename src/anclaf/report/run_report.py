@@ -6,8 +6,10 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import RunError
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import fold_words
+from anclaf.experiment.evaluate import EvaluationFolder
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.metrics.regression import METRICS
+from anclaf.report.evaluation_report import write_evaluation
 from anclaf.report.page import Page
 from anclaf.report.sections import (
     attention,
@@ -27,7 +29,7 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
     """Write index.html with its images; table.md and table.tex; all-metrics.md and .tex where there are more metrics.
 
     Args:
-        run: a folder that `anclaf train` finished evaluating.
+        run: a folder that `anclaf train` or `anclaf evaluate` finished.
         out: where to; RUN/report by default. Files of an earlier report are replaced.
 
     Returns the path of index.html, which is written last.
@@ -36,6 +38,9 @@ def write_report(run: Path, out: Path | None = None, progress: Progress = silent
         RunError: not a run, no metrics yet, or damaged results.
         OutputError: `out` cannot be written.
     """
+    evaluation = EvaluationFolder(Path(run))
+    if evaluation.request_file.is_file():
+        return write_evaluation(evaluation, out, progress)
     opened = RunFolder.open(Path(run))
     try:
         table = results_table(opened.metrics, opened.name, opened.card)

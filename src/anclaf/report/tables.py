@@ -211,14 +211,14 @@ def results_table(
     models = [Variant.recorded(name) for name in sorted(metrics["variants"], key=variant_order)]
     for series in dict.fromkeys(model.series for model in models):
         own = [model for model in models if model.series == series]
-        rows += [_measured("measured", str(v), str(v), metrics["variants"][str(v)], keys) for v in own]
+        rows += [measured("measured", str(v), str(v), metrics["variants"][str(v)], keys) for v in own]
         if len(own) > 1:
             rows.append(_average(f"{own[0].kind}-AVG{own[0].control}", rows[-len(own) :], keys))
     rows += [
-        _measured("comparator", str(comparator), str(entry.get("label", comparator)), entry, keys)
+        measured("comparator", str(comparator), str(entry.get("label", comparator)), entry, keys)
         for comparator, entry in (metrics.get("comparators") or {}).items()
     ]
-    rows = _with_best(rows, keys)
+    rows = with_best(rows, keys)
     published = published_for(known)
     if published is not None:
         rows += _published_rows(published, keys)
@@ -251,7 +251,8 @@ def paper_metrics(card: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(METRICS) if form is None else form.metrics
 
 
-def _measured(group: Group, name: str, label: str, entry: Mapping[str, Any], keys: Sequence[Key]) -> Row:
+def measured(group: Group, name: str, label: str, entry: Mapping[str, Any], keys: Sequence[Key]) -> Row:
+    """The row of an entry of `metrics.json`."""
     cells: dict[Key, Cell] = {}
     for metric, dimension in keys:
         numbers = entry.get(dimension) or {}
@@ -266,7 +267,8 @@ def _average(name: str, rows: Sequence[Row], keys: Sequence[Key]) -> Row:
     return Row("measured", name, name, cells)
 
 
-def _with_best(rows: list[Row], keys: Sequence[Key]) -> list[Row]:
+def with_best(rows: list[Row], keys: Sequence[Key]) -> list[Row]:
+    """The rows with the best of each column marked, at the printed precision, ties together."""
     winning: dict[Key, float] = {}
     for key in keys:
         shown = [round(row.cells[key].value, DIGITS) for row in rows if not math.isnan(row.cells[key].value)]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -24,10 +24,18 @@ _KINDS: dict[CorpusKind, str] = {
 
 
 def parts(run: RunFolder) -> Iterable[str]:
-    card = run.card
+    versions = ", ".join(f"{k} {v}" for k, v in (run.settings.get("versions") or {}).items())
+    seeds = f"{run.seed} (training), {run.fold_seed} (folds)"
+    yield facts(run.card, run.name, ("Seed", seeds), ("Versions", versions))
+    whole = json.dumps(run.settings, indent=1, ensure_ascii=False)
+    yield details("The whole configuration (run.json)", f'<pre tabindex="0">{escape(whole)}</pre>')
+
+
+def facts(card: Mapping[str, Any], name: str, *more: tuple[str, str]) -> str:
+    """What is known of a corpus, and more that is to be said."""
     skipped = card.get("skipped") or {}
-    facts = [
-        ("Name", run.name),
+    found = [
+        ("Name", name),
         ("Read as", card.get("source")),
         ("People", _KINDS[corpus_kind(card)]),
         ("Size", size_words(card)),
@@ -41,13 +49,10 @@ def parts(run: RunFolder) -> Iterable[str]:
         ("Left out", ", ".join(f"{reason}: {count(n)}" for reason, n in skipped.items()) or "nothing"),
         ("Notes", "; ".join(card.get("notes") or []) or "none"),
         ("Fingerprint", card.get("fingerprint")),
-        ("Seed", f"{run.seed} (training), {run.fold_seed} (folds)"),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in (run.settings.get("versions") or {}).items())),
+        *more,
     ]
-    items = "".join(f"<dt>{escape(a)}</dt><dd>{escape(str(b))}</dd>" for a, b in facts if b not in (None, ""))
-    yield f'<dl class="facts">{items}</dl>'
-    whole = json.dumps(run.settings, indent=1, ensure_ascii=False)
-    yield details("The whole configuration (run.json)", f'<pre tabindex="0">{escape(whole)}</pre>')
+    items = "".join(f"<dt>{escape(a)}</dt><dd>{escape(str(b))}</dd>" for a, b in found if b not in (None, ""))
+    return f'<dl class="facts">{items}</dl>'
 
 
 def _frame_rate(fps: Any) -> str | None:

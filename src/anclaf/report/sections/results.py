@@ -1,7 +1,7 @@
 """The results table, fold by fold and over clips; and the paired comparisons."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from anclaf.core.words import DASH, DIGITS, count, interval_text, number, number_text, percent_text
@@ -114,6 +114,11 @@ def comparisons(run: RunFolder) -> Iterable[str]:
     leading_names = {"base", *eight, *map(run.best, run.kinds)}
     leading = [pair for pair in pairs if pair["metric"] == "ccc" and {pair["a"], pair["b"]} <= leading_names]
     yield bullets(comparison_words(pair) for pair in leading or pairs[:6])
+    yield all_pairs(pairs, len(run.seeds) > 1)
+
+
+def all_pairs(pairs: Sequence[Mapping[str, Any]], several: bool = False) -> str:
+    """Every comparison, folded up. several: over several seeds."""
     rows = [
         [
             f"{pair['a']} − {pair['b']}",
@@ -122,13 +127,13 @@ def comparisons(run: RunFolder) -> Iterable[str]:
             f"{number(pair['difference']):+.3f}" if math.isfinite(number(pair["difference"])) else DASH,
             interval_text(*bounds(pair)) or DASH,
             DASH if not math.isfinite(number(pair.get("p"))) else f"{number(pair['p']):.3f}",
-            *([percent_text(pair.get("training_share"))] if len(run.seeds) > 1 else []),
+            *([percent_text(pair.get("training_share"))] if several else []),
         ]
         for pair in pairs
     ]
     heads = ["", "dimension", "metric", "difference", "95 % interval", "p"]
-    heads += ["training"] if len(run.seeds) > 1 else []
-    yield details(f"All {len(pairs)} comparisons", plain_table(heads, rows, "Paired comparisons"))
+    heads += ["training"] if several else []
+    return details(f"All {len(pairs)} comparisons", plain_table(heads, rows, "Paired comparisons"))
 
 
 _SEVERAL = (
