@@ -12,6 +12,7 @@ import anclaf
 from anclaf.cli import main as cli
 from anclaf.cli.completion import Completion
 from anclaf.cli.demo import Demo
+from anclaf.cli.evaluate import Evaluate
 from anclaf.cli.grid import GridReport, Plan, Run, Status
 from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import reader_command
@@ -40,7 +41,9 @@ def test_help_of_prepare(command: str, capsys: pytest.CaptureFixture[str]):
     assert "usage: anclaf" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["train", "report", "predict", "demo", "completion", "grid", "grid run"])
+@pytest.mark.parametrize(
+    "command", ["train", "report", "evaluate", "predict", "demo", "completion", "grid", "grid run"]
+)
 def test_help_of_the_others(command: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stop:
         cli.main([*command.split(), "--help"])
@@ -48,7 +51,7 @@ def test_help_of_the_others(command: str, capsys: pytest.CaptureFixture[str]):
     assert f"usage: anclaf {command}" in capsys.readouterr().out
 
 
-COMMANDS = [Train, Report, Predict, Summarize, Demo, Completion, Plan, Run, Status, GridReport]
+COMMANDS = [Train, Report, Evaluate, Predict, Summarize, Demo, Completion, Plan, Run, Status, GridReport]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *map(reader_command, READERS.names())])

@@ -15,7 +15,17 @@ _WHAT = (
     "corpus alone will do."
 )
 
-_FILES = tyro.conf.arg(metavar="FILE...", help_behavior_hint="(default: none)")
+_FILES = tyro.conf.arg(
+    metavar="FILE...",
+    help="What other tools wrote, to be scored on the same frames: CSV, Excel or Parquet with video or image, frame or "
+    "time_s, valence, arousal, and person where a frame has several.",
+    help_behavior_hint="(default: none)",
+)
+_SCALE = tyro.conf.arg(
+    help="Range of those tools' values by name: unit 0..1, signed -1..1, afew-va -10..10, sam5, sam7, sam9 from 1, "
+    "percent 0..100.",
+    help_behavior_hint="(default: the corpus's)",
+)
 
 
 @dataclass(frozen=True)
@@ -31,11 +41,7 @@ class Evaluate:
     out: Path
     """Folder to write: estimates, metrics.json and report/index.html."""
     predictions: Annotated[tuple[Path, ...], _FILES] = ()
-    """What other tools wrote, to be scored on the same frames: CSV, Excel or Parquet with video or image, frame or
-    time_s, valence, arousal, and person where a frame has several."""
-    predictions_scale: Annotated[ScaleName | None, tyro.conf.arg(help_behavior_hint="(default: the corpus's)")] = None
-    """Range of those tools' values by name: unit 0..1, signed -1..1, afew-va -10..10, sam5, sam7, sam9 from 1, percent
-    0..100."""
+    predictions_scale: Annotated[ScaleName | None, _SCALE] = None
     seen: Literal["refuse", "drop", "keep"] = "refuse"
     """Where a model learnt from people of the corpus: refuse; test on the others; or test on all, and say so."""
     device: str = "cpu"

@@ -120,8 +120,7 @@ class Table:
     scale: ScaleName | None = None
     """The labels' range by name: unit 0..1, signed -1..1, afew-va -10..10, sam5, sam7, sam9 from 1, percent 0..100."""
     columns: tuple[str, ...] = ()
-    """Further columns to keep, by which results are split, such as sex and age; all of them, up to 32, if none is
-    named."""
+    """Further columns to keep, to split results by, such as sex and age; all, up to 32, if none is named."""
     labels: str | None = None
     """Format of files of ratings over time, which hold the labels: carma, darma, nova, omg-emotion, pagan, recola, or
     that of another package; their own range is taken if none is stated."""
