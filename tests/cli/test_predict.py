@@ -1,5 +1,6 @@
 """`anclaf predict` as a user types it."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -92,6 +93,22 @@ def test_a_source_that_fails_does_not_stop_the_others(model: Path, tmp_path: Pat
     assert said.out.split() == [str(tmp_path / "out" / "cut.csv"), str(tmp_path / "out" / "good.csv")]
     assert list(pd.read_csv(tmp_path / "out" / "cut.csv")["status"]) == ["no_face", "no_face", "unreadable"]
     assert len(pd.read_csv(tmp_path / "out" / "good.csv")) == 3
+
+
+def test_a_resting_face_is_taken_off(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    source, out, rests = pictures(tmp_path / "talk"), tmp_path / "out", tmp_path / "rests.csv"
+    for wrong, said in (
+        ("first:never", "baseline first:never: expected first:SECONDS with seconds above 0"),
+        (tmp_path / "none.png", "none.png: no such file; expected first:SECONDS, median, or a file"),
+        (source, "talk: no estimate in it; expected a video or picture of a resting face"),
+    ):
+        assert predict(model, out, source, "--baseline", wrong) == 2
+        assert said in capsys.readouterr().err
+        assert not out.exists(), "nothing was analysed before"
+    rests.write_text("source,valence,arousal\ntalk,1,-2\n")
+    assert predict(model, out, source, "--baseline", rests, "--no-overlay") == 0
+    made_with = json.loads((out / "talk.json").read_text())["made_with"]
+    assert made_with["baseline"] == {"first_s": 0.0, "whole": False, "known": [["talk", None, 1.0, -2.0]]}
 
 
 def test_patterns_are_expanded(model: Path, tmp_path: Path):

@@ -27,6 +27,7 @@ from anclaf.experiment import execute
 from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
 from anclaf.experiment.run_folder import RunFolder
+from anclaf.models.calibration import load_calibration
 from anclaf.models.io import load_model, load_spec
 from anclaf.models.spec import Variant
 from anclaf.recipes import RECIPES, make_run
@@ -59,6 +60,9 @@ def test_what_a_run_leaves(corpus: PreparedCorpus, run: Path):
         assert (fold / name / "history.csv").read_text().startswith("step,phase,name,value")
         assert not (fold / name / "checkpoint.safetensors").exists()
         assert spec.fps == 25
+        calibration = load_calibration(fold / name, spec)
+        assert calibration is not None
+        assert calibration.frames == json.loads((fold / "split.json").read_text())["validation_frames"]
     assert not (fold / "latents").exists()
     split = json.loads((fold / "split.json").read_text())
     assert not set(split["train_subjects"]) & set(split["test_subjects"])

@@ -39,7 +39,7 @@ def test_rows_come_back(tmp_path: Path):
 
 def test_what_is_unknown_is_an_empty_cell(tmp_path: Path):
     write(tmp_path / "a.csv")
-    assert (tmp_path / "a.csv").read_text().splitlines()[1] == "0,0.0,,,,,,,,,,,,,,no_face,,,,"
+    assert (tmp_path / "a.csv").read_text().splitlines()[1] == "0,0.0,,,,,,,,,,,,,,no_face,,,,,,,,,,,"
 
 
 def test_a_table_goes_on_where_it_is_told(tmp_path: Path):

@@ -12,6 +12,7 @@ from anclaf.core.errors import AnclafError, ConfigError
 from anclaf.core.progress import Progress
 
 if TYPE_CHECKING:
+    from anclaf.inference.baseline import Baseline
     from anclaf.inference.estimator import AffectEstimator
 
 
@@ -34,6 +35,9 @@ class Predict:
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
     """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once), yunet:PATH, or a plugin."""
+    baseline: Annotated[str | None, tyro.conf.arg(metavar="first:SECONDS|median|FILE")] = None
+    """Take off each person's resting face, in columns beside: what they show in their first seconds, their median, or
+    FILE: a table of rests, or a video or picture of one (docs/outputs.md)."""
     windows: WindowMode = "sliding"
     """sliding: each frame's window ends at it. tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
@@ -62,11 +66,12 @@ class Predict:
         options = StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention)
         output = OutputOptions(self.format, self.overlay, self.plot, self.overwrite, self.resume)
         estimator = self._estimator()
+        baseline = estimator.baseline(self.baseline, options)
         failed = []
         with progress_display() as progress:
             for name, source in sources.items():
                 try:
-                    whole = self._predict(estimator, source, options, output, progress)
+                    whole = self._predict(estimator, source, options, output, progress, baseline)
                 except AnclafError as error:
                     fail(str(error))
                     whole = False
@@ -120,6 +125,7 @@ class Predict:
         say(f"detector: {estimator.detector.name}")
         if self.detector == "auto" and estimator.detector.name == "haar":
             say("  --detector yunet finds more faces; it is downloaded once (320 kB)")
+        say(estimator.sureness)
         return estimator
 
     def _predict(
@@ -129,13 +135,14 @@ class Predict:
         options: StreamOptions,
         output: OutputOptions,
         progress: Progress,
+        baseline: "Baseline | None",
     ) -> bool:
         """Analyse one source and say what came of it; whether it could be read to its end."""
         from anclaf.inference.prediction import predict_source
         from anclaf.inference.source import open_source
 
         opened = open_source(source, self.image_fps, self.seconds)
-        done = predict_source(estimator, opened, self.out, options, output, progress)
+        done = predict_source(estimator, opened, self.out, options, output, progress, baseline)
         print(done.table)
         counts = f"{done.tracks} tracks, {done.estimated} of {done.rows} rows with an estimate"
         say(f"  {done.frames} frames, {counts}")

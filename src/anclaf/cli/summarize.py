@@ -104,6 +104,9 @@ def _show(summary: "DataFrame") -> None:
         *("seconds", "estimated", "valence\nmean ± SD", "arousal\nmean ± SD", "change a second\nV / A", *QUADRANTS),
         *("transitions\na minute", "longest\ngap, s"),
     )
+    sure = bool(summary["unfamiliar_share"].notna().any())
+    if sure:
+        headings = (*headings, "unfamiliar")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for row, nobody in zip(summary.to_dict("records"), summary["track"].isna(), strict=True):
@@ -118,6 +121,7 @@ def _show(summary: "DataFrame") -> None:
             *(_share(row[f"{name}_share"]) for name in QUADRANTS),
             _text(row["transitions_per_min"], 1),
             _text(row["longest_gap_s"], 1),
+            *([_share(row["unfamiliar_share"])] if sure else []),
         )
     print_table(table, 150)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from anclaf.evaluation.bootstrap import Sums as Sums
     from anclaf.evaluation.bootstrap import compare as compare
     from anclaf.evaluation.bootstrap import intervals as intervals
+    from anclaf.evaluation.calibrate import calibrate_model as calibrate_model
     from anclaf.evaluation.scores import refuse_leak as refuse_leak
     from anclaf.evaluation.scores import run_scores as run_scores
     from anclaf.evaluation.window_length import Optimum as Optimum
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = attach(
         "Sums": "evaluation.bootstrap",
         "compare": "evaluation.bootstrap",
         "intervals": "evaluation.bootstrap",
+        "calibrate_model": "evaluation.calibrate",
         "refuse_leak": "evaluation.scores",
         "run_scores": "evaluation.scores",
         "Optimum": "evaluation.window_length",

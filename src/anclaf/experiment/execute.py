@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.core.files import fingerprint, versions
 from anclaf.core.progress import Progress
+from anclaf.evaluation.calibrate import calibrate_model
 from anclaf.evaluation.estimate import (
     estimate_of_frames,
     estimate_windows,
@@ -101,7 +102,8 @@ def _save(
 
 
 def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
-    """Write the model's estimates of the test rows, of the rows that it has seen, and its attention if it attends."""
+    """Write the model's estimates of the test rows, of the rows that it has seen, its attention if it attends, and how
+    sure it is."""
     network, spec = load_model(job.folder, fabric.device)
     variant, rows = job.variant, fold.split.test
     if fold.split.protocol != "paper":
@@ -118,6 +120,7 @@ def _test(fabric: Fabric, fold: Fold, job: Job, progress: Progress) -> None:
         if tested.quadrants is not None:
             job.files.write_quadrants(_quadrants(fold, {**seen, "test": tested}))
         job.files.write_predictions(predictions_table(fold.corpus, rows, job.name, tested.affect))
+        calibrate_model(job.folder, fold.corpus, fold.split, device=str(fabric.device))
         if tested.attention is not None:
             job.files.write_attention(tested.attention[np.isfinite(tested.affect).all(1)])
     progress(1, 1, f"{variant}, test")

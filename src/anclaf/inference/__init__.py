@@ -7,6 +7,7 @@ from anclaf.core.lazy import attach
 if TYPE_CHECKING:
     from anclaf.config import OutputOptions as OutputOptions
     from anclaf.config import StreamOptions as StreamOptions
+    from anclaf.inference.baseline import Baseline as Baseline
     from anclaf.inference.estimator import AffectEstimator as AffectEstimator
     from anclaf.inference.overlay import OverlayVideo as OverlayVideo
     from anclaf.inference.plot import plot_source as plot_source
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "OutputOptions": "config",
         "StreamOptions": "config",
+        "Baseline": "inference.baseline",
         "AffectEstimator": "inference.estimator",
         "OverlayVideo": "inference.overlay",
         "plot_source": "inference.plot",

@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from anclaf.config import StreamOptions
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
+from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import VideoFrame
+from anclaf.inference.baseline import EXPECTED, Baseline, Rest, from_rest, is_table, read_rests, whole_rests
 from anclaf.inference.pictures import in_memory
 from anclaf.inference.source import CHUNK, Source, ahead, chunks, open_source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
+from anclaf.metrics.conformal import least_people
+from anclaf.models.calibration import Calibration, load_calibration
 from anclaf.models.io import load_model, model_fingerprint
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
@@ -39,7 +43,14 @@ class AffectEstimator:
         >>> faces = stream.step(frame_rgb)                            # doctest: +SKIP
     """
 
-    def __init__(self, network: AffectNetwork, spec: ModelSpec, detector: Detector, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        network: AffectNetwork,
+        spec: ModelSpec,
+        detector: Detector,
+        device: torch.device | str = "cpu",
+        calibration: Calibration | None = None,
+    ):
         if spec.crop != "five-point":
             raise ModelError(
                 f"crop={spec.crop} needs the 68 or 49 landmarks of a database, and detectors give five points. "
@@ -51,6 +62,7 @@ class AffectEstimator:
                 "video does not tell. It is for comparison on a labelled corpus only"
             )
         self.network, self.spec, self.detector, self.device = network.eval(), spec, detector, torch.device(device)
+        self.calibration = calibration
         self._detecting = Lock()
 
     @classmethod
@@ -70,12 +82,27 @@ class AffectEstimator:
         torch_device = _device(device)
         network, spec = load_model(Path(folder), torch_device)
         found = make_detector(detector) if isinstance(detector, str) else detector
-        return cls(network, spec, found, torch_device)
+        return cls(network, spec, found, torch_device, load_calibration(Path(folder), spec))
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits of the model's spec and weights."""
-        return model_fingerprint(self.network, self.spec)
+        """16 hex digits of the model's spec and weights, and of its calibration if it has one."""
+        own = model_fingerprint(self.network, self.spec)
+        return own if self.calibration is None else fingerprint([own, self.calibration.digest])
+
+    @property
+    def sureness(self) -> str:
+        """One line: what the intervals are worth, or why there are none."""
+        found = self.calibration
+        if found is None:
+            why = "protocol paper trains on the people of its validation clips"
+            why = why if self.spec.protocol == "paper" else "trained by an earlier version; `calibrate_model` adds it"
+            return f"no intervals and no unfamiliarity: the model has no calibration ({why})"
+        people = "1 person" if found.people == 1 else f"{found.people} people"
+        level = f"{100 * found.level:g} %"
+        if not np.isfinite(found.reach).all():
+            return f"intervals of {level} are the whole scale: by {people}, and they take {least_people(found.level)}"
+        return f"intervals of {level} by {people} whom the model did not train on: they hold for people like these"
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle, so that other processes can have one: all but the lock."""
@@ -91,9 +118,57 @@ class AffectEstimator:
             return self.detector.detect(frame)
 
     @checked
-    def stream(self, fps: float, options: StreamOptions | None = None) -> AffectStream:
-        """Begin with a new video or camera, of so many frames a second."""
-        return AffectStream(self.network, self.spec, self.detect, fps, options or StreamOptions())
+    def stream(
+        self,
+        fps: float,
+        options: StreamOptions | None = None,
+        baseline: str | Path | Baseline | None = None,
+        *,
+        name: str = "",
+    ) -> AffectStream:
+        """Begin with a new video or camera, of so many frames a second.
+
+        Args:
+            baseline: as `baseline`, but for `median`, which the end alone can tell. name: of the source, for a table of
+                rests.
+
+        Raises:
+            ConfigError, TableError, VideoError: as `AffectStream` and `baseline`.
+        """
+        rest = self.baseline(baseline, options)
+        options = options or StreamOptions()
+        return AffectStream(self.network, self.spec, self.detect, fps, options, rest, name, self.calibration)
+
+    @checked
+    def baseline(self, baseline: str | Path | Baseline | None, options: StreamOptions | None = None) -> Baseline | None:
+        """How each person's resting face is known, to be taken off.
+
+        Args:
+            baseline: `first:SECONDS`: of each track, the medians of its estimates in so many seconds from its first
+                one. `median`: of all of its estimates. A table: `read_rests`. A video or picture of a resting face: the
+                medians of all estimates of its largest face, for every track.
+            options: with which the video or picture is analysed.
+
+        Raises:
+            ConfigError: none of these, or nobody is seen in the video or picture. TableError: as `read_rests`.
+            VideoError: the video or picture cannot be read.
+        """
+        if baseline is None or isinstance(baseline, Baseline):
+            return baseline
+        if (found := Baseline.parse(str(baseline))) is not None:
+            return found
+        path = Path(baseline)
+        if is_table(path):
+            return read_rests(path, self.spec.scale)
+        source = open_source(path) if path.exists() else None
+        if source is None or source.path is None:
+            raise ConfigError(f"baseline {baseline}: no such file; {EXPECTED}")
+        options = replace(options or StreamOptions(), faces="largest", attention=False)
+        found = self.run(source, self.stream(source.fps, options))
+        estimates = [(row.valence, row.arousal) for _, rows in found for row in rows if row.estimated]
+        if not estimates:
+            raise ConfigError(f"baseline {baseline}: no estimate in it; expected a video or picture of a resting face")
+        return Baseline.of(Rest(*np.median(estimates, 0).tolist()))
 
     @checked
     def predict(
@@ -101,6 +176,7 @@ class AffectEstimator:
         source: Any,
         options: StreamOptions | None = None,
         *,
+        baseline: str | Path | Baseline | None = None,
         image_fps: float = 25.0,
         seconds: float | None = None,
         progress: Progress = silent,
@@ -112,7 +188,9 @@ class AffectEstimator:
         a list of the frames of a video, or (T, H, W, 3), of `image_fps` frames a second (`in_memory`).
 
         Every frame has a row for each track, and one row with `status` where there is none; see `FaceEstimate` for
-        the columns. `attrs` says the model's variant, the detector, both frame rates, and `notes`.
+        the columns. With a `baseline` (`AffectEstimator.baseline`) each person's resting face is taken off, in columns
+        beside. `attrs` says the model's variant, the detector, both frame rates, `sureness` and
+        `notes`.
 
         A video of another frame rate than the model's is resampled in time: each window holds the features of the
         frames nearest to the model's own instants. A video much slower than the model repeats frames, which is warned
@@ -121,14 +199,19 @@ class AffectEstimator:
         Raises:
             VideoError: the source cannot be read, or not to its end. Images of a folder that cannot be read are rows
                 with the status `unreadable`, and are warned of.
-            ConfigError: a setting out of range, or a picture in memory of another kind.
+            ConfigError: a setting out of range, or a picture in memory of another kind. Or as `baseline`.
         """
         options = options or StreamOptions()
         name = source
         source = in_memory(name, image_fps, seconds) or open_source(name, image_fps, seconds)
-        stream = self.stream(source.fps, options)
+        rest = self.baseline(baseline, options)
+        whole = rest is not None and rest.whole
+        stream = self.stream(source.fps, options, None if whole else rest, name=source.name)
         rows = [row for _, found in self.run(source, stream, progress) for row in found]
-        notes = [*stream.notes, *source.notes]
+        if whole:
+            rests = whole_rests(make_table(rows))
+            rows = [from_rest(row, rests[row.track]) if row.track in rests else row for row in rows]
+        notes = [*stream.notes, *source.notes, *([stream.rest_note] if stream.rest_note else [])]
         for note in [*(f"{source.name}: {note}" for note in notes), *source.problems]:
             warnings.warn(note, stacklevel=3)  # beyond the check of the arguments
         result = make_table(rows, stream.attention_columns)
@@ -137,6 +220,7 @@ class AffectEstimator:
             "model_fps": self.spec.fps,
             "video_fps": source.fps,
             "detector": self.detector.name,
+            "sureness": self.sureness,
             "notes": notes,
         }
         return result

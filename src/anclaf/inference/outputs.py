@@ -20,6 +20,7 @@ from torch import Tensor
 from anclaf.config import OutputOptions
 from anclaf.core.errors import OutputError, StaleError
 from anclaf.core.files import atomic_path, output_error, write_json
+from anclaf.inference.baseline import with_whole_rests
 from anclaf.inference.table import write_parquet
 
 MadeWith = dict[str, Any]
@@ -190,7 +191,7 @@ class OutputFiles:
 
     def _compare(self, before: MadeWith, now: MadeWith) -> None:
         now = json.loads(json.dumps(now))
-        if other := [key for key in now if before.get(key) != now[key]]:
+        if other := [key for key in {**now, **before} if before.get(key) != now.get(key)]:
             raise StaleError(
                 f"{self.table}: cannot be resumed, it was begun with other {', '.join(other)}. "
                 "Use the same, --overwrite, or another folder"
@@ -225,8 +226,12 @@ class OutputFiles:
                 raise OutputError(f"{error}. What is done is kept; --resume goes on from it") from error
             raise
 
-    def publish(self) -> None:
+    def publish(self, whole_rests: bool = False) -> None:
         """Give the table and the overlay their names.
+
+        Args:
+            whole_rests: each track's median is taken off (`with_whole_rests`), in the table and not in `rows`, which a
+                checkpoint may need as they are.
 
         Raises:
             OutputError: they cannot be written. `begin` and a checkpoint can go on from there.
@@ -234,25 +239,41 @@ class OutputFiles:
         try:
             if self.overlay is not None and self.overlay_part.exists():
                 os.replace(self.overlay_part, self.overlay)
+            self._publish_table(whole_rests)
+        except OSError as error:
+            raise output_error(self.table, error) from error
+
+    def _publish_table(self, whole_rests: bool) -> None:
+        if not whole_rests:
             if self.options.format == "parquet":
                 write_parquet(self.table, self.rows)
             else:
                 os.replace(self.rows, self.table)
-        except OSError as error:
-            raise output_error(self.table, error) from error
+            return
+        filled = self._path("csv.filled")
+        try:
+            with_whole_rests(self.rows, filled)
+            if self.options.format == "parquet":
+                write_parquet(self.table, filled)
+            else:
+                os.replace(filled, self.table)
+        finally:
+            filled.unlink(missing_ok=True)
 
     def notes(self) -> tuple[str, ...]:
         """What `record` was told, once `finished` has read it; none in files of earlier versions."""
         return tuple(json.loads(self.about.read_text(encoding="utf-8")).get("notes", ()))
 
-    def record(self, result: dict[str, Any], made_with: MadeWith, complete: bool, notes: Sequence[str] = ()) -> None:
+    def record(
+        self, result: dict[str, Any], made_with: MadeWith, complete: bool, notes: Sequence[str] = (), sureness: str = ""
+    ) -> None:
         """Write `about`, and remove what only a checkpoint needs; where it is not complete, the checkpoint stays.
 
         Raises:
             OutputError: it cannot be written.
         """
         about = {"complete": complete, "files": [path.name for path in self._wanted()], "result": result}
-        write_json(self.about, about | {"notes": list(notes), "made_with": made_with})
+        write_json(self.about, about | {"notes": list(notes), "sureness": sureness, "made_with": made_with})
         if complete:
             self.checkpoint.unlink(missing_ok=True)
         if not self.checkpoint.exists():

@@ -1,4 +1,7 @@
-"""A video with what was estimated drawn into it: box, identity, a dial of valence and arousal, and both over time."""
+"""A video with what was estimated drawn into it: box, identity, a dial of valence and arousal, and both over time.
+
+What is said of an unfamiliar face is grey. A cross on the dial and a band below show the intervals.
+"""
 
 from collections import deque
 from fractions import Fraction
@@ -15,12 +18,12 @@ from numpy.typing import NDArray
 from anclaf.core.errors import OutputError
 from anclaf.core.files import output_error
 from anclaf.core.labels import LabelScale
-from anclaf.inference.table import FaceEstimate
+from anclaf.inference.table import UNFAMILIAR, FaceEstimate
 
 TIMELINE_S = 10.0
 LONGEST_SIDE = 1280
 
-_INK, _PAPER, _PALE = (235, 235, 235), (24, 26, 30), (96, 100, 108)
+_INK, _PAPER, _PALE, _BAND = (235, 235, 235), (24, 26, 30), (96, 100, 108), (44, 48, 54)
 _VALENCE, _AROUSAL = (120, 200, 255), (255, 160, 90)
 _TRACKS = ((255, 214, 90), (120, 220, 140), (220, 140, 255), (255, 130, 130), (110, 210, 230), (200, 200, 120))
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -129,12 +132,14 @@ class OverlayVideo:
         return np.concatenate([picture, strip]).astype(np.uint8)
 
     def _face(self, picture: NDArray, estimate: FaceEstimate, to_picture: NDArray, unit: float) -> None:
-        colour = _colour(estimate.track)
+        odd = estimate.unfamiliar > UNFAMILIAR
+        colour = _PALE if odd else _colour(estimate.track)
         corner = np.round(np.array([estimate.x, estimate.y]) * to_picture).astype(int)
         far = np.round(np.array([estimate.x + estimate.w, estimate.y + estimate.h]) * to_picture).astype(int)
         line = max(1, round(1.5 * unit))
         cv2.rectangle(picture, corner.tolist(), far.tolist(), colour, line, cv2.LINE_AA)
-        label = f"{estimate.track}" if estimate.status == "ok" else f"{estimate.track} {estimate.status}"
+        about = [estimate.status] * (estimate.status != "ok") + ["unfamiliar"] * odd
+        label = " ".join([str(estimate.track), *about])
         _text(picture, label, (int(corner[0]), max(int(14 * unit), int(corner[1] - 5 * unit))), unit, colour)
         if not estimate.estimated:
             return
@@ -148,7 +153,8 @@ class OverlayVideo:
     def _dial(
         self, picture: NDArray, estimate: FaceEstimate, centre: tuple[int, int], radius: int, colour: tuple, unit: float
     ) -> None:
-        """The circumplex: valence to the right, arousal up."""
+        """The circumplex: valence to the right, arousal up. The line begins at the person's rest, if that is known,
+        else in the middle."""
         x, y = centre
         shade = picture.copy()
         cv2.circle(shade, centre, radius, _PAPER, -1, cv2.LINE_AA)
@@ -158,11 +164,33 @@ class OverlayVideo:
         cv2.line(picture, (x, y - radius), (x, y + radius), _PALE, 1, cv2.LINE_AA)
         _text(picture, "V", (x + radius - int(9 * unit), y - int(3 * unit)), unit * 0.8, _VALENCE)
         _text(picture, "A", (x + int(3 * unit), y - radius + int(12 * unit)), unit * 0.8, _AROUSAL)
-        point = np.clip(self._scale.normalise([estimate.valence, estimate.arousal]), -1, 1)
-        point = point / max(1.0, float(np.hypot(*point)))  # corners of the square lie outside the circle
-        dot = (int(x + point[0] * radius), int(y - point[1] * radius))
-        cv2.line(picture, centre, dot, colour, 1, cv2.LINE_AA)
+        dot = self._on_dial(estimate.valence, estimate.arousal, centre, radius)
+        rest = centre
+        if np.isfinite(estimate.valence_from_rest):
+            resting = estimate.valence - estimate.valence_from_rest, estimate.arousal - estimate.arousal_from_rest
+            rest = self._on_dial(*resting, centre, radius)
+            cv2.circle(picture, rest, max(3, round(4 * unit)), colour, 1, cv2.LINE_AA)
+        cv2.line(picture, rest, dot, colour, 1, cv2.LINE_AA)
+        self._interval(picture, estimate, dot, centre, radius)
         cv2.circle(picture, dot, max(3, round(4 * unit)), colour, -1, cv2.LINE_AA)
+
+    def _interval(
+        self, picture: NDArray, estimate: FaceEstimate, dot: tuple[int, int], centre: tuple[int, int], radius: int
+    ) -> None:
+        """A cross of how far valence and arousal may be off."""
+        low, high = (estimate.valence_low, estimate.arousal_low), (estimate.valence_high, estimate.arousal_high)
+        if not np.isfinite([*low, *high]).all():
+            return
+        (left, bottom), (right, top) = (
+            np.clip(self._scale.normalise(ends), -1, 1) * radius * (1, -1) + centre for ends in (low, high)
+        )
+        cv2.line(picture, (int(left), dot[1]), (int(right), dot[1]), _VALENCE, 1, cv2.LINE_AA)
+        cv2.line(picture, (dot[0], int(bottom)), (dot[0], int(top)), _AROUSAL, 1, cv2.LINE_AA)
+
+    def _on_dial(self, valence: float, arousal: float, centre: tuple[int, int], radius: int) -> tuple[int, int]:
+        point = np.clip(self._scale.normalise([valence, arousal]), -1, 1)
+        point = point / max(1.0, float(np.hypot(*point)))  # corners of the square lie outside the circle
+        return int(centre[0] + point[0] * radius), int(centre[1] - point[1] * radius)
 
     def _timelines(self, strip: NDArray, time_s: float, unit: float) -> None:
         height, width = strip.shape[:2]
@@ -171,27 +199,45 @@ class OverlayVideo:
             middle = top + half // 2
             cv2.line(strip, (left, middle), (width, middle), _PALE, 1)
             _text(strip, name, (int(8 * unit), middle - int(2 * unit)), unit, ink)
-            for track, values in self._lines(name).items():
-                times = np.array([t for t, _ in values])
-                levels = np.clip(self._scale.normalise([v for _, v in values]), -1, 1)
-                xs = width - 4 - (time_s - times) / TIMELINE_S * (width - left - 4)
-                ys = middle - levels * (half / 2 - 3)
-                for i in range(1, len(values)):
-                    if times[i] - times[i - 1] < 0.5:  # a longer gap stays open
-                        a, b = (int(xs[i - 1]), int(ys[i - 1])), (int(xs[i]), int(ys[i]))
-                        cv2.line(strip, a, b, _colour(track), max(1, round(unit)), cv2.LINE_AA)
+            lines = self._lines(name)
+            for values in lines.values():
+                xs, ys, joined = self._placed(values, time_s, left, width, middle, half)
+                for i in joined:
+                    band = np.array([[xs[i - 1], ys[i - 1, 1]], [xs[i], ys[i, 1]], [xs[i], ys[i, 2]],
+                                     [xs[i - 1], ys[i - 1, 2]]])  # fmt: skip
+                    if np.isfinite(band).all():
+                        cv2.fillConvexPoly(strip, band.astype(np.int32), _BAND)
+            for track, values in lines.items():
+                xs, ys, joined = self._placed(values, time_s, left, width, middle, half)
+                for i in joined:
+                    a, b = (int(xs[i - 1]), int(ys[i - 1, 0])), (int(xs[i]), int(ys[i, 0]))
+                    colour = _PALE if values[i][4] > UNFAMILIAR else _colour(track)
+                    cv2.line(strip, a, b, colour, max(1, round(unit)), cv2.LINE_AA)
             shown = [e for e in self._history[-1][1] if e.estimated]
             if shown:
                 largest = max(shown, key=lambda e: e.w * e.h)
                 value = f"{getattr(largest, name):+.2f}"
                 _text(strip, value, (int(8 * unit), middle + int(13 * unit)), unit, _colour(largest.track))
 
-    def _lines(self, name: str) -> dict[int, list[tuple[float, float]]]:
-        lines: dict[int, list[tuple[float, float]]] = {}
+    def _placed(
+        self, values: list[tuple[float, ...]], time_s: float, left: int, width: int, middle: int, half: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int]]:
+        """Where values, lows and highs lie on the strip, (N,) and (N, 3), and which are joined to the one before."""
+        table = np.array(values)
+        xs = width - 4 - (time_s - table[:, 0]) / TIMELINE_S * (width - left - 4)
+        ys = middle - np.clip(self._scale.normalise(table[:, 1:4]), -1, 1) * (half / 2 - 3)
+        # a longer gap stays open
+        return xs, ys, (np.flatnonzero(np.diff(table[:, 0]) < 0.5) + 1).tolist()
+
+    def _lines(self, name: str) -> dict[int, list[tuple[float, ...]]]:
+        """Track -> time, value, its interval's ends, unfamiliar."""
+        columns = (name, f"{name}_low", f"{name}_high", "unfamiliar")
+        lines: dict[int, list[tuple[float, ...]]] = {}
         for time_s, estimates in self._history:
             for estimate in estimates:
                 if estimate.estimated and estimate.track is not None:
-                    lines.setdefault(estimate.track, []).append((time_s, getattr(estimate, name)))
+                    values = (getattr(estimate, column) for column in columns)
+                    lines.setdefault(estimate.track, []).append((time_s, *values))
         return lines
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from anclaf.core.arguments import checked
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS, LabelScale
-from anclaf.inference.table import STATUSES, Status
+from anclaf.inference.table import STATUSES, UNFAMILIAR, Status
 from anclaf.inference.timeline import Timeline, read_timelines
 
 WIDTH = 11.0
@@ -46,6 +46,9 @@ _REASONS: dict[Status, tuple[str, str]] = {
     "unreadable": ("picture cannot be read", "#d55e00"),
 }
 _DASHES = (0, (2, 3))
+_REST = (0, (6, 2))
+_PALE = 0.35
+"""Opacity of what is estimated of unfamiliar faces."""
 
 
 @checked
@@ -67,8 +70,9 @@ def source_figure(table: pd.DataFrame | Path, scale: LabelScale, title: str, cap
 
     A line is broken where there is no estimate, and the strip below says why; it is blank where others are in the
     picture and this person is not. A path goes from pale to strong with time; the filled point is the track's mean,
-    hollow ones are the others'. All axes of a picture have one range: the scale, or its middle half or quarter if
-    everything lies well in there.
+    hollow ones are the others'. A band shows the intervals, and the line is pale where faces are unfamiliar. Where the
+    person's rest was taken off, a dashed line and a cross show it. All axes of a picture have one range: the scale, or
+    its middle half or quarter if all estimates lie well in there.
 
     Args:
         table: a CSV or Parquet file that `anclaf predict` wrote, or what `AffectEstimator.predict` gave. Of a file,
@@ -205,7 +209,9 @@ def _row(figure: Figure, layout: _Layout, index: int, timelines: list[Timeline],
     for k, name in enumerate(("valence", "arousal")):
         below = top + k * (layout.line + layout.gap)
         ax = layout.panel(figure, layout.left, below, layout.width, layout.line)
-        _line(ax, timeline, timeline.affect[:, k], _COLOURS[index], view)
+        _line(ax, timeline, k, _COLOURS[index], view)
+        if np.isfinite(timeline.rest[k]):
+            ax.axhline(timeline.rest[k], color=_COLOURS[index], linewidth=0.9, linestyle=_REST, zorder=1.5)
         ax.set_yticks(ticks, [_number(tick) for tick in ticks])
         ax.set_ylabel(name, color=_SOFT, fontsize=9)
         ax.yaxis.set_label_coords(-0.45 / layout.width, 0.5)
@@ -236,13 +242,23 @@ def _about(timeline: Timeline) -> str:
     return f"track {timeline.track}:   mean valence {valence}, mean arousal {arousal};  {part}"
 
 
-def _line(ax: Axes, timeline: Timeline, value: NDArray[np.float64], colour: str, view: _View) -> None:
-    time = timeline.start[:-1]
+def _line(ax: Axes, timeline: Timeline, k: int, colour: str, view: _View) -> None:
+    time, value, low, high = timeline.start[:-1], *(one[:, k] for one in (timeline.affect, timeline.low, timeline.high))
     ax.axhline(view.middle, color=_SOFT, linewidth=0.7, linestyle=_DASHES, zorder=1)
-    ax.plot(time, value, color=colour, linewidth=1.1)
+    if np.isfinite(low).any() and not timeline.still:
+        ax.fill_between(time, low, high, color=colour, alpha=0.12, linewidth=0, zorder=0.5)
+    elif timeline.still:
+        ax.vlines(time, low, high, color=colour, alpha=0.4, linewidth=2)
+    odd = timeline.unfamiliar > UNFAMILIAR
+    if odd.any():  # the line goes on, but pale
+        ax.plot(time, value, color=colour, linewidth=1.1, alpha=_PALE, gid="unfamiliar")
+    ax.plot(time, np.where(odd, np.nan, value), color=colour, linewidth=1.1)
     gone = np.isnan(np.concatenate([[np.nan], value, [np.nan]]))
     alone = ~gone[1:-1] & gone[:-2] & gone[2:]  # a line through one point is not seen
-    ax.plot(time[alone], value[alone], "o", color=colour, markersize=7 if timeline.still else 3)
+    size = 7 if timeline.still else 3
+    ax.plot(time[alone & ~odd], value[alone & ~odd], "o", color=colour, markersize=size)
+    if (alone & odd).any():
+        ax.plot(time[alone & odd], value[alone & odd], "o", color=colour, alpha=_PALE, markersize=size)
     ax.set(xlim=_span(timeline), ylim=(view.low, view.high))
     ax.grid(True, color=_LINE, linewidth=0.7)
     ax.set_axisbelow(True)
@@ -307,6 +323,8 @@ def _circumplex(ax: Axes, index: int, timelines: list[Timeline], view: _View) ->
         if other is not timeline:
             style = {"markersize": 4.5, "markerfacecolor": _PAPER, "markeredgecolor": ink, "zorder": 4}
             ax.plot(*other.mean[:, None], "o", **style)
+    if np.isfinite(timeline.rest).all():
+        ax.plot(*timeline.rest[:, None], "+", color=colour, markersize=9, markeredgewidth=1.5, zorder=4)
     style = {"markersize": 8, "markerfacecolor": colour, "markeredgecolor": _PAPER, "zorder": 5}
     ax.plot(*timeline.mean[:, None], "o", markeredgewidth=1.5, **style)
 
@@ -330,8 +348,14 @@ def _below(figure: Figure, layout: _Layout, timelines: list[Timeline], view: _Vi
     timeline, notes = timelines[0], []
     if timeline.step > 1:
         notes.append(f"each point is the mean of {timeline.step} frames, {np.median(np.diff(timeline.start)):.3g} s")
+    if any(np.isfinite(one.low).any() for one in timelines):
+        notes.append("band: intervals")
+    if any((one.unfamiliar > UNFAMILIAR).any() for one in timelines):
+        notes.append("pale: unfamiliar face")
     if timeline.track is not None and not timeline.still:
         others = ", hollow ones the others’" if len(timelines) > 1 else ""
+        if any(np.isfinite(one.rest).all() for one in timelines):
+            notes.append("dashed line and cross: the person's rest")
         notes.append(f"path from pale to strong with time, the filled point is the mean{others}")
     words = "   ·   ".join(note for note in (*notes, view.note) if note)
     figure.text(0.1 / WIDTH, 0.1 / layout.height, words, fontsize=8, color=_SOFT, va="bottom", parse_math=False)

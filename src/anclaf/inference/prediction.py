@@ -13,6 +13,7 @@ from anclaf.core.files import versions
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import counted, shown
 from anclaf.faces.frames import VideoFrame
+from anclaf.inference.baseline import Baseline
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.outputs import MadeWith, OutputFiles, StreamCheckpoint
 from anclaf.inference.overlay import OverlayVideo
@@ -56,6 +57,7 @@ def predict_source(
     options: StreamOptions | None = None,
     output: OutputOptions | None = None,
     progress: Progress = silent,
+    baseline: str | Path | Baseline | None = None,
 ) -> SourceResult:
     """Write `FOLDER/NAME.csv` or `.parquet`, `.overlay.mp4` and `.plot.png`, and how they were made, `.json`.
 
@@ -68,21 +70,25 @@ def predict_source(
     Args:
         source: as `open_source` gives it. NAME is its name.
         folder: made where it is missing.
+        baseline: as `AffectEstimator.baseline`: how each person's resting face is known, which is taken off in columns
+            beside. With `median` they are filled in when the source ends, and the overlay does not show them.
 
     Raises:
         VideoError: nothing of the source can be read; no file is left.
         OutputError: `folder` cannot be written, or holds the files and neither `overwrite` nor `resume` is on.
         StaleError: what is to be resumed was made with another model, detector, source, version, or other options.
-        ConfigError: a camera is to be resumed, or the model has no attention to write.
+        ConfigError: a camera is to be resumed, the model has no attention to write, or as `AffectEstimator.baseline`.
     """
     options, output = options or StreamOptions(), output or OutputOptions()
     if output.resume and source.path is None:
         raise ConfigError(f"{source.name}: a camera or network stream cannot be resumed; leave --resume out")
     files = OutputFiles(Path(folder), source.name, output)
     files.refuse_existing()
-    stream = estimator.stream(source.fps, options)
+    rest = estimator.baseline(baseline, options)
+    whole = rest is not None and rest.whole
+    stream = estimator.stream(source.fps, options, None if whole else rest, name=source.name)
     result = SourceResult(files.table, files.overlay, files.plot, estimator.detector.name, stream.notes)
-    made_with = _made_with(estimator, source, options)
+    made_with = _made_with(estimator, source, options, rest)
     if (finished := files.finished(made_with)) is not None:
         return replace(result, **finished, kept=finished["frames"], notes=files.notes() or result.notes)
 
@@ -92,19 +98,20 @@ def predict_source(
     files.begin(start)
     with files.unfinished():
         counts, stop = _write_frames(files, source, estimator, stream, start, progress)
-    files.publish()
+    interrupted = isinstance(stop, KeyboardInterrupt)
+    # a camera has no end that could be missing
+    complete = not interrupted or source.path is None
+    files.publish(whole_rests=whole and complete)
     if files.plot is not None:
         caption = f"{estimator.spec.variant}, {estimator.detector.name}"
         plot_source(files.table, files.plot, estimator.spec.scale, shown(files.name), caption)
-    interrupted = isinstance(stop, KeyboardInterrupt)
     problem = "" if stop is None or interrupted else str(stop)
     if source.problems:
         more = len(source.problems) - 1
         problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
     found = asdict(counts) | {"problem": problem}
-    # a camera has no end that could be missing
-    notes = (*stream.notes, *dict.fromkeys(source.notes))
-    files.record(found, made_with, complete=not interrupted or source.path is None, notes=notes)
+    notes = (*stream.notes, *dict.fromkeys(source.notes), *([stream.rest_note] if stream.rest_note else []))
+    files.record(found, made_with, complete=complete, notes=notes, sureness=estimator.sureness)
     if interrupted:
         raise stop
     return replace(result, **found, kept=start.counts["frames"], notes=notes)
@@ -131,7 +138,9 @@ def _same(frame: VideoFrame, last: tuple[int, float]) -> bool:
     return frame.index == last[0] and math.isclose(frame.time_s, last[1], abs_tol=1e-6)
 
 
-def _made_with(estimator: AffectEstimator, source: Source, options: StreamOptions) -> MadeWith:
+def _made_with(
+    estimator: AffectEstimator, source: Source, options: StreamOptions, baseline: Baseline | None
+) -> MadeWith:
     end = source.seconds if source.seconds < math.inf else None
     return {
         "model": {"variant": estimator.spec.variant, "fingerprint": estimator.fingerprint},
@@ -140,7 +149,7 @@ def _made_with(estimator: AffectEstimator, source: Source, options: StreamOption
         "options": asdict(options) | {"fps": source.fps, "seconds": end},
         "device": estimator.device.type,
         "versions": versions(),
-    }
+    } | ({} if baseline is None else {"baseline": baseline.to_json()})
 
 
 def _write_frames(

@@ -17,10 +17,12 @@ from anclaf.core.labels import QUADRANTS, label_quadrant
 from anclaf.faces import align
 from anclaf.faces.align import FaceQuality, face_quality
 from anclaf.faces.detect import Face
+from anclaf.inference.baseline import Baseline, Rests
 from anclaf.inference.pictures import as_frame
 from anclaf.inference.table import NAN, FaceEstimate, Status
 from anclaf.inference.tracks import Sighting, Track, Tracker, appearance_descriptor
 from anclaf.inference.window import FeatureWindow, TrackFrame
+from anclaf.models.calibration import Calibration
 from anclaf.models.network import AffectNetwork, to_input
 from anclaf.models.spec import ModelSpec
 
@@ -52,12 +54,14 @@ class _Present:
 
 @dataclass(frozen=True)
 class _Affect:
-    """value: (2,) valence and arousal in [-1, 1] units. quadrant: (4,). full: from a full window."""
+    """value: (2,) valence and arousal in [-1, 1] units. quadrant: (4,). full: from a full window. unfamiliar: as in
+    `FaceEstimate`."""
 
     value: NDArray[np.float32]
     quadrant: NDArray[np.float32]
     full: bool
     attention: tuple[float, ...]
+    unfamiliar: float
 
 
 class AffectStream:
@@ -68,10 +72,11 @@ class AffectStream:
 
     Args:
         network, spec: of the model. detect: finds the faces of an (H, W, 3) uint8 RGB frame.
-        fps: frames a second, of the video or camera.
+        fps: frames a second, of the video or camera. baseline: how rests are known, which are then taken off.
+        name: of the source, as tables of rests have it. calibration: how sure the model is.
 
     Raises:
-        ConfigError: no such frame rate, or the attention of a model without.
+        ConfigError: no such frame rate, the attention of a model without, or a baseline that the end alone can tell.
     """
 
     def __init__(
@@ -81,13 +86,24 @@ class AffectStream:
         detect: Callable[[NDArray[np.uint8]], list[Face]],
         fps: float,
         options: StreamOptions,
+        baseline: Baseline | None = None,
+        name: str = "",
+        calibration: Calibration | None = None,
     ):
         if not (np.isfinite(fps) and fps > 0):
             raise ConfigError(f"fps {fps}: expected frames a second, above 0")
         if options.attention and not network.head.attends:
             raise ConfigError(f"attention: the model is {spec.variant}, which has none; SA models do. Leave it out")
         self._network, self._spec, self._detect = network, spec, detect
+        if baseline is not None and baseline.whole:
+            raise ConfigError(
+                "baseline median: known when a source is over only; `predict` has it. Frame by frame: first:SECONDS, "
+                "or a file"
+            )
         self._device = next(network.parameters()).device
+        self._rests = None if baseline is None else Rests(baseline, name)
+        self._calibration = calibration
+        self._familiarity = None if calibration is None else calibration.familiarity.to(self._device)
         self._fps, self._options = float(fps), options
         self._tracker = Tracker(options.max_gap_s)
         self._windows: dict[int, FeatureWindow] = {}
@@ -97,13 +113,15 @@ class AffectStream:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know."""
-        spec = self._spec
+        spec, notes = self._spec, list[str]()
         if spec.parsed_variant.n > 1 and 0 < self._fps < 0.9 * spec.fps:
-            return (
+            notes.append(
                 f"{self._fps:g} frames a second, and {spec.variant} was trained at {spec.fps:g}: frames are repeated "
-                "to fill its windows, and arousal may be underestimated. Record at the model's frame rate",
+                "to fill its windows, and arousal may be underestimated. Record at the model's frame rate"
             )
-        return ()
+        if self._calibration is not None and self._calibration.windows != self._options.windows:
+            notes.append(f"no intervals: the model was calibrated with {self._calibration.windows} windows")
+        return tuple(notes)
 
     def step(self, frame: Any, time_s: float | None = None, number: int | None = None) -> list[FaceEstimate]:
         """Analyse the next frame.
@@ -136,6 +154,11 @@ class AffectStream:
         return self._network.head.reach(self._spec.parsed_variant.n) if self._options.attention else 0
 
     @property
+    def rest_note(self) -> str:
+        """What is missing of the differences from rest, once the source is over; or nothing."""
+        return "" if self._rests is None else self._rests.note
+
+    @property
     def frames(self) -> int:
         """How many frames were analysed."""
         return self._analysed
@@ -154,6 +177,7 @@ class AffectStream:
             "largest": self._largest,
             "tracker": self._tracker.state(),
             "windows": [[track, window.state()] for track, window in self._windows.items()],
+            "rests": None if self._rests is None else self._rests.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -164,6 +188,8 @@ class AffectStream:
         for track, window in state["windows"]:
             features = window["features"].to(self._device)
             self._window(track).restore(window | {"features": features})
+        if self._rests is not None:
+            self._rests.restore(state["rests"])
 
     def see(self, frame: Any) -> list[SeenFace]:
         """The faces of a frame. The stream does not change, so that another thread may see the next ones."""
@@ -202,11 +228,15 @@ class AffectStream:
         affects = iter([a for i in range(0, len(clear), _BATCH) for a in self._affect(clear[i : i + _BATCH])])
         for gone in self._windows.keys() - {track.id for track in self._tracker.tracks}:
             del self._windows[gone]
-        return [
+        rows = [
             [self._row(person, next(affects) if person.status == "ok" else None) for person in people]
             or [FaceEstimate(*moment)]
             for moment, people in zip(moments, present, strict=True)
         ]
+        if self._rests is not None:
+            rows = [[self._rests.corrected(row) for row in of_frame] for of_frame in rows]
+            self._rests.keep([track.id for track in self._tracker.tracks])
+        return rows
 
     def _follow(self, frame: int, time_s: float, seen: Sequence[SeenFace]) -> list[_Present]:
         """The tracks that get a row in a frame."""
@@ -237,6 +267,9 @@ class AffectStream:
         crops = np.stack([face.crop for face in faces])
         latents = self._network.latents(to_input(torch.from_numpy(crops).to(self._device)))
         quadrants = latents.q.cpu().numpy()
+        unfamiliar = [NAN] * len(clear)
+        if self._familiarity is not None:
+            unfamiliar = self._familiarity.unfamiliar(latents.z).tolist()
         windows, full = list[list[TrackFrame]](), list[bool]()
         for person, face, x in zip(clear, faces, self._network.features(latents), strict=True):
             window = self._window(person.track)
@@ -255,7 +288,7 @@ class AffectStream:
                 missing = [NAN] * (self.attention_columns - (length - 1 - first))
                 weights = [(*past, *missing) for past in got.attention[:, -1, first:-1].flip(1).cpu().tolist()]
             for k, i in enumerate(rows):
-                found[i] = _Affect(values[k], quadrants[i], full[i], weights[k])
+                found[i] = _Affect(values[k], quadrants[i], full[i], weights[k], unfamiliar[i])
         return [found[i] for i in range(len(clear))]
 
     def _motion(self, windows: Sequence[Sequence[TrackFrame]]) -> Tensor:
@@ -279,14 +312,24 @@ class AffectStream:
             return FaceEstimate(person.frame, person.time_s, person.track, status=status, attention=blank)
         x, y, w, h = person.face.face.box
         about = person.face.quality
-        valence = arousal = q1 = q2 = q3 = q4 = NAN
+        valence = arousal = q1 = q2 = q3 = q4 = unfamiliar = NAN
+        v_low = v_high = a_low = a_high = NAN
         named = None
         if affect is not None:
             valence, arousal = self._spec.scale.restore(affect.value).tolist()
             q1, q2, q3, q4 = affect.quadrant.tolist()
+            unfamiliar, (v_low, v_high, a_low, a_high) = affect.unfamiliar, self._bounds(affect.value)
             named = QUADRANTS[int(label_quadrant(*affect.value))]
             status, blank = "ok" if affect.full else "warming_up", affect.attention
         return FaceEstimate(
             person.frame, person.time_s, person.track, x, y, w, h, person.face.face.score, valence, arousal, named,
-            q1, q2, q3, q4, status, about.size, about.sharpness, about.frontalness, blank,
+            q1, q2, q3, q4, status, about.size, about.sharpness, about.frontalness, blank, unfamiliar=unfamiliar,
+            valence_low=v_low, valence_high=v_high, arousal_low=a_low, arousal_high=a_high,
         )  # fmt: skip
+
+    def _bounds(self, value: NDArray[np.float32]) -> tuple[float, float, float, float]:
+        """Ends of the intervals: of valence, low and high, and of arousal."""
+        if self._calibration is None or self._calibration.windows != self._options.windows:
+            return NAN, NAN, NAN, NAN
+        low, high = (self._spec.scale.restore(ends) for ends in self._calibration.intervals(value))
+        return float(low[0]), float(high[0]), float(low[1]), float(high[1])

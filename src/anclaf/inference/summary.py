@@ -23,7 +23,7 @@ from anclaf.core.errors import ConfigError
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.windows import MAX_GAP
-from anclaf.inference.table import STATUSES, read_table
+from anclaf.inference.table import BOUNDS, STATUSES, UNFAMILIAR, read_table
 
 _ROUNDING_S = 1e-5
 """Tables hold times with six decimals."""
@@ -41,6 +41,11 @@ def summarize(table: pd.DataFrame | Path, dwell_s: float = DWELL_S) -> pd.DataFr
             population; a percentile is the least value that the estimate did not exceed for that share of the time.
         valence_change_per_s: absolute change from estimate to estimate, summed, by the time that it took. It grows with
             the frame rate where estimates tremble: compare videos of one frame rate. arousal_…: likewise.
+        valence_low_mean, valence_high_mean: of the ends of the intervals of single frames; they are no interval of the
+            mean. arousal_…: likewise.
+        unfamiliar_median; unfamiliar_share: of `estimated_s`, in which it is more than `table.UNFAMILIAR`.
+        valence_from_rest_mean, _sd, …: likewise of the difference from the person's resting face, over the frames that
+            have one. arousal_from_rest_…: likewise.
         V+A+_s, V+A+_share, …: time in each quadrant; the shares are of `estimated_s`.
         transitions: from quadrant to quadrant. A quadrant counts as visited when it is held for `dwell_s` on end;
             two visits that follow each other in one stretch, in different quadrants, are one transition, whatever
@@ -120,6 +125,16 @@ def _summary(rows: pd.DataFrame, period: float, dwell_s: float) -> dict[str, Any
         value = rows[name].to_numpy()[found]
         about = _level(value, weight[found]) | {"change_per_s": _change(value, time, linked)}
         summary |= {f"{name}_{key}": number for key, number in about.items()}
+    for name in BOUNDS:
+        summary[f"{name}_mean"] = _mean(rows[name].to_numpy()[found], weight[found])
+    unfamiliar = rows["unfamiliar"].to_numpy()
+    known = np.isfinite(unfamiliar)
+    summary["unfamiliar_median"] = _level(unfamiliar[known], weight[known])["median"]
+    summary["unfamiliar_share"] = _ratio(weight[known & (unfamiliar > UNFAMILIAR)].sum(), weight[known].sum())
+    for name in ("valence_from_rest", "arousal_from_rest"):
+        value = rows[name].to_numpy()
+        there = np.isfinite(value)
+        summary |= {f"{name}_{key}": number for key, number in _level(value[there], weight[there]).items()}
     for code, name in enumerate(QUADRANTS):
         summary[f"{name}_s"] = seconds[found][quadrant == code].sum()
         summary[f"{name}_share"] = _ratio(weight[found][quadrant == code].sum(), weight[found].sum())
@@ -133,6 +148,10 @@ def _summary(rows: pd.DataFrame, period: float, dwell_s: float) -> dict[str, Any
 
 def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else np.nan
+
+
+def _mean(value: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    return float(np.average(value, weights=weight)) if len(value) else np.nan
 
 
 def _level(value: NDArray[np.float64], weight: NDArray[np.float64]) -> dict[str, float]:

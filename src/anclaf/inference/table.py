@@ -30,6 +30,8 @@ unreadable: the frame's picture cannot be read."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 ESTIMATED: tuple[Status, ...] = ("ok", "warming_up")
 NAN = float("nan")
+UNFAMILIAR = 0.9
+"""A face is called unfamiliar where more than this share of the validation people's lie nearer to those learnt from."""
 
 _HEAD = 65_536
 """Bytes of a CSV by which its dialect is known."""
@@ -47,7 +49,10 @@ class FaceEstimate:
     probabilities of those four by the model's discriminator, which sees one frame. size, sharpness, frontalness: see
     `faces.align.face_quality`. attention: weight of the state 1, 2, … frames before, NaN where there is none; empty if
     not asked for; in the table as columns attention_1, attention_2, … file: the name of the frame's own file, in a
-    folder of pictures. What is not known is NaN, or None.
+    folder of pictures. valence_from_rest, arousal_from_rest: less the person's resting face (`baseline.Baseline`),
+    where one is asked for and known. valence_low to arousal_high: ends of the intervals that cover 90 % of the frames
+    of people like those that the model was calibrated on; unfamiliar: the share of their faces that lie nearer to those
+    that it learnt from, in [0, 1) (`models.calibration`). What is not known is NaN, or None.
     """
 
     frame: int
@@ -71,6 +76,13 @@ class FaceEstimate:
     frontalness: float = NAN
     attention: tuple[float, ...] = field(default=())
     file: str | None = None
+    valence_low: float = NAN
+    valence_high: float = NAN
+    arousal_low: float = NAN
+    arousal_high: float = NAN
+    unfamiliar: float = NAN
+    valence_from_rest: float = NAN
+    arousal_from_rest: float = NAN
 
     @property
     def estimated(self) -> bool:
@@ -144,6 +156,10 @@ class CsvTable:
             self._writer.writeheader()
             self._append()
             return
+        header = self._file.readline().decode("utf-8", "replace").rstrip("\n")
+        if header != ",".join(column_types(attention)):
+            self._file.close()
+            raise OutputError(f"{path}: has other columns, of another version. Use --overwrite to begin anew")
         if self._file.seek(0, io.SEEK_END) < keep:
             self._file.close()
             raise OutputError(f"{path}: cut short, so that it cannot be continued. Use --overwrite to begin anew")
@@ -152,7 +168,7 @@ class CsvTable:
 
     def append(self, estimates: list[FaceEstimate]) -> None:
         """The rows of the next frame."""
-        self._writer.writerows({k: _cell(v) for k, v in estimate.row().items()} for estimate in estimates)
+        self._writer.writerows({k: csv_cell(v) for k, v in estimate.row().items()} for estimate in estimates)
         self._append()
 
     def close(self) -> None:
@@ -175,8 +191,8 @@ class CsvTable:
         self.bytes += len(content)
 
 
-def _cell(value: Any) -> Any:
-    """Six decimals; what is not known stays empty."""
+def csv_cell(value: Any) -> Any:
+    """What is written of a value: six decimals; what is not known stays empty."""
     if isinstance(value, float):
         return "" if value != value else round(value, 6)
     return "" if value is None else value
@@ -210,7 +226,10 @@ def read_rows(path: Path) -> Iterator[list[FaceEstimate]]:
             yield [FaceEstimate(**{name: kind.parse(row[name]) for name, kind in _COLUMNS.items()}) for row in rows]
 
 
-_NUMERIC = ("frame", "time_s", "track", "valence", "arousal")
+BOUNDS = ("valence_low", "valence_high", "arousal_low", "arousal_high")
+LATER = (*BOUNDS, "unfamiliar", "valence_from_rest", "arousal_from_rest")
+"""Columns of numbers that tables of earlier versions lack."""
+_NUMERIC = ("frame", "time_s", "track", "valence", "arousal", *LATER)
 _READ: dict[str, Any] = {
     **{name: _COLUMNS[name].dtype for name in _NUMERIC},
     "quadrant": pd.CategoricalDtype(list(QUADRANTS)),
@@ -220,8 +239,8 @@ _READ: dict[str, Any] = {
 
 @checked
 def read_table(table: pd.DataFrame | Path) -> pd.DataFrame:
-    """The columns frame, time_s, track, valence, arousal, quadrant and status (the last two categories), in the order
-    of the frames.
+    """The columns frame, time_s, track, valence, arousal, those of `LATER`, quadrant and status (the last two
+    categories), in the order of the frames. Of a table that lacks columns of `LATER`, they are NaN.
 
     Args:
         table: a file that `anclaf predict` wrote, or what `AffectEstimator.predict` gave.
@@ -267,7 +286,7 @@ def _pieces(path: Path) -> Iterator[pd.DataFrame]:
                 for chunk in reader:
                     yield chunk.apply(_numeric)
         case ".xlsx":
-            rows = read_workbook(path, _READ)
+            rows = read_workbook(path, [name for name in _READ if name not in LATER])
             yield rows.replace("", None).apply(_numeric)
         case ".parquet":
             with parquet.ParquetFile(path) as file:
@@ -286,9 +305,9 @@ def _numeric(column: pd.Series) -> pd.Series:
 
 
 def _checked(chunk: pd.DataFrame, name: str) -> pd.DataFrame:
-    if missing := [column for column in _READ if column not in chunk]:
+    if missing := [column for column in _READ if column not in chunk and column not in LATER]:
         raise TableError(f"{name}: no table of `anclaf predict`: it lacks the columns {', '.join(missing)}")
-    chunk = chunk[list(_READ)].astype(_READ)
+    chunk = chunk.reindex(columns=list(_READ)).astype(_READ)
     estimated = chunk["status"].isin(ESTIMATED)
     whole = (
         (chunk["time_s"].notna() & chunk["status"].notna())

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from anclaf.core.windows import MAX_GAP
 from anclaf.inference.table import STATUSES, read_chunks
 
+_AFFECT, _FROM_REST = ["valence", "arousal"], ["valence_from_rest", "arousal_from_rest"]
+_SURE = ["valence_low", "arousal_low", "valence_high", "arousal_high", "unfamiliar"]
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -21,6 +24,8 @@ class Timeline:
     start: (B + 1,) seconds, where each step begins and the last one ends. affect: (B, 2) mean valence and arousal, NaN
     where there is no estimate. shares: (B, statuses) part of the step's frames that had each of `table.STATUSES`; where
     nobody is tracked, this track has `no_face`. mean: (2,) over all estimates. estimated: part of the track's frames.
+    rest: (2,) where the track rests. low, high: (B, 2) mean ends of the intervals. unfamiliar: (B,) mean. All NaN where
+    that is not known.
     """
 
     track: int | None
@@ -30,6 +35,10 @@ class Timeline:
     shares: NDArray[np.float64]
     mean: NDArray[np.float64]
     estimated: float
+    rest: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    unfamiliar: NDArray[np.float64]
 
     @property
     def still(self) -> bool:
@@ -91,13 +100,20 @@ class _Sums:
         self._track = track
         self._affect, self._statuses = np.zeros((steps, 2)), np.zeros((steps, len(STATUSES)))
         self._rows = 0
+        self._rest = np.full(2, np.nan)
+        self._sure = np.zeros((steps, len(_SURE)))
 
     def add(self, rows: pd.DataFrame, step: NDArray[np.int64]) -> None:
         own = np.ones(len(rows), bool)
         if self._track is not None:
             own = rows["track"].eq(self._track).fillna(False).to_numpy(bool)
         self._rows += int(own.sum())
-        np.add.at(self._affect, step[own], rows.loc[own, ["valence", "arousal"]].fillna(0).to_numpy())
+        np.add.at(self._affect, step[own], rows.loc[own, _AFFECT].fillna(0).to_numpy())
+        estimated = own & rows["valence"].notna().to_numpy()
+        np.add.at(self._sure, step[estimated], rows.loc[estimated, _SURE].to_numpy())
+        differs = rows.loc[own & rows["valence_from_rest"].notna().to_numpy(), [*_AFFECT, *_FROM_REST]]
+        if len(differs) and np.isnan(self._rest).any():  # a track has one rest
+            self._rest = (differs[_AFFECT].to_numpy() - differs[_FROM_REST].to_numpy())[0]
         # nobody at all means that this person is not there either
         present = own | rows["track"].isna().to_numpy()
         np.add.at(self._statuses, (step[present], rows["status"].cat.codes.to_numpy()[present]), 1)
@@ -106,6 +122,7 @@ class _Sums:
         estimates = self._statuses[:, [STATUSES.index("ok"), STATUSES.index("warming_up")]].sum(1)
         with np.errstate(invalid="ignore"):
             affect, mean = self._affect / estimates[:, None], self._affect.sum(0) / estimates.sum()
+            affect = np.concatenate([affect, self._sure / estimates[:, None]], 1)
         # several tracks without an estimate are several rows to a frame
         shares = self._statuses / np.maximum(self._statuses.sum(1), frames)[:, None]
         known = np.isfinite(start)  # frames may be missing from a damaged table
@@ -113,12 +130,17 @@ class _Sums:
         interval = np.diff(start)
         period = (float(np.median(interval)) if len(interval) else 0.0) or 1.0
         holes = np.flatnonzero(interval > MAX_GAP * period)
+        affect = np.insert(affect, holes + 1, np.nan, axis=0)
         return Timeline(
             self._track,
             int(frames[0]),
             np.append(np.insert(start, holes + 1, start[holes] + period), start[-1] + period),
-            np.insert(affect, holes + 1, np.nan, axis=0),
+            affect[:, :2],
             np.insert(shares, holes + 1, 0, axis=0),
             mean,
             float(estimates.sum() / self._rows),
+            self._rest,
+            affect[:, 2:4],
+            affect[:, 4:6],
+            affect[:, 6],
         )

@@ -1,0 +1,87 @@
+"""Calibrating a trained model on the people who validated: it did not learn by them."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anclaf.core.arguments import checked
+from anclaf.core.errors import ConfigError, StaleError
+from anclaf.data.folds import Split
+from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, latents_of
+from anclaf.metrics.conformal import LEVEL, person_quantile, person_weights
+from anclaf.models.calibration import Calibration, save_calibration
+from anclaf.models.familiarity import Familiarity, pooled
+from anclaf.models.io import load_model
+from anclaf.models.network import AffectNetwork
+
+TRAINING_FACES = 3000
+"""Of how many faces of training the distribution is taken, at most: every k-th."""
+_BATCH = 256
+
+
+@checked
+def calibrate_model(
+    folder: Path, corpus: PreparedCorpus, split: Split, level: float = LEVEL, device: str = "cpu"
+) -> Calibration | None:
+    """Write `calibration.safetensors` into the folder of a model that this split of this corpus trained.
+
+    Training does this at its end; for a model of an earlier version, the same call adds it:
+
+        >>> corpus = PreparedCorpus.open("afew")                                        # doctest: +SKIP
+        >>> calibrate_model("run/fold0/SA-8", corpus, split(corpus, "strict", 0))       # doctest: +SKIP
+
+    The checkpoint, and how far appearance is trusted, were chosen by the same people, so that the model is a little
+    less far off on them than on others: docs/method.md says by how much.
+
+    Returns:
+        What was written; None, and nothing is written, where there is nobody to calibrate by: with the protocol
+        `paper`, which trains on the people of its validation clips, and for models that are given labels.
+
+    Raises:
+        ModelError: as `load_model`. StaleError: it was trained on another corpus.
+        ConfigError: another split of it, or no such level.
+        OutputError: it cannot be written.
+    """
+    network, spec = load_model(folder, device)
+    if spec.fingerprints.get("corpus", corpus.card.fingerprint) != corpus.card.fingerprint:
+        raise StaleError(f"{folder}: trained on another corpus than {corpus.folder}; calibrate it on its own")
+    seen = set(corpus.subjects[np.concatenate([split.train, split.validation])].tolist())
+    if (spec.protocol, spec.fold) != (split.protocol, split.fold) or not seen <= set(spec.subjects):
+        raise ConfigError(
+            f"{folder}: trained on fold {spec.fold}, protocol {spec.protocol}, of another split than "
+            f"fold {split.fold}, protocol {split.protocol}, of this one; its split.json says which"
+        )
+    if split.protocol != "strict" or network.config.needs_labels:
+        return None
+    rows, every = split.validation, -(-len(split.train) // TRAINING_FACES)
+    x, faces = _features_and_faces(network, corpus, rows, device)
+    _, trained = _features_and_faces(network, corpus, split.train[every // 2 :: every], device)
+    n = spec.parsed_variant.n
+    if n == 1:
+        estimate = estimate_of_frames(network, x)
+    else:
+        motion, segments = torch.from_numpy(corpus.crop_motion[rows]).to(device), corpus.segment_positions(rows)
+        estimate, _ = estimate_windows(network, x, motion, segments, n, "sliding")
+    people, off = corpus.subjects[rows], np.abs(corpus.targets[rows] - estimate)
+    valence, arousal = (person_quantile(off[:, k], people, level) for k in (0, 1))
+    familiarity = Familiarity.fit(trained, faces, person_weights(people))
+    found = Calibration(level, (valence, arousal), len(np.unique(people)), len(rows), "sliding", familiarity)
+    save_calibration(folder, spec, found)
+    return found
+
+
+@torch.inference_mode()
+def _features_and_faces(
+    network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: str
+) -> tuple[Tensor, Tensor]:
+    """(N, F) x of these rows, and `pooled` (N, D) of their Z."""
+    x, faces = list[Tensor](), list[Tensor]()
+    for i in range(0, len(rows), _BATCH):
+        latents = latents_of(network, corpus, rows[i : i + _BATCH], device)
+        x.append(network.features(latents))
+        faces.append(pooled(latents.z))
+    return torch.cat(x), torch.cat(faces)
