@@ -13,7 +13,10 @@ from torch import nn
 from anclaf.config import Resources
 from anclaf.core.errors import ConfigError
 from anclaf.core.progress import Progress, silent
+from anclaf.data.store import PreparedCorpus
+from anclaf.evaluation.calibrate import calibrate_model
 from anclaf.experiment.engine import make_fabric, train_run
+from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import RunSpec
 from anclaf.models.bundle import pack_models
 from anclaf.models.io import load_model, save_model
@@ -50,6 +53,7 @@ def build(
     fabric = make_fabric(Resources(cpus=threads, device=device))
     fabric.launch()
     scores = train_run(fabric, run, fold=FOLD, variants=names, progress=progress)
+    corpus, part = PreparedCorpus.open(run.corpus), Fold.of(run, FOLD).split
     with TemporaryDirectory(dir=out) as folder:
         calibrated = []
         for name in names:
@@ -58,6 +62,7 @@ def build(
             calibrate(network, pd.read_parquet(trained / "seen.parquet"))
             calibrated.append(Path(folder) / str(name))
             save_model(calibrated[-1], network, spec)
+            calibrate_model(calibrated[-1], corpus, part, device=str(fabric.device))
         pack_models(calibrated, out / "model")
     return scores
 

@@ -1,12 +1,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
 from anclaf.models.bundle import pack_models
+from anclaf.models.calibration import Calibration, load_calibration, save_calibration
+from anclaf.models.familiarity import Familiarity
 from anclaf.models.io import SHARED, load_model, save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
@@ -52,6 +55,19 @@ def test_packed_models_say_the_same_in_a_fraction_of_the_size(curriculum: list[P
     size = sum(path.stat().st_size for path in (tmp_path / "packed").rglob("*.safetensors"))
     whole = sum(path.stat().st_size for folder in curriculum for path in folder.glob("*.safetensors"))
     assert size < whole / 4
+
+
+def test_how_sure_a_model_is_goes_with_it(curriculum: list[Path], tmp_path: Path):
+    faces = torch.randn(40, 64)
+    familiarity = Familiarity.fit(faces[:30], faces[30:], np.full(10, 1 / 11))
+    given = Calibration(0.9, (0.5, 0.25), 10, 10, "sliding", familiarity)
+    spec = load_model(curriculum[2])[1]
+    save_calibration(curriculum[2], spec, given)
+    packed = pack_models(curriculum, tmp_path / "packed")
+    found = load_calibration(packed[2], spec)
+    assert found is not None
+    assert found.digest == given.digest
+    assert load_calibration(packed[0], load_model(packed[0])[1]) is None
 
 
 def test_a_packed_model_alone_says_what_is_missing(curriculum: list[Path], tmp_path: Path):

@@ -1,12 +1,23 @@
 """Distances against SciPy, the share of validation people's faces, and what must not change them."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
+from sklearn.metrics import roc_auc_score
 
+from anclaf.config import ModelConfig
+from anclaf.faces import align
+from anclaf.faces.detect import make_detector
+from anclaf.faces.images import read_image
 from anclaf.metrics.conformal import person_weights
 from anclaf.models.familiarity import COMPONENTS, Familiarity, pooled
+from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.spec import Variant
 
 
 def faces(rng: np.random.Generator, count: int, size: int = 32) -> torch.Tensor:
@@ -83,3 +94,41 @@ def test_it_comes_back_from_its_arrays():
     np.testing.assert_array_equal(back.unfamiliar(new), found.unfamiliar(new))
     with pytest.raises(ValueError, match="do not fit"):
         Familiarity.from_arrays(found.to_arrays() | {"axes": torch.zeros(3, 3)})
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_photographs_half_hidden_and_blurred_and_of_nobody(shared: Path):
+    """Encoder of random weights: what one learns can only be better. Nobody is in two parts."""
+    photos, detector = (
+        shared / "realdata" / "photos",
+        make_detector(f"yunet:{shared / 'models' / 'yunet_n_dynamic.onnx'}"),
+    )
+    crops, people = list[np.ndarray](), list[str]()
+    for image, subject in pd.read_csv(photos / "labels.csv")[["image", "subject"]].itertuples(index=False):
+        picture = read_image(photos / "images" / Path(image).name)
+        if found := detector.detect(picture):
+            crops.append(align.warp(picture, align.crop_matrix(found[0].points, 64), 64))
+            people.append(subject)
+    faces, who = np.stack(crops), np.array(people)
+    part = np.random.default_rng(0).integers(0, 4, len(np.unique(who)))[np.unique(who, return_inverse=True)[1]]
+    torch.manual_seed(0)
+    network = AffectNetwork(ModelConfig(image_size=64, g_width=8), Variant("base")).eval()
+
+    @torch.inference_mode()
+    def z(faces: np.ndarray) -> torch.Tensor:
+        return network.generator.planes(to_input(torch.from_numpy(faces))).z
+
+    found = Familiarity.fit(pooled(z(faces[part < 2])), pooled(z(faces[part == 2])), person_weights(who[part == 2]))
+    plain, rng = faces[part == 3], np.random.default_rng(1)
+    hidden = plain.copy()
+    for k, face in enumerate(hidden):
+        face[(np.s_[:, :32], np.s_[:, 32:], np.s_[:28], np.s_[36:])[k % 4]] = rng.integers(0, 256, 3)
+    blurred = np.stack([cv2.GaussianBlur(face, (0, 0), 3.0) for face in plain])
+    grass = read_image(shared / "realdata" / "images" / "facealign_grass_noface.jpg")
+    corners = rng.integers(0, [grass.shape[0] - 64, grass.shape[1] - 64], (len(plain), 2))
+    nobody = np.stack([grass[y : y + 64, x : x + 64] for y, x in corners])
+    shares = found.unfamiliar(z(plain)).round(6)
+    for name, odd in (("hidden", hidden), ("blurred", blurred), ("nobody", nobody)):
+        auc = roc_auc_score(np.repeat([0, 1], len(plain)), np.append(shares, found.unfamiliar(z(odd)).round(6)))
+        assert auc >= 0.9, (name, auc)

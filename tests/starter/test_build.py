@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from anclaf.config import LstmConfig, ModelConfig
+from anclaf.models.calibration import load_calibration
 from anclaf.models.io import SHARED, load_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
@@ -36,6 +37,7 @@ def test_build(tmp_path, capsys):
     network, spec = load_model(tmp_path / "model" / "SA-2")
     assert (spec.variant, spec.points, spec.low, spec.high) == ("SA-2", 68, -1, 1)
     assert network.points == 68
+    assert load_calibration(tmp_path / "model" / "SA-2", spec) is not None
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("model.safetensors")}
     assert main(command(tmp_path)) == 0  # nothing is trained again
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("model.safetensors")} == before

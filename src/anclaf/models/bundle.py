@@ -11,6 +11,7 @@ from torch import Tensor
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ModelError
 from anclaf.core.files import atomic_path, write_json
+from anclaf.models.calibration import load_calibration, save_calibration
 from anclaf.models.io import SHARED, SPEC, WEIGHTS, load_model
 
 _SINGLE = 4096
@@ -22,7 +23,7 @@ def pack_models(folders: Sequence[Path], out: Path) -> list[Path]:
     """Write models that have G, D, C and what finds landmarks in common, such as base, S-8 and SA-8 of a fold, as
     `out/base`, `out/S-8`, `out/SA-8` and `out/shared.safetensors`. `models.io.load_model` reads each.
 
-    Weights are rounded to float16 (11 bits), and float32 when they are loaded.
+    Weights are rounded to float16 (11 bits), and float32 when they are loaded. Calibrations go with them.
 
     Args:
         folders: of the models, as training leaves them; each name once.
@@ -50,10 +51,12 @@ def pack_models(folders: Sequence[Path], out: Path) -> list[Path]:
     halves = [{name: _half(name, value) for name, value in own.items()} for own in weights]
     _save(out / SHARED, {name: halves[0][name] for name in shared}, {"format": "anclaf"})
     packed = []
-    for (_, spec), own in zip(models, halves, strict=True):
+    for folder, (_, spec), own in zip(folders, models, halves, strict=True):
         to = out / spec.variant
         rest = {name: value for name, value in own.items() if name not in shared}
         _save(to / WEIGHTS, rest, {"format": "anclaf", "variant": spec.variant, "shared": SHARED})
+        if (calibration := load_calibration(folder, spec)) is not None:
+            save_calibration(to, spec, calibration)
         write_json(to / SPEC, asdict(spec))
         packed.append(to)
     return packed

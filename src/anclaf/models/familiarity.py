@@ -81,7 +81,7 @@ class Familiarity:
         """For a safetensors file; `from_arrays` reads it."""
         return {
             "mean": self.mean.float(),
-            "axes": self.axes.float().contiguous(),
+            "axes": self.axes.half().contiguous(),
             "variances": self.variances.float(),
             "other": torch.tensor([self.other]),
             "distances": torch.from_numpy(self.distances),
@@ -120,6 +120,7 @@ def _gaussian(faces: NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor, float
     # few faces say little of the smallest variances
     floor = max(0.01 * total / size, 1e-12)
     other = max((total - values[:k].sum()) / (size - k), floor)
-    tensors = (torch.from_numpy(np.ascontiguousarray(one)).float() for one in (mean, axes, values[:k] + floor))
-    mean_t, axes_t, variances_t = tensors
-    return mean_t, axes_t, variances_t, float(other)
+    mean_t, axes_t, variances_t = (
+        torch.from_numpy(np.ascontiguousarray(one)).float() for one in (mean, axes, values[:k] + floor)
+    )
+    return mean_t, axes_t.half().float(), variances_t, float(other)  # as they are kept in the file
