@@ -148,7 +148,9 @@ def test_who_trained_cannot_calibrate(tmp_path: Path, many: PreparedCorpus, make
     assert calibrate_model(trained(tmp_path / "paper", many, paper), many, paper) is None
     assert not (tmp_path / "paper" / CALIBRATION).exists()
     made = AffectEstimator.load(tmp_path / "paper", detector=Whole())
-    assert "protocol paper trains on the people of its validation clips" in made.sureness
+    assert "or on the people who validated" in made.sureness
+    shared = replace(part, validation=np.sort(np.append(part.validation, part.train[0])))
+    assert calibrate_model(trained(tmp_path / "shared", many, shared), many, shared) is None
 
 
 def test_a_calibration_that_is_not_the_models_own(tmp_path: Path, many: PreparedCorpus):

@@ -340,4 +340,4 @@ def test_options_out_of_range_are_refused(settings: dict[str, Any], message: str
 
 
 def test_an_empty_result_has_the_columns():
-    assert list(make_table([], attention=1).columns)[-3:] == ["frontalness", "file", "attention_1"]
+    assert list(make_table([], attention=1).columns)[-2:] == ["arousal_from_rest", "attention_1"]

@@ -51,7 +51,7 @@ def test_few_faces_of_many_numbers_have_the_same_axes():
     train = faces(rng, 60, 200)
     few = Familiarity.fit(train, train, person_weights(np.arange(60)))
     assert few.axes.shape == (200, 59)
-    np.testing.assert_allclose(few.axes.T @ few.axes, np.eye(59), atol=1e-4)
+    np.testing.assert_allclose(few.axes.T @ few.axes, np.eye(59), atol=2e-3)
     assert fitted(300, 200).axes.shape == (200, COMPONENTS)
 
 

@@ -38,8 +38,8 @@ def calibrate_model(
     less far off on them than on others: docs/method.md says by how much.
 
     Returns:
-        What was written; None, and nothing is written, where there is nobody to calibrate by: with the protocol
-        `paper`, which trains on the people of its validation clips, and for models that are given labels.
+        What was written; None, and nothing is written, where there is nobody to calibrate by: where people who
+        validate are trained on, as with the protocol `paper`, and for models that are given labels.
 
     Raises:
         ModelError: as `load_model`. StaleError: it was trained on another corpus.
@@ -55,7 +55,8 @@ def calibrate_model(
             f"{folder}: trained on fold {spec.fold}, protocol {spec.protocol}, of another split than "
             f"fold {split.fold}, protocol {split.protocol}, of this one; its split.json says which"
         )
-    if split.protocol != "strict" or network.config.needs_labels:
+    known = {*corpus.subjects[split.train].tolist()} & {*corpus.subjects[split.validation].tolist()}
+    if split.protocol == "paper" or known or network.config.needs_labels:
         return None
     rows, every = split.validation, -(-len(split.train) // TRAINING_FACES)
     x, faces = _features_and_faces(network, corpus, rows, device)

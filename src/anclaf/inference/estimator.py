@@ -95,8 +95,7 @@ class AffectEstimator:
         """One line: what the intervals are worth, or why there are none."""
         found = self.calibration
         if found is None:
-            why = "protocol paper trains on the people of its validation clips"
-            why = why if self.spec.protocol == "paper" else "trained by an earlier version; `calibrate_model` adds it"
+            why = "trained by an earlier version, or on the people who validated"
             return f"no intervals and no unfamiliarity: the model has no calibration ({why})"
         people = "1 person" if found.people == 1 else f"{found.people} people"
         level = f"{100 * found.level:g} %"
