@@ -94,7 +94,7 @@ def test_with_few_people_intervals_are_the_whole_scale(tmp_path: Path, corpus: P
     made = AffectEstimator.load(folder, detector=Whole())
     assert made.calibration is not None
     assert made.calibration.reach == (np.inf, np.inf)
-    assert made.sureness == f"intervals of 90 % are the whole scale: by 1 person, and they take 9"
+    assert made.sureness == "intervals of 90 % are the whole scale: by 1 person, and they take 9"
     row = made.predict(corpus.images(np.array([0]))[0]).iloc[0]
     assert tuple(row[list(BOUNDS)]) == (-10, 10, -10, 10)
 
