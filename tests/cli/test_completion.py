@@ -57,7 +57,7 @@ def _bash(scripts: Path, *words: str) -> list[str]:
         (["tr"], ["train"]),
         (["grid", ""], ["plan", "report", "run", "status"]),
         (["train", "--rec"], ["--recipe"]),
-        (["train", "corpus", "--protocol", ""], ["strict", "paper"]),
+        (["train", "corpus", "--protocol", ""], ["strict", "paper", "official"]),
         (["train", "--config.stage1.adversarial-loss", ""], ["gan", "minimax", "wgan-gp", "none"]),
         (["train", "--config.stage1.st"], ["--config.stage1.steps"]),
         (["grid", "plan", "corpus", "--config.stage1.st"], ["--config.stage1.steps"]),
