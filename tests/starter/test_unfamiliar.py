@@ -37,7 +37,7 @@ def heads(people: range, yaw: float = 0.0) -> NDArray[np.uint8]:
     """One face of each, seen from the front, or turned so far to one side."""
     rig, faces = load_rig(RIG), []
     for k in people:
-        person, rng = draw_person(generator(3, Stream.PERSON, k), rig), generator(3, Stream.SHOT, k, 0)
+        person, rng = draw_person(generator(3, Stream.PERSON, k), rig, ASSETS), generator(3, Stream.SHOT, k, 0)
         shot = draw_shot(rng, rig, person, ASSETS, SIZE)
         turned = yaw * (-1) ** k if yaw else rng.uniform(-0.35, 0.35)
         base = shot.base * [0.5, 0, 0.5] + [0, turned, 0]
