@@ -1,8 +1,10 @@
 """Ratings over time as labels of `anclaf prepare table --labels FORMAT`: each format, several raters, lag."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -116,14 +118,14 @@ def test_carma_a_bin_is_of_the_second_before_its_stamp(films):
 def test_lag_takes_what_was_said_later(films):
     carma(films / "v.csv", [1, 2, 3], [10, 20, 30])
     table = write(films / "t.csv", "video,valence,arousal,subject", "a.mp4,v.csv,v.csv,Ann")
-    listing = list_rated(table, "carma", lag_s=1.5)
+    listing = list_rated(table, "carma", lag=1.5)
     np.testing.assert_array_equal(valence(listing), [20] * 5 + [30] * 10 + [nan] * 15)
     assert "raters' lag: a frame's label is what was said 1.5 s after it, as stated" in listing.notes
     assert any(note.startswith("raters' lag: none taken off") for note in list_rated(table, "carma").notes)
     assert listing.options["lag_s"] == 1.5
     for wrong in (-1.0, nan, float("inf")):
         with pytest.raises(ConfigError, match=r"lag: got .*; expected 0 or more seconds"):
-            list_rated(table, "carma", lag_s=wrong)
+            list_rated(table, "carma", lag=wrong)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,49 @@ def test_omg_emotion_is_its_own_table(tmp_path, write_video):
     assert "1 ratings outside their range were left out" in listing.notes
     assert [f.reason for f in listing.clips[2].frames() if isinstance(f, SkippedFrame)] == ["missing_video"]
     with pytest.raises(ConfigError, match="lag: 1 has no effect"):
-        list_rated(table, "omg-emotion", lag_s=1)
+        list_rated(table, "omg-emotion", lag=1)
+
+
+def test_lag_auto_finds_how_late_raters_answer(tmp_path):
+    """A face whose mouth moves at random, and two raters who say so 1.4 s later."""
+    rng = np.random.default_rng(1)
+    seconds = np.arange(0, 60, 1 / FPS)
+    for name in ("a", "b"):
+        mouth = np.convolve(rng.normal(size=len(seconds) + 40), np.ones(15), "same")[: len(seconds)]
+        mouth /= np.abs(mouth).max()
+        with av.open(str(tmp_path / f"{name}.mp4"), "w") as box:
+            stream = box.add_stream("mpeg4", rate=FPS)
+            stream.width = stream.height = 64
+            stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+            for level in mouth:
+                picture = np.full((64, 64, 3), 160, np.uint8)
+                picture[int(44 - 12 * level) :, 16:48] = 30
+                box.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            box.mux(stream.encode())
+        late = np.interp(seconds - 1.4, seconds, mouth)
+        for rater, noise in (("x", 0.05), ("y", 0.1)):
+            for dimension, sign in (("v", 0.4), ("a", -0.4)):
+                values = 0.5 + sign * late + noise * rng.normal(size=len(late))
+                nova(tmp_path / f"{name}{rater}{dimension}.annotation", np.clip(values, 0, 1).tolist())
+    rows = [f"{n}.mp4,{n}{r}v.annotation,{n}{r}a.annotation,{r}" for n in "ab" for r in "xy"]
+    table = write(tmp_path / "t.csv", "video,valence,arousal,rater", *rows)
+    DETECTORS.register("whole", Whole)
+    try:
+        listing = list_rated(table, "nova", lag="auto", detector="whole")
+    finally:
+        DETECTORS.unregister("whole")
+    assert listing.options["lag_s"] == pytest.approx(1.4, abs=0.21)
+    (note,) = (note for note in listing.notes if note.startswith("raters' lag: "))
+    assert "There ratings tell most of faces" in note
+    best, without = map(float, re.findall(r"([\d.]+) nats; without a shift ([\d.]+);", note)[0])
+    assert best > 1.3 * without
+
+
+def test_lag_auto_is_refused_where_nothing_can_be_learnt(films):
+    carma(films / "v.csv", [1, 2, 3], [10, 20, 30])
+    table = write(films / "t.csv", "video,valence,arousal", "a.mp4,v.csv,v.csv")
+    with pytest.raises(CorpusError, match=r"lag auto: 0 faces with ratings up to 6 s later; expected 100 or more"):
+        list_rated(table, "carma", lag="auto", detector="haar")
 
 
 # several raters

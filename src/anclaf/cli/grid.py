@@ -35,7 +35,7 @@ class Plan:
     variants: Annotated[str, tyro.conf.arg(metavar="NAMES", help=VARIANTS_TEXT)] = "all"
     comparators: Annotated[str, tyro.conf.arg(metavar="NAMES", help=comparators_text())] = "all"
     protocol: Protocol = "strict"
-    """strict: people in test are never in training. paper: what the paper's authors did."""
+    """strict: nobody in test is in training. paper: what its authors did. official: the database's own sets."""
     config: ConfigOverrides = field(default_factory=ConfigOverrides)
 
     def run(self) -> int:

@@ -48,7 +48,7 @@ class ReaderCommand:
         reader = cast(Reader, self)
         self._check_kind(getattr(reader, "corpus_kind", "unknown"))
         with progress_display() as progress:
-            listing = reader.listing(Preparation(self.out, self.workers, progress))
+            listing = reader.listing(Preparation(self.out, self.workers, progress, self.detector))
             if self.kind is not None:
                 self._check_kind(listing.kind)
                 listing = replace(listing, kind=self.kind)

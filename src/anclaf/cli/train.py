@@ -33,8 +33,7 @@ class Train:
     """Folder of the run."""
     recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE", help=recipes_text())] = "small"
     protocol: Protocol = "strict"
-    """strict: people in test are never in training. paper: what the paper's authors did. official: the database's own
-    sets, where it has them."""
+    """strict: nobody in test is in training. paper: what its authors did. official: the database's own sets."""
     fold: Annotated[str, tyro.conf.arg(metavar="{N,all}")] = "0"
     """Number of the fold whose people are tested, from 0; or all, one after the other."""
     folds: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: 5, or the corpus's own)")] = None

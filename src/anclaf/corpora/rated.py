@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
 from anclaf.core.labels import LabelScale
+from anclaf.core.progress import Progress, silent
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import label_problem
+from anclaf.corpora.lag import best_lag, see
 from anclaf.corpora.rating_files import RATING_FORMATS
 from anclaf.corpora.ratings import DIMENSIONS, Dimension, JoinedRatings, agreement, evaluator_weights, values_at
 from anclaf.corpora.readers import Join
@@ -78,7 +80,9 @@ def list_rated(
     high: float | None = None,
     scale: str | None = None,
     join: Join | None = None,
-    lag_s: float = 0.0,
+    lag: float | Literal["auto"] = 0.0,
+    detector: str = "auto",
+    progress: Progress = silent,
     columns: Sequence[str] = (),
 ) -> CorpusListing:
     """Read the ratings of a corpus's videos.
@@ -93,7 +97,9 @@ def list_rated(
         high: see low.
         scale: the range's name in `corpora.labels.SCALES`, in place of its ends.
         join: of several raters. mean: of those who rated a moment. ewe: weighted, `ratings.evaluator_weights`.
-        lag_s: a frame's label is what was said so many seconds after it.
+        lag: a frame's label is what was said so many seconds after it; auto: as many as `lag.best_lag` finds, for which
+            faces of all videos are looked at.
+        detector: as `make_detector`; finds these faces. progress: called after each such video.
         columns: further ones of the table to keep; all of them, up to 32, where none is named.
 
     Raises:
@@ -102,8 +108,8 @@ def list_rated(
     """
     source, form = Path(source), RATING_FORMATS.get(labels)
     root = source.parent if root is None else Path(root)
-    if not 0 <= lag_s < float("inf"):
-        raise ConfigError(f"lag: got {lag_s:g}; expected 0 or more seconds, for raters answer late")
+    if lag != "auto" and not 0 <= lag < float("inf"):
+        raise ConfigError(f"lag: got {lag:g}; expected 0 or more seconds, for raters answer late; or auto")
     told: list[str] = []
     if not form.names_videos:
         recordings, skipped, told = recordings_of_table(source, root, form, columns)
@@ -118,17 +124,25 @@ def list_rated(
     if join is not None and not any(len(r.ratings[d]) > 1 for r in recordings for d in DIMENSIONS):
         raise ConfigError(f"join: {join} has no effect: no video has several raters. Leave it out")
     constant = all(np.isinf(one.stop).all() for r in recordings for d in DIMENSIONS for one in r.ratings[d])
-    if lag_s and constant:
-        raise ConfigError(f"lag: {lag_s:g} has no effect: each video has one label for all of it. Leave it out")
+    if lag and constant:
+        raise ConfigError(f"lag: {lag} has no effect: each video has one label for all of it. Leave it out")
     video_fps = {recording.name: _fps(root / recording.name) for recording in recordings}
     fps = round(median([rate for rate in video_fps.values() if rate] or [_ASSUMED_FPS]), 3)
     clips: list[Clip] = []
     weights, more = _weights(recordings, {name: rate or fps for name, rate in video_fps.items()}, join or "mean", named)
-    for recording in recordings:
-        joined = {
+    joined_of = [
+        {
             dimension: JoinedRatings(tuple(rows), tuple(weights[dimension, str(one.rater)] for one in rows))
             for dimension, rows in recording.ratings.items()
         }
+        for recording in recordings
+    ]
+    found = None
+    if lag == "auto":
+        seen = see([root / recording.name for recording in recordings], detector, progress)
+        found = best_lag(seen, [[joined[dimension].at for dimension in DIMENSIONS] for joined in joined_of])
+    lag_s = found.lag_s if found is not None else float(lag)
+    for recording, joined in zip(recordings, joined_of, strict=True):
         path, said = root / recording.name, [joined[dimension].weights for dimension in DIMENSIONS]
         clips.append(
             RatedVideo(
@@ -148,7 +162,12 @@ def list_rated(
         *more,
         *told,
     ]
-    if lag_s:
+    if found is not None:
+        notes.append(
+            f"raters' lag: a frame's label is what was said {lag_s:g} s after it. There ratings tell most of faces "
+            f"({found.best:.3f} nats; without a shift {found.without:.3f}; {found.faces} faces)"
+        )
+    elif lag_s:
         notes.append(f"raters' lag: a frame's label is what was said {lag_s:g} s after it, as stated")
     elif not constant:
         notes.append("raters' lag: none taken off; raters answer late, mostly by 1 to 6 s (state --lag)")

@@ -25,14 +25,16 @@ Join = Literal["mean", "ewe"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """For readers that first make files of their own, as `puppet` does; others ignore it.
+    """For readers that first make files of their own, as `puppet` does, or look at faces; others ignore it.
 
-    out: the folder of the prepared corpus. workers: processes to use. progress: called while files are made.
+    out: the folder of the prepared corpus. workers: processes to use. progress: called while that is done. detector: of
+    the command.
     """
 
     out: Path
     workers: int = 1
     progress: Progress = silent
+    detector: str = "auto"
 
 
 class Reader(Protocol):
@@ -122,15 +124,13 @@ class Table:
     columns: tuple[str, ...] = ()
     """Further columns to keep, to split results by, such as sex and age; all, up to 32, if none is named."""
     labels: str | None = None
-    """Format of files of ratings over time, which hold the labels: carma, darma, nova, omg-emotion, pagan, recola, or
-    that of another package; their own range is taken if none is stated."""
+    """Format of files of ratings over time that hold the labels: carma, darma, nova, omg-emotion, pagan or recola."""
     join: Join | None = None
-    """How ratings of several raters become one label: mean, the default; or ewe, weighted by how each agrees with the
-    others. Only with --labels."""
-    lag: float | None = None
-    """Seconds by which raters answer late: a frame's label is what was said so much later. Only with --labels."""
+    """How ratings of several raters are joined: mean, the default, or ewe, by how they agree. Only with --labels."""
+    lag: float | Literal["auto"] | None = None
+    """Seconds by which raters answer late, or auto: where ratings tell most of faces. Only with --labels."""
 
-    def listing(self, _: Preparation, /) -> "CorpusListing":
+    def listing(self, preparation: Preparation, /) -> "CorpusListing":
         if self.labels is None:
             from anclaf.corpora.table import list_table
 
@@ -151,7 +151,9 @@ class Table:
             scale=self.scale,
             join=self.join,
             columns=self.columns,
-            lag_s=self.lag or 0.0,
+            lag=self.lag or 0.0,
+            detector=preparation.detector,
+            progress=preparation.progress,
         )
 
 
@@ -195,8 +197,7 @@ class AffWild2:
     src: Path
     """Folder of the database."""
     pictures: AffWild2Pictures = "auto"
-    """cropped-aligned or cropped: the database's faces. video: the videos, without those of two people. auto: the first
-    of these that a video has."""
+    """The database's faces, cropped-aligned or cropped; or video; auto: the first of these that there is."""
     people: Path | None = None
     """CSV with the columns video and subject: the database names nobody."""
     fps: float = 30.0
