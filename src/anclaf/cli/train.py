@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -11,6 +11,9 @@ from anclaf.cli.overrides import VARIANTS_TEXT, ConfigOverrides, comparators_tex
 from anclaf.config import Precision, Protocol
 from anclaf.core.errors import ConfigError
 from anclaf.recipes import make_run
+
+if TYPE_CHECKING:
+    from anclaf.experiment.init import Init
 
 _PROTOCOLS = {
     "strict": "recipe {recipe}, protocol strict: nobody in test is in training. What the paper's authors did (clips in "
@@ -50,6 +53,11 @@ class Train:
     """bf16-mixed is faster on GPUs that have it."""
     threads: Threads = None
     """CPU threads."""
+    init: Annotated[str | None, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(default: random weights)")] = None
+    """Begin from a trained model, such as RUN/fold0/base, whose networks are those of this run; nobody whom it learnt
+    from may be in test."""
+    init_lr_scale: Annotated[float | None, tyro.conf.arg(help_behavior_hint="(default: 0.3)")] = None
+    """With --init: learning rates of what begins from the model, as a part of the recipe's."""
     keep_latents: bool = False
     """Leave the latents that stage 2 reads on disk."""
     config: ConfigOverrides = field(default_factory=ConfigOverrides)
@@ -72,8 +80,9 @@ class Train:
         config = make_run(self.recipe, self.seed, self.config.stated())
         overrides = config.differences(make_run(self.recipe, self.seed))
         run = RunSpec(
-            "", self.corpus, self.out, config, self.protocol, self.folds, self.keep_latents, self.recipe, overrides
-        )
+            "", self.corpus, self.out, config, self.protocol, self.folds, self.keep_latents, self.recipe, overrides,
+            self._init(),
+        )  # fmt: skip
         variants, comparators = parse_variants(self.variants, config.lengths), parse_comparators(self.comparators)
         fold = None if self.fold == "all" else int(self.fold)
         fabric = open_fabric(self.device, self.devices, self.precision)
@@ -81,6 +90,11 @@ class Train:
         jobs = run_jobs(run, fold, variants, comparators)
         if fabric.is_global_zero:
             say(_PROTOCOLS[self.protocol].format(recipe=self.recipe))
+            if run.init is not None:
+                say(
+                    "begins from {variant} in {model}, which learnt from {people} people; learning rates × {lr_scale:g}"
+                    .format(**run.init.described())
+                )  # fmt: skip
             if words := room_words(jobs):
                 say(words)
         with progress_display(quiet=not fabric.is_global_zero) as progress:
@@ -91,3 +105,12 @@ class Train:
             print_scores(scores)
             say(f"models, predictions and metrics.json are in {self.out}; `anclaf report {self.out}` draws them")
         return 0
+
+    def _init(self) -> "Init | None":
+        from anclaf.experiment.init import LR_SCALE, Init
+
+        if self.init is not None:
+            return Init(self.init, LR_SCALE if self.init_lr_scale is None else self.init_lr_scale)
+        if self.init_lr_scale is not None:
+            raise ConfigError("--init-lr-scale has no effect without --init; leave it out")
+        return None

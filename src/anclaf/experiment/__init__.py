@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from anclaf.experiment.engine import score_run as score_run
     from anclaf.experiment.engine import train_run as train_run
     from anclaf.experiment.fold import Fold as Fold
+    from anclaf.experiment.init import Init as Init
     from anclaf.experiment.job import Job as Job
     from anclaf.experiment.job import RunSpec as RunSpec
     from anclaf.experiment.run_folder import RunFolder as RunFolder
@@ -18,6 +19,7 @@ __getattr__, __dir__, __all__ = attach(
         "score_run": "experiment.engine",
         "train_run": "experiment.engine",
         "Fold": "experiment.fold",
+        "Init": "experiment.init",
         "Job": "experiment.job",
         "RunSpec": "experiment.job",
         "RunFolder": "experiment.run_folder",

@@ -56,8 +56,11 @@ def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
         _compare(fabric, fold, job, show)
     else:
         if not _is_trained(job):
+            init, beginning = fold.run.init, None
+            if init is not None:
+                config, beginning = init.scaled(config, job.variant), init.beginning(job.variant)
             if job.variant.kind == "base":
-                trained = train_base(fabric, fold.corpus, split, config, job.folder, show)
+                trained = train_base(fabric, fold.corpus, split, config, job.folder, show, beginning)
             else:
                 caches = _latents(fold, job)
                 parent, spec = load_model(fold.folder / job.parents[0])
@@ -65,6 +68,7 @@ def execute_job(fabric: Fabric, job: Job, progress: Progress) -> None:
                 trained = train_recurrent(
                     fabric, fold.corpus, caches["train"], caches["validation"], parent, job.variant, fold.windows,
                     config, job.folder, spec.fingerprints["model"], sum(updates) or None, show,
+                    beginning,
                 )  # fmt: skip
             _save(fabric, fold, job, *trained)
         _test(fabric, fold, job, show)
@@ -82,16 +86,20 @@ def _save(
     """Write the model's folder; it has all that is needed to use the model."""
     split, corpus = fold.split, fold.corpus
     seen = np.concatenate([split.train, split.validation])
+    init, people, begun = job.run.init, set(corpus.subjects[seen].tolist()), dict[str, Any]()
+    if init is not None:
+        people |= set(init.spec.subjects)
+        begun = {"init": init.described()}
     spec = ModelSpec(
         variant=str(network.variant), model=network.config, low=corpus.card.low, high=corpus.card.high,
         crop=corpus.card.crop,  # pyright: ignore[reportArgumentType] - written by prepare from the same names
-        fps=corpus.card.fps, corpora=(corpus.card.source,), subjects=tuple(sorted(set(corpus.subjects[seen].tolist()))),
+        fps=corpus.card.fps, corpora=(corpus.card.source,), subjects=tuple(sorted(people)),
         protocol=split.protocol, fold=split.fold,
         fingerprints={"model": job.fingerprint, "corpus": corpus.card.fingerprint, "data": fold.fingerprint},
         versions=versions(), points=network.points,
         training={
             "recipe": job.run.recipe, "overrides": dict(job.run.overrides),
-            "clips": len(set(corpus.clips[seen].tolist())), **known,
+            "clips": len(set(corpus.clips[seen].tolist())), **known, **begun,
         },
     )  # fmt: skip
     if fabric.is_global_zero:

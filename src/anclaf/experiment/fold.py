@@ -53,7 +53,9 @@ class Fold:
 
         Raises:
             ConfigError: sequence models are wanted of stills, there is no such comparator or loss term, no head has
-                one of `model.options`, or the corpus was prepared with another crop than the run takes.
+                one of `model.options`, the corpus was prepared with another crop than the run takes, or the model to
+                begin from does not fit.
+            LeakError: that model learnt from people who are to be tested.
         """
         config = self.run.config
         check_options(config.model)
@@ -64,6 +66,11 @@ class Fold:
                 f"this run takes faces cut out in the {config.crop} way, {self.corpus.folder} has the {crop} crop: "
                 f"prepare it with `anclaf prepare ... --crop {config.crop}`, or take --config.crop any"
             )
+        init = self.run.init
+        if init is not None:
+            if self.run.recipe.partition("+")[0] == "as-written":
+                raise ConfigError("the recipe as-written begins with random weights; leave --init out")
+            init.check(config.model, self.corpus, self.split)
         lessons = plan(variants, config.lengths, config.curriculum) if variants else []
         if not self.corpus.card.fps and any(lesson.parent is not None for lesson in lessons):
             raise ConfigError("this corpus holds stills, which have no sequence; use --variants base")
@@ -83,14 +90,15 @@ class Fold:
         shared = {"model": asdict(config.model), "seed": config.seed}
         for lesson in lessons:
             name = str(lesson.variant)
+            begun = {} if init is None else init.to_json(lesson.variant)
             if lesson.parent is None:
-                add(name, "model", shared | {"config": asdict(config.stage1)})
+                add(name, "model", shared | {"config": asdict(config.stage1)} | begun)
                 if len(lessons) > 1:
                     views = {"views": config.stage2.augmented_views, "augmentation": asdict(config.stage1.augmentation)}
                     frozen = {"features": config.stage2.combiner_lr_scale == 0, "seed": config.seed}
                     add(LATENTS, "latents", views | frozen, name)
             else:
-                settings = shared | {"config": asdict(config.stage2)}
+                settings = shared | {"config": asdict(config.stage2)} | begun
                 followed = tuple(map(str, lesson.as_many_as))
                 add(name, "model", settings, str(lesson.parent), LATENTS, as_many_as=followed)
         for name in with_needs(comparators):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anclaf.config import Protocol, RunConfig
+from anclaf.experiment.init import Init
 from anclaf.experiment.job_folder import JobFolder
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import Variant
@@ -20,7 +21,7 @@ class RunSpec:
 
     name: among the runs of a grid, as shown. corpus: folder of the prepared corpus. out: the run's folder. recipe: the
     name of the recipe that gave `config`. overrides: settings changed after it, by name. folds: how many; None is the
-    protocol's own number. keep_latents: leave latents on disk.
+    protocol's own number. keep_latents: leave latents on disk. init: a trained model to begin from.
     """
 
     name: str
@@ -32,6 +33,7 @@ class RunSpec:
     keep_latents: bool = False
     recipe: str = "custom"
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    init: Init | None = None
 
     @property
     def seed(self) -> int:

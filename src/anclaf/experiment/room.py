@@ -13,7 +13,9 @@ def latent_bytes(fold: Fold) -> int:
     """Bytes of a fold's latents: training rows in all views, validation and test rows as they are."""
     split, config = fold.split, fold.run.config
     frames = len(split.train) * (1 + config.stage2.augmented_views) + len(split.validation) + len(split.test)
-    return frames * frame_bytes(config, fold.corpus.landmarks_of(split.train))
+    init = fold.run.init
+    points = fold.corpus.landmarks_of(split.train) if init is None else init.spec.points
+    return frames * frame_bytes(config, points)
 
 
 def bytes_at_once(jobs: Sequence[Job], written: bool = True) -> int:

@@ -97,6 +97,8 @@ class RunFolder:
             "folds": folds,
             "corpus": corpus.card.fingerprint,
         }
+        if run.init is not None:
+            content["init"] = run.init.identity
         identity = fingerprint(content)
         if self.settings_file.is_file():
             try:
@@ -117,7 +119,7 @@ class RunFolder:
             {
                 "fingerprint": identity, "recipe": run.recipe, "overrides": dict(run.overrides), "seed": run.seed,
                 **content, "corpus": asdict(corpus.card), "corpus_folder": str(corpus.folder.resolve()),
-                "versions": versions(),
+                "versions": versions(), **({} if run.init is None else {"init": run.init.described()}),
             },
         )  # fmt: skip
 

@@ -135,6 +135,11 @@ class LandmarkFinder(nn.Module):
         errors = [functional.l1_loss(one, landmarks) + functional.l1_loss(self.aligned(one), goal) for one in found]
         return torch.stack(errors).mean()
 
+    def five_point_loss(self, found: list[Tensor], landmarks: Tensor) -> Tensor:
+        """As `loss`, of the five points alone, for (B, P', 2) landmarks of another kind than those found."""
+        five = torch.from_numpy(align.five_point_weights(landmarks.shape[1])).to(landmarks) @ landmarks
+        return torch.stack([functional.l1_loss(self._five.to(one) @ one, five) for one in found]).mean()
+
     @torch.no_grad()
     def fit_scale(self, landmarks: Tensor) -> None:
         """Take mean and scale from the training faces' (N, P, 2) landmarks."""

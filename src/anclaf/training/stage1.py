@@ -42,6 +42,7 @@ from anclaf.losses.terms import TermInput, make_terms, term_values
 from anclaf.models.anclaf import Discriminator, Generator, Planes
 from anclaf.models.network import AffectNetwork, Latents
 from anclaf.models.spec import Variant
+from anclaf.training.beginning import Beginning
 from anclaf.training.metric_log import MetricLog
 from anclaf.training.phases import AUTHORS_BETAS, Batch, Phase, Terms, gather, local, make_optimizer
 from anclaf.training.trainer import Networks, Schedule, Trainer
@@ -155,11 +156,21 @@ class Seen(NamedTuple):
 class Stage1:
     """One iteration of stage 1 (Eq. 9): its batch, its losses, and their phases."""
 
-    def __init__(self, fabric: Fabric, corpus: PreparedCorpus, rows: NDArray[np.int64], config: RunConfig):
+    def __init__(
+        self,
+        fabric: Fabric,
+        corpus: PreparedCorpus,
+        rows: NDArray[np.int64],
+        config: RunConfig,
+        beginning: Beginning | None = None,
+    ):
         self.fabric, self.corpus, self.rows, self.run, self.config = fabric, corpus, rows, config, config.stage1
         self.points = corpus.landmarks_of(rows)
-        self.network = AffectNetwork(config.model, Variant("base"), self.points)
-        if self.network.landmarks is not None:
+        finds = self.points if beginning is None else beginning.network.points
+        self.network = AffectNetwork(config.model, Variant("base"), finds)
+        if beginning is not None:
+            beginning.into_base(self.network)
+        elif self.network.landmarks is not None:
             self.network.landmarks.fit_scale(torch.from_numpy(corpus.crop_landmarks[rows]))
         self.class_weights = class_weights_of(self.config, corpus.targets[rows])
         self.terms = make_terms(self.config.terms, self.network.feature_size, self.points)
@@ -261,7 +272,9 @@ class Stage1:
         terms = c_loss(TermInput(x, batch.landmarks, estimate, target, weight), self.terms, config.terms)
         if found is not None and batch.landmarks is not None:
             assert finder is not None
-            terms["landmarks"] = finder.loss(found, batch.landmarks)
+            # a model that training begins with may find other landmarks than this corpus has
+            whole = finder.points == self.points
+            terms["landmarks"] = (finder.loss if whole else finder.five_point_loss)(found, batch.landmarks)
             terms["loss"] = terms["loss"] + config.landmark_weight * terms["landmarks"]
         return terms
 
@@ -300,23 +313,31 @@ class Trained(NamedTuple):
 
 @checked
 def train_base(
-    fabric: Fabric, corpus: PreparedCorpus, split: Split, config: RunConfig, folder: Path, progress: Progress = silent
+    fabric: Fabric,
+    corpus: PreparedCorpus,
+    split: Split,
+    config: RunConfig,
+    folder: Path,
+    progress: Progress = silent,
+    beginning: Beginning | None = None,
 ) -> Trained:
     """Train the base model, or go on where a killed run stopped.
 
     Args:
         split: the weights with the best mean CCC on its validation rows are kept.
         folder: where `checkpoint.safetensors` lives while training.
+        beginning: a trained model to begin with, of the same networks; None: begin with random weights.
 
     Raises:
-        StaleError: `folder` holds a checkpoint of other settings or data.
+        StaleError: `folder` holds a checkpoint of other settings, data or beginning.
         TrainingError: a loss is not finite, or there are fewer training frames than a batch.
     """
     settings = config.stage1
     check_frames(corpus, split.train, config.model, settings.batch_size)
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE1_WEIGHTS))
-    stage = Stage1(fabric, corpus, split.train, config)
-    averaged, best = (AffectNetwork(config.model, Variant("base"), stage.points).to(fabric.device) for _ in range(2))
+    stage = Stage1(fabric, corpus, split.train, config, beginning)
+    points = stage.network.points
+    averaged, best = (AffectNetwork(config.model, Variant("base"), points).to(fabric.device) for _ in range(2))
     truth = corpus.targets[split.validation]
 
     def validate() -> dict[str, float]:
@@ -326,6 +347,7 @@ def train_base(
     identity = {
         "config": asdict(settings), "seed": config.seed, "model": asdict(config.model),
         "corpus": corpus.card.fingerprint, "train": split.train.tolist(),
+        **({} if beginning is None else {"beginning": beginning.fingerprint}),
     }  # fmt: skip
     networks = Networks(stage.network, averaged, best)
     trainer = Trainer(

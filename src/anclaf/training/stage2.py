@@ -26,6 +26,7 @@ from anclaf.losses.terms import TermInput, make_terms
 from anclaf.models.anclaf import Estimate
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
+from anclaf.training.beginning import Beginning
 from anclaf.training.latents import LatentSource, features, features_from
 from anclaf.training.phases import Phase, Terms, gather, make_optimizer
 from anclaf.training.stage1 import Trained, appearance_shown, c_loss
@@ -47,6 +48,7 @@ def train_recurrent(
     parent_fingerprint: str,
     updates: int | None = None,
     progress: Progress = silent,
+    beginning: Beginning | None = None,
 ) -> Trained:
     """Train S-n, SA-n or another sequence model from its parent, or go on where a killed run stopped.
 
@@ -57,6 +59,7 @@ def train_recurrent(
         parent_fingerprint: of the parent model.
         updates: exactly so many; None: `stage2.steps` at most, until validation has not improved for so long as
             `stage2.patience` says.
+        beginning: a trained model whose head this one begins with, in place of the parent's.
 
     Raises:
         ConfigError: as `check_head`, or a term has no effect in this stage.
@@ -66,6 +69,8 @@ def train_recurrent(
     settings, n = config.stage2, variant.n
     torch.manual_seed(seed_of(config.seed, Purpose.STAGE2_WEIGHTS, n, variant.head.attends))
     networks = Networks(*(parent.successor(variant).to(fabric.device) for _ in range(3)))
+    if beginning is not None:
+        beginning.into_head(networks.trained)
     check_head(networks.trained)
     stage = Stage2(fabric, corpus, train, networks.trained, windows, config)
     steps = settings.steps if updates is None else updates
@@ -93,6 +98,7 @@ def train_recurrent(
     identity = {
         "config": asdict(settings), "seed": config.seed, "variant": str(variant), "parent": parent_fingerprint,
         "windows": windows, "updates": updates,
+        **({} if beginning is None else {"beginning": beginning.fingerprint}),
     }  # fmt: skip
     trainer = Trainer(
         fabric, folder, fingerprint(identity), networks, {"terms": stage.terms}, [stage.phase()], schedule
