@@ -38,8 +38,8 @@ def build(
     device: str = "cpu",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Train on `out/heads` into `out/run`; calibrate the variants and pack them into `out/model`. Returns the scores,
-    which are of the models before calibration.
+    """Train on `out/heads` into `out/run`; scale the variants, pack them into `out/model` and calibrate them. Returns
+    the scores, which are of the models before they are scaled.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -55,19 +55,21 @@ def build(
     scores = train_run(fabric, run, fold=FOLD, variants=names, progress=progress)
     corpus, part = PreparedCorpus.open(run.corpus), Fold.of(run, FOLD).split
     with TemporaryDirectory(dir=out) as folder:
-        calibrated = []
+        scaled = []
         for name in names:
             trained = out / "run" / f"fold{FOLD}" / str(name)
             network, spec = load_model(trained)
-            calibrate(network, pd.read_parquet(trained / "seen.parquet"))
-            calibrated.append(Path(folder) / str(name))
-            save_model(calibrated[-1], network, spec)
-            calibrate_model(calibrated[-1], corpus, part, device=str(fabric.device))
-        pack_models(calibrated, out / "model")
+            to_least_squares(network, pd.read_parquet(trained / "seen.parquet"))
+            scaled.append(Path(folder) / str(name))
+            save_model(scaled[-1], network, spec)
+            progress(len(scaled) - 1, len(names), f"calibrate {name}")
+            calibrate_model(scaled[-1], corpus, part, device=str(fabric.device))
+        progress(len(names), len(names), "calibrate")
+        pack_models(scaled, out / "model")
     return scores
 
 
-def calibrate(network: AffectNetwork, seen: pd.DataFrame) -> NDArray[np.float64]:
+def to_least_squares(network: AffectNetwork, seen: pd.DataFrame) -> NDArray[np.float64]:
     """Scale and shift what the network says so that its squared error is least on the people of validation.
 
     Training asks for CCC, which makes estimates vary as much as labels do, however unsure they are; so they are too far

@@ -12,7 +12,7 @@ from anclaf.models.calibration import load_calibration
 from anclaf.models.io import SHARED, load_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
-from starter.build import calibrate
+from starter.build import to_least_squares
 from starter.cli import main
 
 SHARED_FOLDER = Path(__file__).parents[2].parent / "shared"
@@ -43,7 +43,7 @@ def test_build(tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("model.safetensors")} == before
 
 
-def test_calibrated_estimates_have_the_least_squared_error(tmp_path):
+def test_scaled_estimates_have_the_least_squared_error(tmp_path):
     torch.manual_seed(0)
     model = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
     network = AffectNetwork(model, Variant.parse("SA-4"), 68).eval()
@@ -58,7 +58,7 @@ def test_calibrated_estimates_have_the_least_squared_error(tmp_path):
     seen = pd.DataFrame({"part": "validation", "valence": truth[:, 0], "arousal": truth[:, 1],
                          "valence_hat": before[:, 0], "arousal_hat": before[:, 1]})  # fmt: skip
     strangers = seen.assign(part="train", valence=5.0)
-    lines = calibrate(network, pd.concat([seen, strangers]))
+    lines = to_least_squares(network, pd.concat([seen, strangers]))
     np.testing.assert_allclose(estimates(), lines[:, 0] * before + lines[:, 1], atol=1e-6)
     np.testing.assert_allclose(lines, [[0.3, 0.1], [0.3, -0.2]], atol=0.1)
     assert np.abs((estimates() - truth).mean(0)).max() < 1e-6

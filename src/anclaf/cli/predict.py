@@ -1,5 +1,6 @@
 """`anclaf predict`: videos, pictures and cameras to a table of valence and arousal, and an overlay video."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,10 +28,11 @@ class Predict:
     """A row for every frame and person: valence, arousal, quadrant, or why there is none."""
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, one_or_more("SOURCE", _SOURCES)]
-    model: Path
-    """A model's folder, such as RUN/fold0/SA-8."""
     out: Path
     """Folder for NAME.csv or NAME.parquet, NAME.overlay.mp4, and NAME.json, which says how they were made."""
+    model: str = "starter"
+    """A model's folder, such as RUN/fold0/SA-8, or one that comes with the package: starter, or one of its kinds,
+    starter/base, starter/S-8 and starter/SA-8. They learnt from rendered heads (docs/starter-card.md)."""
     faces: FaceChoice = "all"
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
@@ -116,12 +118,18 @@ class Predict:
         import torch
 
         from anclaf.inference.estimator import AffectEstimator
+        from anclaf.models.io import model_folder
+        from anclaf.models.shipped import ABOUT, StarterWarning, is_shipped
 
         if self.threads is not None:
             if self.threads < 1:
                 raise ConfigError(f"--threads {self.threads}: expected 1 or more")
             torch.set_num_threads(self.threads)
-        estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StarterWarning)  # it is said here
+            estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
+        if is_shipped(model_folder(self.model)):
+            say(f"model: {ABOUT}")
         say(f"detector: {estimator.detector.name}")
         if self.detector == "auto" and estimator.detector.name == "haar":
             say("  --detector yunet finds more faces; it is downloaded once (320 kB)")

@@ -28,9 +28,13 @@ from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
 from anclaf.metrics.conformal import least_people
 from anclaf.models.calibration import Calibration, load_calibration
-from anclaf.models.io import load_model, model_fingerprint
+from anclaf.models.io import load_model, model_fingerprint, model_folder
 from anclaf.models.network import AffectNetwork
+from anclaf.models.shipped import ABOUT, SHIPPED, StarterWarning, is_shipped
 from anclaf.models.spec import ModelSpec
+
+_TOLD: dict[Any, Any] = {}
+"""What was said already."""
 
 
 class AffectEstimator:
@@ -67,11 +71,14 @@ class AffectEstimator:
 
     @classmethod
     @checked
-    def load(cls, folder: Path | str, *, detector: str | Detector = "auto", device: str = "cpu") -> "AffectEstimator":
-        """Load a model's folder.
+    def load(
+        cls, model: Path | str = SHIPPED, *, detector: str | Detector = "auto", device: str = "cpu"
+    ) -> "AffectEstimator":
+        """Load a model.
 
         Args:
-            folder: holds `model.safetensors` and `model.json`.
+            model: its folder, which holds `model.safetensors` and `model.json`, or the name of one that comes with the
+                package (`models.shipped`). The starter model says once in a process what it is, by `StarterWarning`.
             detector: as `make_detector`, or a detector. `.detector.name` says which `auto` took.
             device: `cpu`, `cuda`, `cuda:1`, …
 
@@ -80,9 +87,12 @@ class AffectEstimator:
             DetectorError: the detector cannot be had. ConfigError: no such device or detector.
         """
         torch_device = _device(device)
-        network, spec = load_model(Path(folder), torch_device)
+        folder = model_folder(model)
+        network, spec = load_model(folder, torch_device)
         found = make_detector(detector) if isinstance(detector, str) else detector
-        return cls(network, spec, found, torch_device, load_calibration(Path(folder), spec))
+        if is_shipped(folder):
+            warnings.warn_explicit(f"this is {ABOUT}", StarterWarning, __file__, 0, registry=_TOLD)
+        return cls(network, spec, found, torch_device, load_calibration(folder, spec))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -18,6 +18,7 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError, ModelError
 from anclaf.core.files import atomic_path, write_json
 from anclaf.models.network import AffectNetwork
+from anclaf.models.shipped import shipped_model, shipped_names
 from anclaf.models.spec import HEADS, SPEC_VERSION, ModelSpec, Variant
 
 WEIGHTS, SPEC = "model.safetensors", "model.json"
@@ -37,15 +38,19 @@ def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
 
 @checked
 def model_folder(model: Path | str) -> Path:
-    """The folder of a model that a user names: the one place that says what can be named, today a folder's path.
+    """The folder of a model that a user names: the one place that says what can be named. A folder's path goes before
+    the name of a model that comes with the package.
 
     Raises:
         ModelError: there is no model of this name.
     """
     folder = Path(model)
-    if not (folder / SPEC).is_file():
-        raise ModelError(f"{folder}: no {SPEC} here; expected a model folder such as RUN/fold0/SA-8")
-    return folder
+    if (folder / SPEC).is_file():
+        return folder
+    if (shipped := shipped_model(str(model))) is not None:
+        return shipped
+    expected = ", ".join(["a model folder such as RUN/fold0/SA-8", *shipped_names()])
+    raise ModelError(f"{folder}: no {SPEC} here; expected {expected}")
 
 
 @checked
@@ -76,7 +81,7 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
         ModelError: as `load_spec`; the package of its head cannot be imported; or the weights are missing, truncated,
             of another network, or not safetensors.
     """
-    folder = Path(folder)
+    folder = model_folder(folder)
     spec, version = _load_spec(folder)
     path = folder / WEIGHTS
     if not path.is_file():
