@@ -101,7 +101,7 @@ def best_lag(seen: Sequence[Seen], labels: Sequence[Sequence[Labels]]) -> Lag:
             f"lag auto: {count} faces with ratings up to {LONGEST_S:g} s later; expected {_FEWEST} or more. "
             "State it: --lag SECONDS"
         )
-    symbols = KMeans(_SYMBOLS, n_init=4, random_state=0).fit_predict(np.concatenate(faces))
+    symbols = KMeans(_SYMBOLS, random_state=0).fit_predict(np.concatenate(faces))
     values = np.concatenate(said, -1)
     information = np.zeros(len(lags))
     for of_dimension in values:
