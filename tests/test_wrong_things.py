@@ -167,6 +167,7 @@ COMMANDS = (
     "train {corpus} --out {out} --comparators {}",
     "train {corpus} --out {out} --fold {}",
     "train {corpus} --out {out} --device {}",
+    "train {corpus} --out {out} --init {}",
     "report {}",
     "evaluate {} --out {out}",
     "evaluate {model} {} --out {out}",

@@ -28,6 +28,8 @@ from tiny_run import CONFIG
 
 STILL = 1e-7
 """A learning rate's scale with which nothing is learnt."""
+OTHER = replace(CONFIG, seed=3)
+"""With other random weights to begin with."""
 SA4 = [Variant("SA", 4)]
 
 
@@ -70,8 +72,8 @@ def apart(one: Path, other: Path) -> float:
 
 
 def test_every_model_begins_with_the_weights_of_its_own(first: Path, others: PreparedCorpus, tmp_path: Path):
-    train(others, tmp_path / "still", Init(first / "SA-4", STILL))
-    train(others, tmp_path / "plain")
+    train(others, tmp_path / "still", Init(first / "SA-4", STILL), OTHER)
+    train(others, tmp_path / "plain", None, OTHER)
     for name in ("base", "S-2", "S-4", "SA-4"):
         assert apart(first / name, tmp_path / "still" / "fold0" / name) < 1e-4, name
         assert apart(first / name, tmp_path / "plain" / "fold0" / name) > 0.1, name
@@ -99,7 +101,7 @@ def test_a_model_alone_gives_g_d_and_c(first: Path, others: PreparedCorpus, tmp_
     alone.mkdir()
     for name in ("model.json", "model.safetensors"):
         (alone / name).write_bytes((first / "SA-4" / name).read_bytes())
-    train(others, tmp_path / "run", Init(alone, STILL))
+    train(others, tmp_path / "run", Init(alone, STILL), OTHER)
     fold = tmp_path / "run" / "fold0"
     assert apart(first / "SA-4", fold / "SA-4") < 1e-4
     base, own = weights(fold / "base"), weights(first / "base")
@@ -109,7 +111,7 @@ def test_a_model_alone_gives_g_d_and_c(first: Path, others: PreparedCorpus, tmp_
 
 
 def test_a_model_beside_it_of_another_training_is_not_taken(first: Path, others: PreparedCorpus, tmp_path: Path):
-    train(others, tmp_path / "plain", config=replace(CONFIG, seed=3))
+    train(others, tmp_path / "plain", config=OTHER)
     mixed = tmp_path / "mixed"
     for name, source in (("S-4", first), ("base", tmp_path / "plain" / "fold0")):
         (mixed / name).mkdir(parents=True)

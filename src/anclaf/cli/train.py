@@ -25,6 +25,13 @@ _PROTOCOLS = {
 }
 """What is said at the start of a training, by protocol: which it is, and that there is another."""
 
+_INIT = tyro.conf.arg(
+    metavar="MODEL",
+    help="Begin from a trained model, such as RUN/fold0/base, whose networks are those of this run; nobody whom it "
+    "learnt from may be in test.",
+    help_behavior_hint="(default: random weights)",
+)
+
 
 @dataclass(frozen=True)
 class Train:
@@ -53,9 +60,7 @@ class Train:
     """bf16-mixed is faster on GPUs that have it."""
     threads: Threads = None
     """CPU threads."""
-    init: Annotated[str | None, tyro.conf.arg(metavar="MODEL", help_behavior_hint="(default: random weights)")] = None
-    """Begin from a trained model, such as RUN/fold0/base, whose networks are those of this run; nobody whom it learnt
-    from may be in test."""
+    init: Annotated[str | None, _INIT] = None
     init_lr_scale: Annotated[float | None, tyro.conf.arg(help_behavior_hint="(default: 0.3)")] = None
     """With --init: learning rates of what begins from the model, as a part of the recipe's."""
     keep_latents: bool = False

@@ -87,13 +87,15 @@ def _save(
     split, corpus = fold.split, fold.corpus
     seen = np.concatenate([split.train, split.validation])
     init, people, begun = job.run.init, set(corpus.subjects[seen].tolist()), dict[str, Any]()
+    corpora = [corpus.card.source]
     if init is not None:
         people |= set(init.spec.subjects)
+        corpora += [source for source in init.spec.corpora if source not in corpora]
         begun = {"init": init.described()}
     spec = ModelSpec(
         variant=str(network.variant), model=network.config, low=corpus.card.low, high=corpus.card.high,
         crop=corpus.card.crop,  # pyright: ignore[reportArgumentType] - written by prepare from the same names
-        fps=corpus.card.fps, corpora=(corpus.card.source,), subjects=tuple(sorted(people)),
+        fps=corpus.card.fps, corpora=tuple(corpora), subjects=tuple(sorted(people)),
         protocol=split.protocol, fold=split.fold,
         fingerprints={"model": job.fingerprint, "corpus": corpus.card.fingerprint, "data": fold.fingerprint},
         versions=versions(), points=network.points,
