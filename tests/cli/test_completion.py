@@ -70,7 +70,9 @@ def test_bash(scripts: Path, words: list[str], found: list[str]):
 
 
 def test_bash_completes_every_command(scripts: Path):
-    assert {"prepare", "train", "report", "predict", "summarize", "grid", "demo", "completion"} == {*_bash(scripts, "")}
+    assert {"prepare", "train", "report", "predict", "summarize", "evaluate", "grid", "demo", "completion"} == {
+        *_bash(scripts, "")
+    }
 
 
 def test_zsh(scripts: Path):

@@ -22,6 +22,11 @@ _SOURCES = (
     "cameras such as v4l2:/dev/video0, avfoundation:0, dshow:video=NAME."
 )
 
+_MODEL = tyro.conf.arg(
+    help="A model's folder, such as RUN/fold0/SA-8, or one that comes with the package: starter, or one of its kinds, "
+    "starter/base, starter/S-8 and starter/SA-8. They learnt from rendered heads (docs/starter-card.md)."
+)
+
 
 @dataclass(frozen=True)
 class Predict:
@@ -30,16 +35,13 @@ class Predict:
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, one_or_more("SOURCE", _SOURCES)]
     out: Path
     """Folder for NAME.csv or NAME.parquet, NAME.overlay.mp4, and NAME.json, which says how they were made."""
-    model: str = "starter"
-    """A model's folder, such as RUN/fold0/SA-8, or one that comes with the package: starter, or one of its kinds,
-    starter/base, starter/S-8 and starter/SA-8. They learnt from rendered heads (docs/starter-card.md)."""
+    model: Annotated[str, _MODEL] = "starter"
     faces: FaceChoice = "all"
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
     """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once), yunet:PATH, or a plugin."""
     baseline: Annotated[str | None, tyro.conf.arg(metavar="first:SECONDS|median|FILE")] = None
-    """Take off each person's resting face, in columns beside: what they show in their first seconds, their median, or
-    FILE: a table of rests, or a video or picture of one (docs/outputs.md)."""
+    """Take off each person's resting face: that of the first seconds, the median, or a FILE's (docs/outputs.md)."""
     windows: WindowMode = "sliding"
     """sliding: each frame's window ends at it. tumbling: windows that do not overlap, as the paper evaluates."""
     attention: bool = False
