@@ -77,7 +77,9 @@ def test_several_are_joined_and_unknown_ones_refused():
         ConfigError, match="ablation 'no-attention': expected one of no-quadrant, adversarial-quadrant, "
     ):
         make_run("tiny+no-attention")
-    with pytest.raises(ConfigError, match="recipe 'huge': expected one of as-written, demo, paper, small, tiny"):
+    with pytest.raises(
+        ConfigError, match="recipe 'huge': expected one of as-written, demo, paper, small, starter, tiny"
+    ):
         make_run("huge+no-quadrant")
 
 
