@@ -11,12 +11,12 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, StaleError
 from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, latents_of
+from anclaf.evaluation.estimate import estimate_rows
 from anclaf.metrics.conformal import LEVEL, person_quantile, person_weights
 from anclaf.models.calibration import Calibration, save_calibration
 from anclaf.models.familiarity import Familiarity, pooled
 from anclaf.models.io import load_model
-from anclaf.models.network import AffectNetwork
+from anclaf.models.network import AffectNetwork, to_input
 
 TRAINING_FACES = 3000
 """Of how many faces of training the distribution is taken, at most: every k-th."""
@@ -59,14 +59,8 @@ def calibrate_model(
     if split.protocol == "paper" or known or network.config.needs_labels:
         return None
     rows, every = split.validation, -(-len(split.train) // TRAINING_FACES)
-    x, faces = _features_and_faces(network, corpus, rows, device)
-    _, trained = _features_and_faces(network, corpus, split.train[every // 2 :: every], device)
-    n = spec.parsed_variant.n
-    if n == 1:
-        estimate = estimate_of_frames(network, x)
-    else:
-        motion, segments = torch.from_numpy(corpus.crop_motion[rows]).to(device), corpus.segment_positions(rows)
-        estimate, _ = estimate_windows(network, x, motion, segments, n, "sliding")
+    faces, trained = (_faces(network, corpus, some, device) for some in (rows, split.train[every // 2 :: every]))
+    estimate = estimate_rows(network, corpus, rows, spec.fps, device)
     people, off = corpus.subjects[rows], np.abs(corpus.targets[rows] - estimate)
     valence, arousal = (person_quantile(off[:, k], people, level) for k in (0, 1))
     familiarity = Familiarity.fit(trained, faces, person_weights(people))
@@ -76,13 +70,8 @@ def calibrate_model(
 
 
 @torch.inference_mode()
-def _features_and_faces(
-    network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: str
-) -> tuple[Tensor, Tensor]:
-    """(N, F) x of these rows, and `pooled` (N, D) of their Z."""
-    x, faces = list[Tensor](), list[Tensor]()
-    for i in range(0, len(rows), _BATCH):
-        latents = latents_of(network, corpus, rows[i : i + _BATCH], device)
-        x.append(network.features(latents))
-        faces.append(pooled(latents.z))
-    return torch.cat(x), torch.cat(faces)
+def _faces(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: str) -> Tensor:
+    """`pooled` (N, D) of the Z of these rows."""
+    parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
+    images = (to_input(torch.from_numpy(corpus.images(part)).to(device)) for part in parts)
+    return torch.cat([pooled(network.generator.encode(image)) for image in images])
