@@ -16,8 +16,10 @@ export OPENBLAS_NUM_THREADS ?= 2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 
+# Then the starter model on VIDEO, or on the drawn video of somebody new.
 demo: .venv/run
 	$(BIN)/anclaf demo demo
+	$(BIN)/anclaf predict "$(or $(VIDEO),demo/unseen.mp4)" --out demo/starter --resume
 
 # The model that comes with the package, from nothing: docs/starter.md says where RIG (one or several) and ASSETS come from.
 STARTER ?= build/starter
