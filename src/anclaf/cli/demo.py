@@ -51,7 +51,7 @@ class Demo:
         if not video.is_file():
             write_puppet_video(video, subject=UNSEEN, frames=150, seed=self.seed, size=(480, 360))
         folder = self.out / "prediction"
-        Predict((str(video),), model=run / "fold0" / f"SA-{longest}", out=folder, overwrite=True).run()
+        Predict((str(video),), model=str(run / "fold0" / f"SA-{longest}"), out=folder, overwrite=True).run()
         say("")
         say(f"report          {run / 'report' / 'index.html'}")
         say(f"overlay video   {folder / 'unseen.overlay.mp4'}")
