@@ -2,6 +2,7 @@
 
 import sys
 
+from anclaf.cli.main import quiet_without_reader
 from starter.cli import main
 
-sys.exit(main())
+sys.exit(quiet_without_reader(main))

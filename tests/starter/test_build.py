@@ -1,5 +1,7 @@
 """`python -m starter build`: from rendering to packed models."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +69,10 @@ def test_scaled_estimates_have_the_least_squared_error(tmp_path):
 def test_errors_are_one_line(tmp_path, capsys):
     assert main(command(tmp_path, "--threads", "0")) == 2
     assert capsys.readouterr().err.strip().splitlines()[-1] == "starter: threads: got 0; expected 1 or more"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    command = f"{sys.executable} -m starter build --help | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.stdout.splitlines()[-1] == "141"
+    assert done.stderr == ""
