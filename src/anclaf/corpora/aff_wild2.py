@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
-from anclaf.core.sheets import NotATable, read_csv
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, Unusable
-from anclaf.corpora.files import stamp
+from anclaf.corpora.files import read_csv_file, stamp
 from anclaf.corpora.labels import SCALES, label_problem
 from anclaf.corpora.readers import AffWild2Pictures
 from anclaf.corpora.subjects import unnamed
@@ -255,12 +254,7 @@ def _people(path: Path | None) -> dict[str, str]:
     """Video -> subject."""
     if path is None:
         return {}
-    try:
-        table = read_csv(path.read_bytes()).rename(columns=str.lower)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except NotATable as error:
-        raise CorpusError(f"{path}: {error}") from error
+    table = read_csv_file(path).rename(columns=str.lower)
     if not {"video", "subject"} <= {*table.columns}:
         raise CorpusError(f"{path}: got the columns {', '.join(table.columns)}; expected `video` and `subject`")
     return {

@@ -16,11 +16,11 @@ import pandas as pd
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError, VideoError
-from anclaf.core.sheets import NotATable, numbers, read_csv
+from anclaf.core.sheets import numbers
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.circumplex import places_text, weighted_place
-from anclaf.corpora.files import stamp
+from anclaf.corpora.files import read_csv_file, stamp
 from anclaf.corpora.labels import SCALES
 from anclaf.faces.frames import read_video
 from anclaf.faces.images import VIDEO_SUFFIXES, foreign, hidden
@@ -151,12 +151,7 @@ def _is_pointer(path: Path) -> bool:
 
 
 def _read(path: Path, expected: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        table = read_csv(path.read_bytes())
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except NotATable as error:
-        raise CorpusError(f"{path}: {error}") from error
+    table = read_csv_file(path)
     if missing := [name for name in expected if name not in table]:
         raise CorpusError(f"{path}: got the columns {', '.join(table.columns)}; missing: {', '.join(missing)}")
     return table

@@ -91,6 +91,19 @@ def _visible(name: str) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
+def read_csv_file(path: Path) -> pd.DataFrame:
+    """`read_csv` of a file.
+
+    Raises:
+        CorpusError: it cannot be read, or as `read_delimited`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return read_delimited(content, str(path))
+
+
 def read_delimited(content: bytes, name: str) -> pd.DataFrame:
     """`read_csv` of a file's content.
 
