@@ -70,7 +70,7 @@ def load_spec(folder: Path) -> ModelSpec:
         ModelError: no model here, damaged JSON, an unknown spec version, a field missing or unknown, or a kind of model
             whose package is not installed.
     """
-    return _load_spec(folder)[0]
+    return _load_spec(model_folder(folder))[0]
 
 
 @checked
@@ -125,7 +125,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _load_spec(folder: Path) -> tuple[ModelSpec, int]:
     """The spec, and the version of the format that it was written in."""
-    path = model_folder(folder) / SPEC
+    path = folder / SPEC
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -136,14 +136,18 @@ class AffectNetwork(nn.Module):
     def successor(self, variant: Variant) -> "AffectNetwork":
         """A network of another variant that begins with everything this one has; its G, D and landmarks are frozen."""
         child = AffectNetwork(self.config, variant, self.points)
-        for name in ("generator", "discriminator", "combiner", "landmarks"):
-            if (parent := getattr(self, name)) is not None:
-                getattr(child, name).load_state_dict(parent.state_dict())
+        child.take_parts(self)
         child.head.inherit(self.head)
         for frozen in (child.generator, child.discriminator, child.landmarks):
             if frozen is not None:
                 frozen.requires_grad_(False)
         return child
+
+    def take_parts(self, other: "AffectNetwork") -> None:
+        """Take G, D, C and what finds landmarks, where there is any, from a network of the same sizes."""
+        for name in ("generator", "discriminator", "combiner", "landmarks"):
+            if (part := getattr(other, name)) is not None:
+                getattr(self, name).load_state_dict(part.state_dict())
 
 
 @checked

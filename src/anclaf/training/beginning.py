@@ -1,9 +1,6 @@
 """What a training begins with where it does not begin from nothing: the weights of a trained model."""
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import nn
 
 from anclaf.models.network import AffectNetwork
 
@@ -15,15 +12,10 @@ class Beginning:
     network: AffectNetwork
     fingerprint: str
 
-    PARTS: ClassVar[tuple[str, ...]] = ("generator", "discriminator", "combiner", "landmarks")
-
     def into_base(self, network: AffectNetwork) -> None:
         """G, D, C, what finds landmarks and the trust in appearance into a base model's network, and the affect layer,
         if this is a base model too."""
-        for name in self.PARTS:
-            own: nn.Module | None = getattr(self.network, name)
-            if own is not None:
-                getattr(network, name).load_state_dict(own.state_dict())
+        network.take_parts(self.network)
         network.trust.copy_(self.network.trust)
         self.into_head(network)
 
