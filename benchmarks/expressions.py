@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 
 from anclaf.data.store import PreparedCorpus
 
@@ -28,8 +28,7 @@ def auc(higher: pd.Series, lower: pd.Series) -> float:
     """Probability that one of `higher` is above one of `lower`; NaN where one is empty."""
     if not len(higher) or not len(lower):
         return np.nan
-    ranks = rankdata(np.concatenate([higher, lower]))
-    return float((ranks[: len(higher)].sum() - len(higher) * (len(higher) + 1) / 2) / (len(higher) * len(lower)))
+    return float(roc_auc_score(np.repeat([1, 0], [len(higher), len(lower)]), np.concatenate([higher, lower])))
 
 
 def of(rows: pd.DataFrame, *expressions: str) -> pd.DataFrame:

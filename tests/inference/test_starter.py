@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 
 from anclaf.cli import main as cli
 from anclaf.core.errors import ModelError
@@ -102,8 +102,7 @@ def test_it_is_in_the_wheel(tmp_path):
 
 
 def _auc(higher: pd.Series, lower: pd.Series) -> float:
-    ranks = rankdata(np.concatenate([higher, lower]))
-    return (ranks[: len(higher)].sum() - len(higher) * (len(higher) + 1) / 2) / (len(higher) * len(lower))
+    return float(roc_auc_score(np.repeat([1, 0], [len(higher), len(lower)]), np.concatenate([higher, lower])))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +120,6 @@ def photographs() -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("photographs")
 class TestPhotographs:
     pytestmark = realdata
 
