@@ -12,6 +12,7 @@ from anclaf.cli.console import print_scores, progress_display, say
 from anclaf.core.errors import AnclafError, ConfigError
 
 _RIG = tyro.conf.UseAppendAction[tuple[Path, ...]]
+_WITHOUT = tyro.conf.UseAppendAction[tuple[str, ...]]
 _OUT = tyro.conf.arg(metavar="OUT")
 
 
@@ -41,6 +42,9 @@ class Render:
     """Decides every pixel and every label; it is part of the people's names."""
     jobs: int = 1
     """Processes; how many changes nothing."""
+    without: _WITHOUT = ()
+    """Hold still a part of what varies, to see what it is worth: shape, skin, hair, worn, light, backdrop, pose,
+    camera, crop, muscles or rest. May be given several times."""
     overwrite: bool = False
     """Replace another corpus at OUT, or its unfinished parts."""
 
@@ -54,7 +58,7 @@ class Render:
 
         settings = RenderSettings(
             self.rig, self.assets, self.identities, self.clips_per_identity, self.frames, self.stills_per_identity,
-            self.size, self.seed,
+            self.size, self.seed, self.without,
         )  # fmt: skip
         with progress_display() as progress:
             corpus = render(settings, out, jobs=self.jobs, overwrite=self.overwrite, progress=progress)

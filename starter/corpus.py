@@ -32,6 +32,7 @@ from starter.light import surroundings
 from starter.makehuman import find_styles
 from starter.perform import FPS, perform, resting_face
 from starter.rig import Rig, load_rig
+from starter.without import check_parts, hold
 
 SCALE = LabelScale(-1, 1)
 PART = 8
@@ -57,7 +58,7 @@ class RenderSettings:
 
     rigs, assets: where the head models, and what surrounds and dresses them, are. identities: people. clips: of each.
     frames: of a clip. stills: further clips of each person, of one frame. size: side of the crops in pixels. seed: of
-    everything.
+    everything. without: of `without.PARTS`, what is held still.
     """
 
     rigs: tuple[Path, ...]
@@ -68,6 +69,7 @@ class RenderSettings:
     stills: int
     size: int
     seed: int
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.rigs:
@@ -79,6 +81,7 @@ class RenderSettings:
             raise ConfigError("clips and stills: got 0 of both; expected one at least")
         if self.size not in (64, 128):
             raise ConfigError(f"size: got {self.size}; expected 64 or 128")
+        check_parts(self.without)
 
 
 def render(
@@ -217,14 +220,15 @@ def head_of(settings: RenderSettings, identity: int) -> Rig:
 
 def render_person(settings: RenderSettings, identity: int) -> Iterator[RenderedClip]:
     """All clips of one person."""
-    seed, rig = settings.seed, head_of(settings, identity)
-    person = draw_person(generator(seed, Stream.PERSON, identity), rig, settings.assets)
-    rest = resting_face(generator(seed, Stream.REST, identity), rig.names)
+    seed, without, rig = settings.seed, settings.without, head_of(settings, identity)
+    person = draw_person(generator(seed, Stream.PERSON, identity), rig, settings.assets, without)
+    rest = resting_face(generator(seed, Stream.REST, identity), rig.names) * ("rest" not in without)
     subject = f"{seed}-{identity:06d}"
     for clip in range(settings.clips + settings.stills):
         length = settings.frames if clip < settings.clips else 1
-        act = perform(generator(seed, Stream.ACT, identity, clip), rig.names, rest, length)
+        act = perform(generator(seed, Stream.ACT, identity, clip), rig.names, rest, length, without)
         shot = draw_shot(generator(seed, Stream.SHOT, identity, clip), rig, person, settings.assets, settings.size)
+        shot = hold(shot, person, settings.size, without)
         frames = list(film(generator(seed, Stream.NOISE, identity, clip), rig, person, shot, act, settings.size))
         yield RenderedClip(
             name=f"{subject}-{clip:03d}",

@@ -1,6 +1,6 @@
 """A clip: a person, what they wear, a place, a camera; then frame by frame the aligned crop, and its landmarks."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,18 +80,25 @@ class Frame:
     matrix: NDArray[np.float64]
 
 
-def draw_person(rng: np.random.Generator, rig: Rig, assets: Path) -> Person:
-    """A person, by a generator of their own."""
-    head, look = draw_shape(rng, rig), draw_complexion(rng)
+def draw_person(rng: np.random.Generator, rig: Rig, assets: Path, without: Collection[str] = ()) -> Person:
+    """A person, by a generator of their own; with `shape`, `skin` or `hair` of `without.PARTS` held still."""
+    head, look, brush = draw_shape(rng, rig), draw_complexion(rng), rng
+    if "shape" in without:
+        head = rig.neutral.astype(np.float32)
+    if "skin" in without:
+        brush = np.random.default_rng(0)
+        look = draw_complexion(brush)
     styles = find_styles(rig, assets)
     brows = draw_brows(rng, rig, head, look, styles) if styles.brows and rng.random() < 0.5 else []
-    paint = draw_paint(rng, rig, look, brows=not brows)
+    paint = draw_paint(brush, rig, look, brows=not brows)
     iris = _iris(rng, look.melanin)
     white = np.array([0.44, 0.40, 0.37]) * rng.uniform(0.7, 1.15) * np.exp(rng.normal(0, [0, 0.04, 0.05]))
     eye = np.concatenate([[0, 0, 1], iris, white, [_IRIS * rng.uniform(0.94, 1.08), 0.2, rng.uniform(0.5, 0.85)]])
     skull = measure_skull(rig, head)
     styled = styles.hair and rng.random() < 0.5
     hair = draw_hair_style(rng, rig, head, look, styles) if styled else draw_hair(rng, rig, head, skull, look)
+    if "hair" in without:
+        hair = []
     return Person(head, look, paint, np.tile(eye, (2, 1)).astype(np.float32), hair + brows)
 
 

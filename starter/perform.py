@@ -3,6 +3,7 @@
 Everything here is drawn from the performance's own generator, which nothing of the look shares.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,11 +96,15 @@ def _weaken(face: _Face, side: str) -> None:
     face.weights[:, [name.endswith(side) for name in face.names]] *= 0.15
 
 
+def _which(rng: np.random.Generator) -> str:
+    odds = np.array([14, 8, 3, 3, 2, 3, 2, 2, 1, 1], float)
+    return str(rng.choice(list(EMOTIONS), p=odds / odds.sum()))
+
+
 def _emotion(rng: np.random.Generator, names: tuple[str, ...]) -> NDArray[np.float64]:
     """(E,) a posed emotion of any strength, some of its muscles missing."""
     face = _Face(names, 1)
-    odds = np.array([14, 8, 3, 3, 2, 3, 2, 2, 1, 1], float)
-    kind = str(rng.choice(list(EMOTIONS), p=odds / odds.sum()))
+    kind = _which(rng)
     strength = float(rng.uniform(0.25, 1.15))
     keep = float(rng.uniform(0.6, 1.0))
     for stem, full in EMOTIONS[kind].items():
@@ -160,12 +165,27 @@ def _glide(rng: np.random.Generator, frames: int, tau_s: float, sigma: float, wi
     return smooth[lead:]
 
 
-def perform(rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.float64], frames: int) -> Performance:
-    """A clip of `frames` frames at `FPS` a second by a person with this (E,) resting face."""
+def _whole(rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(E,) a posed emotion of any strength, all its muscles alike; or, one time in six, rest."""
+    if rng.random() < 0.16:
+        return rest
+    return np.maximum(rng.uniform(0.25, 1.0) * posed(_which(rng), names), rest)
+
+
+_Pose = Callable[[np.random.Generator, tuple[str, ...], NDArray[np.float64]], NDArray[np.float64]]
+
+
+def perform(
+    rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.float64], frames: int,
+    without: Collection[str] = (),
+) -> Performance:  # fmt: skip
+    """A clip of `frames` frames at `FPS` a second by a person with this (E,) resting face; with `muscles` of
+    `without.PARTS` held still."""
     time = np.arange(frames) / FPS
     face = _Face(names, frames)
-    face.weights[:] = _expressions(rng, names, rest, time)
-    _add_speech(rng, face, time)
+    face.weights[:] = _expressions(rng, names, rest, time, _whole if "muscles" in without else _pose)
+    if "muscles" not in without:
+        _add_speech(rng, face, time)
     face.weights += _glide(rng, frames, 0.4, 0.015, len(names)) * (face.weights > 0.03)
     gaze = _gaze(rng, frames)
     for stem, value in (("eyeLookUp", gaze[:, 1]), ("eyeLookDown", -gaze[:, 1])):
@@ -188,10 +208,10 @@ def perform(rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.f
 
 
 def _expressions(
-    rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.float64], time: NDArray[np.float64]
+    rng: np.random.Generator, names: tuple[str, ...], rest: NDArray[np.float64], time: NDArray[np.float64], pose: _Pose
 ) -> NDArray[np.float64]:
     """(T, E) one pose after the other; each comes at a speed of its own."""
-    weights = np.tile(_pose(rng, names, rest), (len(time), 1))
+    weights = np.tile(pose(rng, names, rest), (len(time), 1))
     at, stop = -0.3, time[-1] + 0.3
     while True:
         at += float(rng.exponential(0.9))
@@ -199,7 +219,7 @@ def _expressions(
             return weights
         takes = float(np.exp(rng.normal(np.log(0.35), 0.55)))
         part = np.clip((time - at) / takes + 0.5, 0, 1)[:, None]
-        weights += part * part * (3 - 2 * part) * (_pose(rng, names, rest) - weights)
+        weights += part * part * (3 - 2 * part) * (pose(rng, names, rest) - weights)
 
 
 def _add_speech(rng: np.random.Generator, face: _Face, time: NDArray[np.float64]) -> None:

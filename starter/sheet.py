@@ -13,6 +13,7 @@ from starter.corpus import RenderSettings, Stream, generator, head_of, render_pe
 from starter.film import Person, Shot, draw_person, draw_shot, film
 from starter.perform import EMOTIONS, FPS, Performance, posed
 from starter.rule import affect
+from starter.without import good_camera, nothing_worn
 
 _COLUMNS = 10
 _TILE = 144
@@ -66,20 +67,6 @@ def _posed_row(settings: RenderSettings, identity: int) -> list[NDArray[np.uint8
 
 def _plain(shot: Shot, person: Person, size: int) -> Shot:
     """The shot from the front by a good camera, with nothing before the face."""
-    lens = replace(
-        shot.lens,
-        noise=0,
-        blur=0,
-        resolution=size,
-        quality=0,
-        grey=False,
-        black=0,
-        sharpen=0,
-        soft=0,
-        curve=1.1,
-        exposure=0.25,
-    )
-    return replace(
-        shot, lens=lens, base=shot.base * [0.3, 0.5, 0.3], cut=np.full(4, 99.0), error=shot.error * 0.3, lenses=[],
-        pieces=list(person.hair), distance=120.0,
-    )  # fmt: skip
+    shot = nothing_worn(good_camera(shot, size), person)
+    base, error = shot.base * [0.3, 0.5, 0.3], shot.error * 0.3
+    return replace(shot, base=base, cut=np.full(4, 99.0), error=error, distance=120.0)

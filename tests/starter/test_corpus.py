@@ -17,6 +17,7 @@ from starter import corpus as module
 from starter.cli import main
 from starter.corpus import PART, RenderSettings, Stream, render, render_person
 from starter.rig import Part, Rig, load_rig
+from starter.without import PARTS
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 RIG, ASSETS = SHARED / "corpus" / "ict_facekit_light_id40.npz", SHARED / "assets"
@@ -203,3 +204,36 @@ def test_another_archive_is_no_rig(tmp_path):
     np.savez(tmp_path / "rig.npz", neutral=np.zeros((4, 3)))
     with pytest.raises(AnclafError, match="no array 'polys'"):
         load_rig(tmp_path / "rig.npz")
+
+
+def _one(without: tuple[str, ...] = (), identity: int = 1) -> list:
+    return list(render_person(settings(without=without), identity))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_one_part_held_still_leaves_the_others(part):
+    acted = {"muscles", "rest"}
+    placed = {"shape", "pose", "crop"} | acted
+    seen = 0
+    for identity in range(2):
+        for clip, held in zip(_one(identity=identity), _one((part,), identity), strict=True):
+            assert clip.name == held.name
+            assert np.array_equal(clip.affect, held.affect) is (part not in acted)
+            same = np.array_equal(clip.landmarks, held.landmarks)
+            if part != "camera":  # whose noise is drawn from what draws the detector's mistakes too
+                same = same and np.array_equal(clip.matrix, held.matrix)
+            assert same is (part not in placed)
+            seen += not np.array_equal(clip.faces, held.faces)
+    assert seen or part == "worn"  # few wear anything
+
+
+def test_what_is_worn_is_gone_without():
+    wears = [i for i in range(12) if any(clip.known["glasses"] == "yes" for clip in _one(identity=i))]
+    assert wears
+    held = _one(("worn",), wears[0])
+    assert {clip.known[name] for clip in held for name in ("glasses", "hat", "hand")} == {"no"}
+
+
+def test_a_part_that_there_is_not():
+    with pytest.raises(ConfigError, match=r"without 'wheels': expected some of shape, skin"):
+        settings(without=("wheels",))
