@@ -104,7 +104,7 @@ def estimator(model: Callable[..., Path]) -> Callable[..., AffectEstimator]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def painted() -> Callable[..., NDArray]:
     """`painted(people, frame)`: as `paint`."""
     return paint

@@ -89,6 +89,9 @@ def parse(arguments: list[str]) -> Any:
 
 def entry() -> None:
     """The console script."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called: what would be said goes nowhere
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open to the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # what a terminal's or pipe's encoding lacks is written as its number: a result must not be lost by it
@@ -103,7 +106,7 @@ def entry() -> None:
 
 def quiet_without_reader(command: Callable[[], int]) -> Any:
     """The exit code of a command; 141, and nothing said, where nobody reads its output any more, as in `| head`; 2, and
-    a line that says so, where its output cannot be written."""
+    a line that says so, where its output cannot be written; nothing can be said where standard error is what cannot."""
     try:
         try:
             code = command()
@@ -117,7 +120,10 @@ def quiet_without_reader(command: Callable[[], int]) -> Any:
         return NO_READER
     except OSError as error:
         _leave(sys.stdout)
-        fail(f"standard output: cannot be written ({error.strerror or error})")
+        try:
+            fail(f"standard output: cannot be written ({error.strerror or error})")
+        except OSError:  # so it was standard error, and nothing can be said of it
+            _leave(sys.stderr)
         return 2
 
 

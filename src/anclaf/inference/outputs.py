@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from anclaf.config import OutputOptions
@@ -49,10 +49,8 @@ class StreamCheckpoint:
         arrays: dict[str, Tensor] = {}
         content = json.dumps(_without_arrays(asdict(self), arrays))
         with atomic_path(path) as temporary:
-            try:
-                save_file(arrays, temporary, metadata={"stream_checkpoint": content})
-            except SafetensorError as error:
-                raise OSError(None, str(error)) from error
+            # safetensors' own way to a file hides which error it was
+            temporary.write_bytes(save(arrays, metadata={"stream_checkpoint": content}))
 
     @classmethod
     def load(cls, path: Path) -> "StreamCheckpoint":
@@ -100,7 +98,7 @@ def _with_arrays(value: Any, get: Callable[[str], Tensor]) -> Any:
 @dataclass(frozen=True)
 class OutputFiles:
     """The files `FOLDER/NAME.…`. table, overlay, plot, about: for the user. rows, overlay_part, checkpoint: while it
-    runs."""
+    runs; the other parts: until all are written, so that a full disk leaves what was there as it was."""
 
     folder: Path
     name: str
@@ -127,8 +125,12 @@ class OutputFiles:
         return self._path("csv.part")
 
     @property
-    def overlay_part(self) -> Path:
-        return self._path("overlay.mp4.part")
+    def overlay_part(self) -> Path | None:
+        return None if self.overlay is None else _part(self.overlay)
+
+    @property
+    def _filled(self) -> Path:
+        return self._path("filled.csv.part")
 
     @property
     def checkpoint(self) -> Path:
@@ -156,15 +158,15 @@ class OutputFiles:
             raise OutputError(f"{self.rows}: an analysis that did not end; use --resume, --overwrite or another folder")
 
     def finished(self, made_with: MadeWith) -> dict[str, Any] | None:
-        """What `record` was told, where `resume` is on, all files are there and the analysis ended.
+        """The `result` of `about`, where `resume` is on, all files are there and the analysis ended.
 
         Raises:
             StaleError: they were made with something else. OutputError: nobody knows what they were made with.
         """
-        if not self.options.resume:
+        if not self.options.resume or self.checkpoint.exists():
             return None
         if not self.about.exists():
-            if self.table.exists() and not self.checkpoint.exists():
+            if self.table.exists():
                 raise OutputError(f"{self.table} exists without {self.about.name}; use --overwrite or another folder")
             return None
         try:
@@ -207,7 +209,6 @@ class OutputFiles:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not start.table_bytes:
                 self.checkpoint.unlink(missing_ok=True)
-                self.about.unlink(missing_ok=True)
             elif not self.rows.exists() and self.options.format == "csv" and self.table.exists():
                 os.replace(self.table, self.rows)  # Ctrl-C had given it its name
         except OSError as error:
@@ -215,66 +216,88 @@ class OutputFiles:
 
     @contextmanager
     def unfinished(self) -> Iterator[None]:
-        """While frames are analysed: what an error leaves unfinished is removed, unless a checkpoint needs it."""
+        """Until all has its name: what an error leaves unfinished is removed, unless a checkpoint needs it."""
         try:
             yield
         except BaseException as error:
-            self.overlay_part.unlink(missing_ok=True)
+            for part in {self._filled, *map(_part, (*self._wanted(), self.about))} - {self.rows}:
+                part.unlink(missing_ok=True)
             if not self.checkpoint.exists():
                 self.rows.unlink(missing_ok=True)
             elif isinstance(error, OutputError):
                 raise OutputError(f"{error}. What is done is kept; --resume goes on from it") from error
             raise
 
-    def publish(self, whole_rests: bool = False) -> None:
-        """Give the table and the overlay their names.
+    def publish(
+        self, about: dict[str, Any], plot: Callable[[Path, Path], None], *, complete: bool, whole_rests: bool = False
+    ) -> None:
+        """Write all files beside their names, then give them their names; where it is complete, remove what only a
+        checkpoint needs.
 
         Args:
+            about: see `content_of_about`.
+            plot: draws the table that is named first to the picture that is named second; not called where there is
+                no plot.
             whole_rests: each track's median is taken off (`with_whole_rests`), in the table and not in `rows`, which a
                 checkpoint may need as they are.
 
         Raises:
-            OutputError: they cannot be written. `begin` and a checkpoint can go on from there.
+            OutputError: they cannot be written. Without a checkpoint to go on from, nothing is left that was not there.
         """
         try:
-            if self.overlay is not None and self.overlay_part.exists():
-                os.replace(self.overlay_part, self.overlay)
-            self._publish_table(whole_rests)
+            table = self._written_table(whole_rests)
+            if self.plot is not None:
+                plot(table, _part(self.plot))
+            write_json(_part(self.about), about)
+            self._rename(table)
+            if complete:
+                self.checkpoint.unlink(missing_ok=True)
+            if not self.checkpoint.exists():
+                self.rows.unlink(missing_ok=True)
         except OSError as error:
             raise output_error(self.table, error) from error
 
-    def _publish_table(self, whole_rests: bool) -> None:
-        if not whole_rests:
-            if self.options.format == "parquet":
-                write_parquet(self.table, self.rows)
-            else:
-                os.replace(self.rows, self.table)
-            return
-        filled = self._path("csv.filled")
+    def _written_table(self, whole_rests: bool) -> Path:
+        """Of which file the table is to be made."""
+        rows = self.rows
+        if whole_rests:
+            rows = self._filled
+            with_whole_rests(self.rows, rows)
+        if self.options.format == "parquet":
+            write_parquet(_part(self.table), rows)
+            rows = _part(self.table)
+        return rows
+
+    def _rename(self, table: Path) -> None:
+        self.about.unlink(missing_ok=True)  # of the files that are replaced now
+        new: list[Path] = []
         try:
-            with_whole_rests(self.rows, filled)
-            if self.options.format == "parquet":
-                write_parquet(self.table, filled)
-            else:
-                os.replace(filled, self.table)
-        finally:
-            filled.unlink(missing_ok=True)
+            for path in (*self._wanted(), self.about):
+                part = table if path == self.table else _part(path)
+                if not part.exists():
+                    continue  # an overlay without pictures
+                there = path.exists()
+                os.replace(part, path)
+                if not there:
+                    new.append(path)
+        except OSError:
+            if not self.checkpoint.exists():
+                for path in new:
+                    path.unlink(missing_ok=True)
+            raise
+
+    def content_of_about(
+        self, result: dict[str, Any], made_with: MadeWith, complete: bool, notes: Sequence[str] = (), sureness: str = ""
+    ) -> dict[str, Any]:
+        """What `about` says."""
+        about = {"complete": complete, "files": [path.name for path in self._wanted()], "result": result}
+        return about | {"notes": list(notes), "sureness": sureness, "made_with": made_with}
 
     def notes(self) -> tuple[str, ...]:
-        """What `record` was told, once `finished` has read it; none in files of earlier versions."""
+        """Those in `about`, once `finished` has read it; none in files of earlier versions."""
         return tuple(json.loads(self.about.read_text(encoding="utf-8")).get("notes", ()))
 
-    def record(
-        self, result: dict[str, Any], made_with: MadeWith, complete: bool, notes: Sequence[str] = (), sureness: str = ""
-    ) -> None:
-        """Write `about`, and remove what only a checkpoint needs; where it is not complete, the checkpoint stays.
 
-        Raises:
-            OutputError: it cannot be written.
-        """
-        about = {"complete": complete, "files": [path.name for path in self._wanted()], "result": result}
-        write_json(self.about, about | {"notes": list(notes), "sureness": sureness, "made_with": made_with})
-        if complete:
-            self.checkpoint.unlink(missing_ok=True)
-        if not self.checkpoint.exists():
-            self.rows.unlink(missing_ok=True)
+def _part(path: Path) -> Path:
+    """What a file is called until all are written."""
+    return path.with_name(f"{path.name}.part")

@@ -4,6 +4,8 @@ What is said of an unfamiliar face is grey. A cross on the dial and a band below
 """
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -76,12 +78,9 @@ class OverlayVideo:
         """Write the last frame and finish the file. A video without frames leaves no file."""
         if self._held is not None:
             self._write(self._held)
-        try:
+        with self._failing(), self._container:
             if self._stream is not None:
                 self._container.mux(self._stream.encode())
-            self._container.close()
-        except (OSError, FFmpegError) as error:
-            raise OutputError(f"{self._path}: cannot be finished ({error})") from error
         if self._stream is None:
             self._path.unlink(missing_ok=True)
 
@@ -89,17 +88,26 @@ class OverlayVideo:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        if not isinstance(error, OutputError):
+            self.close()
+            return
+        with suppress(OSError, FFmpegError):  # it would fail again, and the first reason is the true one
+            self._container.close()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, FFmpegError) as error:
+            raise output_error(self._path, OSError(error.errno, error.strerror)) from error
 
     def _write(self, picture: NDArray[np.uint8]) -> None:
-        try:
+        with self._failing():
             if self._stream is None:
                 self._stream = self._start(picture)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = self._written, 1 / self._fps
             self._container.mux(self._stream.encode(frame))
-        except (OSError, FFmpegError) as error:
-            raise OutputError(f"{self._path}: cannot be written ({error})") from error
         self._written += 1
 
     def _start(self, picture: NDArray[np.uint8]) -> VideoStream:

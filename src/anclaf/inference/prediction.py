@@ -96,22 +96,24 @@ def predict_source(
     start = files.last_checkpoint(made_with) or beginning
     stream.restore(start.stream)
     files.begin(start)
+
+    def plot(table: Path, to: Path) -> None:
+        caption = f"{estimator.spec.variant}, {estimator.detector.name}"
+        plot_source(table, to, estimator.spec.scale, shown(files.name), caption)
+
     with files.unfinished():
         counts, stop = _write_frames(files, source, estimator, stream, start, progress)
-    interrupted = isinstance(stop, KeyboardInterrupt)
-    # a camera has no end that could be missing
-    complete = not interrupted or source.path is None
-    files.publish(whole_rests=whole and complete)
-    if files.plot is not None:
-        caption = f"{estimator.spec.variant}, {estimator.detector.name}"
-        plot_source(files.table, files.plot, estimator.spec.scale, shown(files.name), caption)
-    problem = "" if stop is None or interrupted else str(stop)
-    if source.problems:
-        more = len(source.problems) - 1
-        problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
-    found = asdict(counts) | {"problem": problem}
-    notes = (*stream.notes, *dict.fromkeys(source.notes), *([stream.rest_note] if stream.rest_note else []))
-    files.record(found, made_with, complete=complete, notes=notes, sureness=estimator.sureness)
+        interrupted = isinstance(stop, KeyboardInterrupt)
+        # a camera has no end that could be missing
+        complete = not interrupted or source.path is None
+        problem = "" if stop is None or interrupted else str(stop)
+        if source.problems:
+            more = len(source.problems) - 1
+            problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
+        found = asdict(counts) | {"problem": problem}
+        notes = (*stream.notes, *dict.fromkeys(source.notes), *([stream.rest_note] if stream.rest_note else []))
+        about = files.content_of_about(found, made_with, complete, notes, estimator.sureness)
+        files.publish(about, plot, complete=complete, whole_rests=whole and complete)
     if interrupted:
         raise stop
     return replace(result, **found, kept=start.counts["frames"], notes=notes)
@@ -169,7 +171,7 @@ def _write_frames(
     try:
         with ExitStack() as stack:
             overlay = None
-            if files.overlay is not None:
+            if files.overlay_part is not None:
                 overlay = OverlayVideo(files.overlay_part, source.fps, estimator.spec.scale)
                 stack.enter_context(overlay)
             rows = CsvTable(files.rows, stream.attention_columns, start.table_bytes)

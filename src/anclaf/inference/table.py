@@ -172,7 +172,9 @@ class CsvTable:
         self._append()
 
     def close(self) -> None:
-        """Close the file. What was written in part is taken back."""
+        """Close the file. What was written in part is taken back. Closed twice, it does nothing."""
+        if self._file.closed:
+            return
         with self._file as file:
             if file.tell() > self.bytes:
                 file.truncate(self.bytes)
@@ -274,7 +276,7 @@ def read_chunks(table: pd.DataFrame | Path) -> Iterator[pd.DataFrame]:
 
 
 def _pieces(path: Path) -> Iterator[pd.DataFrame]:
-    match path.suffix.lower():
+    match path.with_name(path.name.removesuffix(".part")).suffix.lower():
         case ".csv":
             with open(path, "rb") as file:
                 dialect = Dialect.of(file.read(_HEAD))
