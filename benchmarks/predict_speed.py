@@ -30,6 +30,7 @@ from anclaf.inference.overlay import OverlayVideo
 from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import CHUNK, open_source
 from anclaf.inference.table import CsvTable
+from anclaf.inference.torch_backend import TorchBackend
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
@@ -65,7 +66,7 @@ def estimator(variant: str, yunet: Path | None, sizes: ModelConfig | None = None
     sizes, parsed = sizes or ModelConfig(), Variant.parse(variant)
     spec = ModelSpec(variant, sizes, -10, 10, "five-point", 25, ("none",), (), "strict", 0, {}, {}, points=68)
     network = AffectNetwork(sizes, parsed, spec.points)
-    return AffectEstimator(network, spec, make_detector(f"yunet:{yunet}" if yunet else "haar"))
+    return AffectEstimator(TorchBackend(network, spec), make_detector(f"yunet:{yunet}" if yunet else "haar"))
 
 
 def film(clip: Path, path: Path, frames: int) -> Path:
@@ -125,7 +126,7 @@ def parts(made: AffectEstimator, video: Path, folder: Path) -> None:
     frames = list(read_video(video))
     made.detect(frames[0].image)
     faces = spent("detect", lambda: [made.detect(frame.image) for frame in frames])
-    known = AffectEstimator(made.network, made.spec, Known(faces)).stream(25)
+    known = AffectEstimator(made.backend, Known(faces)).stream(25)
     seen = spent("align", lambda: [known.see(frame.image) for frame in frames])
     stream = made.stream(25)
     stream.describe(seen[:CHUNK])

@@ -23,7 +23,8 @@ from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import BOUNDS, make_table
 from anclaf.metrics.conformal import person_quantile
 from anclaf.models.calibration import CALIBRATION, load_calibration
-from anclaf.models.io import load_model, load_spec, save_model
+from anclaf.models.folder import load_spec
+from anclaf.models.io import load_model, save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 
@@ -92,8 +93,8 @@ def test_with_few_people_intervals_are_the_whole_scale(tmp_path: Path, corpus: P
     assert found is not None
     assert found.reach == (np.inf, np.inf)
     made = AffectEstimator.load(folder, detector=Whole())
-    assert made.calibration is not None
-    assert made.calibration.reach == (np.inf, np.inf)
+    assert made.backend.calibration is not None
+    assert made.backend.calibration.reach == (np.inf, np.inf)
     assert made.sureness == "intervals of 90 % are the whole scale: by 1 person, and they take 9"
     row = made.predict(corpus.images(np.array([0]))[0]).iloc[0]
     assert tuple(row[list(BOUNDS)]) == (-10, 10, -10, 10)

@@ -28,7 +28,8 @@ from anclaf.experiment.engine import score_run, train_run
 from anclaf.experiment.job import RunSpec
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.calibration import load_calibration
-from anclaf.models.io import load_model, load_spec
+from anclaf.models.folder import load_spec
+from anclaf.models.io import load_model
 from anclaf.models.spec import Variant
 from anclaf.recipes import RECIPES, make_run
 from anclaf.report.run_report import write_report

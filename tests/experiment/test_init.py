@@ -20,8 +20,9 @@ from anclaf.experiment.engine import train_run
 from anclaf.experiment.init import Init
 from anclaf.experiment.job import RunSpec
 from anclaf.faces.align import five_point_weights
+from anclaf.models.folder import load_spec
 from anclaf.models.geometry import LandmarkFinder
-from anclaf.models.io import load_model, load_spec
+from anclaf.models.io import load_model
 from anclaf.models.spec import Variant
 from tiny_run import CONFIG
 

@@ -16,7 +16,8 @@ from anclaf.core.errors import ModelError
 from anclaf.inference import estimator as module
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.models import shipped
-from anclaf.models.io import load_model, load_spec, model_folder
+from anclaf.models.folder import load_spec, model_folder
+from anclaf.models.io import load_model
 from anclaf.models.shipped import StarterWarning, shipped_model, shipped_names
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -71,7 +72,7 @@ def test_it_says_once_what_it_is(monkeypatch):
     assert [one.category for one in said] == [StarterWarning]
     assert "learnt from rendered heads and from no real person" in str(said[0].message)
     assert first.fingerprint == second.fingerprint
-    assert first.calibration is not None
+    assert first.backend.calibration is not None
     assert first.spec == load_spec(model_folder("starter"))
 
 

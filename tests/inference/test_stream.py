@@ -18,7 +18,8 @@ from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, fea
 from anclaf.faces import align
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import make_table
-from anclaf.models.network import to_input
+from anclaf.inference.torch_backend import TorchBackend
+from anclaf.models.network import AffectNetwork, to_input
 
 Make = Callable[..., AffectEstimator]
 FolderOf = Callable[[Path, Sequence[NDArray]], Path]
@@ -32,6 +33,11 @@ def stepped(
 ) -> pd.DataFrame:
     stream = estimator.stream(fps, options)
     return make_table([row for frame in frames for row in stream.step(frame)], stream.attention_columns)
+
+
+def _network(estimator: AffectEstimator) -> AffectNetwork:
+    assert isinstance(estimator.backend, TorchBackend)
+    return estimator.backend.network
 
 
 def assert_same(a: pd.DataFrame, b: pd.DataFrame, atol: float = 1e-5) -> None:
@@ -105,7 +111,7 @@ def test_estimates_are_those_of_the_network_on_the_window(estimator: Make, paint
     rows = stepped(made, frames)
     matrix = align.crop_matrix(align.TEMPLATE * 60 + (30, 20), 32)
     crops = np.stack([align.warp(frame, matrix, 32) for frame in frames])
-    network, n = made.network, made.spec.parsed_variant.n
+    network, n = _network(made), made.spec.parsed_variant.n
     with torch.inference_mode():
         latent = network.latents(to_input(torch.from_numpy(crops)))
         x = network.features(latent)
@@ -132,9 +138,9 @@ def test_a_second_person_changes_nothing_for_the_first(estimator: Make, painted:
 
 def test_features_are_computed_once_a_face(estimator: Make, painted: Paint, monkeypatch: pytest.MonkeyPatch):
     made = estimator("SA-4")
-    computed = []
-    features = made.network.features
-    monkeypatch.setattr(made.network, "features", lambda latents: computed.append(len(latents.z)) or features(latents))
+    computed, network = [], _network(made)
+    features = network.features
+    monkeypatch.setattr(network, "features", lambda latents: computed.append(len(latents.z)) or features(latents))
     stepped(made, [painted([(1, 10, 30, 60), (2, 90, 30, 60)], k) for k in range(12)])
     assert computed == [2] * 12
 
@@ -176,7 +182,7 @@ def test_a_video_is_estimated_as_the_corpus_made_of_it(
     frames = [painted([one], k) for k, one in enumerate(people)]
     corpus, rows = _corpus(tmp_path, frames, people), np.arange(12)
     assert np.abs(corpus.crop_motion[1:]).max(0)[:3].min() > 0.01, "nothing moves, so that equality would say nothing"
-    network, n = made.network, made.spec.parsed_variant.n
+    network, n = _network(made), made.spec.parsed_variant.n
     x, motion = features_of(network, corpus, rows, "cpu"), torch.from_numpy(corpus.crop_motion)
     if variant == "base":
         expected = estimate_of_frames(network, x)
@@ -221,8 +227,9 @@ def test_attention_is_of_the_states_before_nearest_first(estimator: Make, painte
     matrix = align.crop_matrix(align.TEMPLATE * 60 + (30, 20), 32)
     crops = np.stack([align.warp(frame, matrix, 32) for frame in frames])
     with torch.inference_mode():
-        x = made.network.features(made.network.latents(to_input(torch.from_numpy(crops))))
-        attention = made.network.estimate(x[None], torch.zeros(1, 4, 4)).attention
+        network = _network(made)
+        x = network.features(network.latents(to_input(torch.from_numpy(crops))))
+        attention = network.estimate(x[None], torch.zeros(1, 4, 4)).attention
     assert attention is not None
     got = rows[["attention_3", "attention_2", "attention_1"]].to_numpy()[3]
     np.testing.assert_allclose(got, attention[0, 3, :3], atol=1e-5)
@@ -238,15 +245,16 @@ def test_a_lead_in_gives_the_numbers_of_testing(estimator: Make, painted: Paint,
     matrix = align.crop_matrix(align.TEMPLATE * 60 + (30, 20), 32)
     crops = np.stack([align.warp(frame, matrix, 32) for frame in frames])
     with torch.inference_mode():
-        x = made.network.features(made.network.latents(to_input(torch.from_numpy(crops))))
-    affect, attention = estimate_windows(made.network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
+        network = _network(made)
+        x = network.features(network.latents(to_input(torch.from_numpy(crops))))
+    affect, attention = estimate_windows(network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
     np.testing.assert_allclose(rows[["valence", "arousal"]], affect * 10, atol=1e-4)
     columns = [f"attention_{k}" for k in range(1, 5)]
     assert [name for name in rows if str(name).startswith("attention")] == columns
     assert attention is not None
     np.testing.assert_allclose(rows[columns], attention, atol=1e-5)
     assert np.isfinite(rows[columns]).sum(1).tolist() == [0, 1, 2, 3, *[4] * 8], "four real states at every frame"
-    plain, _ = estimate_windows(estimator("SA-4").network, x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
+    plain, _ = estimate_windows(_network(estimator("SA-4")), x, torch.zeros(12, 4), [np.arange(12)], 4, windows)
     assert np.abs(plain - affect)[4:].max() > 1e-4, "the frames before the window make no difference"
 
 

@@ -2,7 +2,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import torch
 
 from anclaf.config import WindowMode
 from anclaf.inference.window import FeatureWindow, TrackFrame
@@ -10,10 +9,10 @@ from anclaf.inference.window import FeatureWindow, TrackFrame
 
 def feed(window: FeatureWindow, times: np.ndarray) -> list[list[int]]:
     """The windows after each frame; feature and matrix of frame k hold k."""
-    frames = [TrackFrame(torch.tensor([k]), np.full((2, 3), k)) for k in range(len(times))]
+    frames = [TrackFrame(np.array([k], np.float32), np.full((2, 3), k)) for k in range(len(times))]
     windows = [window.add(float(time), frame) for time, frame in zip(times, frames, strict=True)]
-    assert all(int(one.feature) == one.matrix[0, 0] for found in windows for one in found)
-    return [[int(one.feature) for one in found] for found in windows]
+    assert all(int(one.feature[0]) == one.matrix[0, 0] for found in windows for one in found)
+    return [[int(one.feature[0]) for one in found] for found in windows]
 
 
 def test_a_window_slides_and_grows_from_the_start():
@@ -32,7 +31,7 @@ def test_full_says_when_it_is():
     window = FeatureWindow(3, 25, 25)
     full = []
     for k in range(4):
-        window.add(k / 25, TrackFrame(torch.zeros(1), np.eye(2, 3)))
+        window.add(k / 25, TrackFrame(np.zeros(1, np.float32), np.eye(2, 3)))
         full.append(window.full)
     assert full == [False, False, True, True]
 
@@ -49,7 +48,7 @@ def test_a_lead_in_is_what_there_is_before_the_window():
     assert feed(window, times) == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3, 4], [5]]
     full = []
     for k in range(4):
-        window.add(20 + k / 25, TrackFrame(torch.zeros(1), np.eye(2, 3)))
+        window.add(20 + k / 25, TrackFrame(np.zeros(1, np.float32), np.eye(2, 3)))
         full.append(window.full)
     assert full == [False, True, True, True]
 
@@ -65,8 +64,8 @@ def test_a_tumbling_window_has_the_one_before_as_its_lead_in(fps: float):
 
 def test_it_goes_on_where_it_was():
     def given(window: FeatureWindow, frames: range) -> list[list[int]]:
-        track = [TrackFrame(torch.tensor([k]), np.eye(2, 3)) for k in frames]
-        return [[int(f.feature) for f in window.add(k / 30, frame)] for k, frame in zip(frames, track, strict=True)]
+        track = [TrackFrame(np.array([k], np.float32), np.eye(2, 3)) for k in frames]
+        return [[int(f.feature[0]) for f in window.add(k / 30, frame)] for k, frame in zip(frames, track, strict=True)]
 
     for windows in get_args(WindowMode):
         whole, first, second = (FeatureWindow(3, 25, 30, windows, lead_in=3) for _ in range(3))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
 from sklearn.metrics import roc_auc_score
 
@@ -15,14 +16,14 @@ from anclaf.faces import align
 from anclaf.faces.detect import make_detector
 from anclaf.faces.images import read_image
 from anclaf.metrics.conformal import person_weights
-from anclaf.models.familiarity import COMPONENTS, Familiarity, pooled
-from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.familiarity import COMPONENTS, Familiarity
+from anclaf.models.network import AffectNetwork, pooled, to_input
 from anclaf.models.spec import Variant
 
 
-def faces(rng: np.random.Generator, count: int, size: int = 32) -> torch.Tensor:
+def faces(rng: np.random.Generator, count: int, size: int = 32) -> NDArray[np.float32]:
     """(count, size) of one distribution, whose directions differ in variance."""
-    return torch.from_numpy(rng.normal(size=(count, size)) * np.linspace(3, 0.3, size) + 5).float()
+    return (rng.normal(size=(count, size)) * np.linspace(3, 0.3, size) + 5).astype(np.float32)
 
 
 def fitted(count: int = 4000, size: int = 32, people: int = 20) -> Familiarity:
@@ -39,10 +40,10 @@ def test_z_is_averaged_over_a_grid():
 
 
 def test_the_distance_is_that_of_mahalanobis():
-    train, rng = faces(np.random.default_rng(0), 4000).double().numpy(), np.random.default_rng(1)
+    train, rng = faces(np.random.default_rng(0), 4000).astype(float), np.random.default_rng(1)
     inverse = np.linalg.inv(np.cov(train.T, bias=True))
     found, new = fitted(), faces(rng, 50)
-    expected = [mahalanobis(one, train.mean(0), inverse) for one in new.double().numpy()]
+    expected = [mahalanobis(one, train.mean(0), inverse) for one in new.astype(float)]
     np.testing.assert_allclose(found.distance(new), expected, rtol=0.06)  # the smallest variances are raised a little
 
 
@@ -59,7 +60,7 @@ def test_the_share_of_people_who_lie_nearer():
     found = fitted()
     rng = np.random.default_rng(0)
     faces(rng, 400)
-    new = faces(np.random.default_rng(5), 4000).reshape(4000, 2, 4, 4)
+    new = faces(np.random.default_rng(5), 4000)
     share = found.unfamiliar(new)
     assert ((share >= 0) & (share < 1)).all()
     # faces of the same people: as many above a share as there should be, the next person counted in
@@ -69,9 +70,9 @@ def test_the_share_of_people_who_lie_nearer():
 
 def test_beyond_all_of_them_order_is_kept():
     found = fitted(people=20)
-    away = torch.full((1, 32), 1.0)
+    away = np.ones((1, 32))
     distances = [found.distance(5 + k * away).item() for k in np.linspace(0.5, 6, 40).tolist()]
-    shares = [found.unfamiliar((5 + k * away).reshape(1, 2, 4, 4))[0] for k in np.linspace(0.5, 6, 40).tolist()]
+    shares = [found.unfamiliar(5 + k * away)[0] for k in np.linspace(0.5, 6, 40).tolist()]
     assert np.all(np.diff(distances) > 0)
     assert np.all(np.diff(np.round(shares, 6)) > 0), "also with the six decimals of a table"
     last = [share for share, distance in zip(shares, distances, strict=True) if distance > found.distances[-1]]
@@ -90,10 +91,10 @@ def test_how_often_a_person_is_filmed_changes_nothing():
 def test_it_comes_back_from_its_arrays():
     found = fitted()
     back = Familiarity.from_arrays(found.to_arrays())
-    new = faces(np.random.default_rng(3), 10).reshape(10, 2, 4, 4)
+    new = faces(np.random.default_rng(3), 10)
     np.testing.assert_array_equal(back.unfamiliar(new), found.unfamiliar(new))
     with pytest.raises(ValueError, match="do not fit"):
-        Familiarity.from_arrays(found.to_arrays() | {"axes": torch.zeros(3, 3)})
+        Familiarity.from_arrays(found.to_arrays() | {"axes": np.zeros((3, 3), np.float32)})
 
 
 @pytest.mark.realdata
@@ -116,10 +117,10 @@ def test_photographs_half_hidden_and_blurred_and_of_nobody(shared: Path):
     network = AffectNetwork(ModelConfig(image_size=64, g_width=8), Variant("base")).eval()
 
     @torch.inference_mode()
-    def z(faces: np.ndarray) -> torch.Tensor:
-        return network.generator.planes(to_input(torch.from_numpy(faces))).z
+    def z(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return pooled(network.generator.planes(to_input(torch.from_numpy(faces))).z).numpy()
 
-    found = Familiarity.fit(pooled(z(faces[part < 2])), pooled(z(faces[part == 2])), person_weights(who[part == 2]))
+    found = Familiarity.fit(z(faces[part < 2]), z(faces[part == 2]), person_weights(who[part == 2]))
     plain, rng = faces[part == 3], np.random.default_rng(1)
     hidden = plain.copy()
     for k, face in enumerate(hidden):

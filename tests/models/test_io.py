@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
-from anclaf.models.io import LATER, load_model, load_spec, save_model
+from anclaf.models.folder import LATER, load_spec
+from anclaf.models.io import load_model, save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
 

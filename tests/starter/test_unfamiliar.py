@@ -14,8 +14,8 @@ pytest.importorskip("numba")
 
 from anclaf.config import ModelConfig
 from anclaf.metrics.conformal import person_weights
-from anclaf.models.familiarity import Familiarity, pooled
-from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.familiarity import Familiarity
+from anclaf.models.network import AffectNetwork, pooled, to_input
 from anclaf.models.spec import Variant
 from starter.corpus import Stream, generator
 from starter.film import draw_person, draw_shot, film
@@ -55,12 +55,12 @@ def test_what_is_no_plain_face_is_unfamiliar():
     network = AffectNetwork(ModelConfig(image_size=SIZE, g_width=8), Variant("base")).eval()
 
     @torch.inference_mode()
-    def z(faces: NDArray[np.uint8]) -> torch.Tensor:
-        return network.generator.planes(to_input(torch.from_numpy(faces))).z
+    def z(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return pooled(network.generator.planes(to_input(torch.from_numpy(faces))).z).numpy()
 
     validation = range(120, 180)
     weights = person_weights(np.array(validation))
-    found = Familiarity.fit(pooled(z(heads(range(120)))), pooled(z(heads(validation))), weights)
+    found = Familiarity.fit(z(heads(range(120))), z(heads(validation)), weights)
     unseen, rng = range(180, 230), np.random.default_rng(0)
     plain = heads(unseen)
     hidden = plain.copy()

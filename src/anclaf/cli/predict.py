@@ -117,19 +117,15 @@ class Predict:
             return [source]
 
     def _estimator(self) -> "AffectEstimator":
-        import torch
-
         from anclaf.inference.estimator import AffectEstimator
-        from anclaf.models.io import model_folder
+        from anclaf.models.folder import model_folder
         from anclaf.models.shipped import ABOUT, StarterWarning, is_shipped
 
-        if self.threads is not None:
-            if self.threads < 1:
-                raise ConfigError(f"--threads {self.threads}: expected 1 or more")
-            torch.set_num_threads(self.threads)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StarterWarning)  # it is said here
-            estimator = AffectEstimator.load(self.model, detector=self.detector, device=self.device)
+            estimator = AffectEstimator.load(
+                self.model, detector=self.detector, device=self.device, threads=self.threads
+            )
         if is_shipped(model_folder(self.model)):
             say(f"model: {ABOUT}")
         say(f"detector: {estimator.detector.name}")

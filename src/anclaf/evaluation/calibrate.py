@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, StaleError
@@ -14,9 +13,9 @@ from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_rows
 from anclaf.metrics.conformal import LEVEL, person_quantile, person_weights
 from anclaf.models.calibration import Calibration, save_calibration
-from anclaf.models.familiarity import Familiarity, pooled
+from anclaf.models.familiarity import Familiarity
 from anclaf.models.io import load_model
-from anclaf.models.network import AffectNetwork, to_input
+from anclaf.models.network import AffectNetwork, pooled, to_input
 
 TRAINING_FACES = 3000
 """Of how many faces of training the distribution is taken, at most: every k-th."""
@@ -70,8 +69,8 @@ def calibrate_model(
 
 
 @torch.inference_mode()
-def _faces(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: str) -> Tensor:
+def _faces(network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], device: str) -> NDArray:
     """`pooled` (N, D) of the Z of these rows."""
     parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
     images = (to_input(torch.from_numpy(corpus.images(part)).to(device)) for part in parts)
-    return torch.cat([pooled(network.generator.encode(image)) for image in images])
+    return torch.cat([pooled(network.generator.encode(image)) for image in images]).cpu().numpy()

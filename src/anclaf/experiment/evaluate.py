@@ -29,7 +29,8 @@ from anclaf.evaluation.bootstrap import RESAMPLES
 from anclaf.evaluation.estimate import estimate_rows, predictions_table, stride
 from anclaf.evaluation.foreign import foreign_scores, known_people, untold
 from anclaf.evaluation.other_tool import read_tool
-from anclaf.models.io import load_model, model_fingerprint, model_folder
+from anclaf.models.folder import model_folder
+from anclaf.models.io import load_model, model_fingerprint
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 

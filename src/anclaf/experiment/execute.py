@@ -24,7 +24,8 @@ from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import LATENTS, Job
 from anclaf.experiment.room import check_room
 from anclaf.experiment.twin import copy_twin, twin_of
-from anclaf.models.io import SPEC, load_model, load_spec, save_model
+from anclaf.models.folder import SPEC, load_spec
+from anclaf.models.io import load_model, save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 from anclaf.training.latents import FreshLatents, LatentCache, features_from, write_latents

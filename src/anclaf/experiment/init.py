@@ -12,7 +12,8 @@ from anclaf.core.errors import ConfigError, LeakError, ModelError
 from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.foreign import known_people
-from anclaf.models.io import load_model, load_spec, model_fingerprint, model_folder
+from anclaf.models.folder import load_spec, model_folder
+from anclaf.models.io import load_model, model_fingerprint
 from anclaf.models.spec import ModelSpec, Variant
 from anclaf.training.beginning import Beginning
 
@@ -29,7 +30,7 @@ class Init:
     Controls (S-n+, S-n-direct) begin as always.
 
     Args:
-        model: as `models.io.model_folder`.
+        model: as `models.folder.model_folder`.
         lr_scale: all learning rates of models that begin so, as a part of the recipe's.
     """
 

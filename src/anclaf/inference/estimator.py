@@ -1,8 +1,7 @@
 """A trained model with a face detector: from a source to valence and arousal of every person in it."""
 
 import warnings
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,27 +10,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from anclaf.config import StreamOptions
+from anclaf.config import BackendName, StreamOptions
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import VideoFrame
+from anclaf.inference.backend import Backend, load_backend
 from anclaf.inference.baseline import EXPECTED, Baseline, Rest, from_rest, is_table, read_rests, whole_rests
 from anclaf.inference.pictures import in_memory
 from anclaf.inference.source import CHUNK, Source, ahead, chunks, open_source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import FaceEstimate, make_table
 from anclaf.metrics.conformal import least_people
-from anclaf.models.calibration import Calibration, load_calibration
-from anclaf.models.io import load_model, model_fingerprint, model_folder
-from anclaf.models.network import AffectNetwork
+from anclaf.models.folder import model_folder
 from anclaf.models.shipped import ABOUT, SHIPPED, StarterWarning, is_shipped
-from anclaf.models.spec import ModelSpec
 
 _TOLD: dict[Any, Any] = {}
 """What was said already."""
@@ -47,14 +43,8 @@ class AffectEstimator:
         >>> faces = stream.step(frame_rgb)                            # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        network: AffectNetwork,
-        spec: ModelSpec,
-        detector: Detector,
-        device: torch.device | str = "cpu",
-        calibration: Calibration | None = None,
-    ):
+    def __init__(self, backend: Backend, detector: Detector):
+        spec = backend.spec
         if spec.crop != "five-point":
             raise ModelError(
                 f"crop={spec.crop} needs the 68 or 49 landmarks of a database, and detectors give five points. "
@@ -65,14 +55,19 @@ class AffectEstimator:
                 f"quadrant_source={spec.model.quadrant_source}: this model is given each frame's quadrant, which a "
                 "video does not tell. It is for comparison on a labelled corpus only"
             )
-        self.network, self.spec, self.detector, self.device = network.eval(), spec, detector, torch.device(device)
-        self.calibration = calibration
+        self.backend, self.spec, self.detector = backend, spec, detector
         self._detecting = Lock()
 
     @classmethod
     @checked
     def load(
-        cls, model: Path | str = SHIPPED, *, detector: str | Detector = "auto", device: str = "cpu"
+        cls,
+        model: Path | str = SHIPPED,
+        *,
+        detector: str | Detector = "auto",
+        device: str = "cpu",
+        backend: BackendName = "auto",
+        threads: int | None = None,
     ) -> "AffectEstimator":
         """Load a model.
 
@@ -81,29 +76,31 @@ class AffectEstimator:
                 package (`models.shipped`). The starter model says once in a process what it is, by `StarterWarning`.
             detector: as `make_detector`, or a detector. `.detector.name` says which `auto` took.
             device: `cpu`, `cuda`, `cuda:1`, …
+            backend: what runs the networks; `auto`: the one whose files the folder has.
+            threads: CPU threads of the networks; None: as many as the backend takes by itself. Torch's are for all of
+                it in this process.
 
         Raises:
             ModelError: no model, a damaged one, or one whose crops a detector cannot make.
-            DetectorError: the detector cannot be had. ConfigError: no such device or detector.
+            DetectorError: the detector cannot be had. ConfigError: no such device or detector, or fewer than 1 thread.
         """
-        torch_device = _device(device)
         folder = model_folder(model)
-        network, spec = load_model(folder, torch_device)
+        loaded = load_backend(folder, backend, device, threads)
         found = make_detector(detector) if isinstance(detector, str) else detector
         if is_shipped(folder):
             warnings.warn_explicit(f"this is {ABOUT}", StarterWarning, __file__, 0, registry=_TOLD)
-        return cls(network, spec, found, torch_device, load_calibration(folder, spec))
+        return cls(loaded, found)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hex digits of the model's spec and weights, and of its calibration if it has one."""
-        own = model_fingerprint(self.network, self.spec)
-        return own if self.calibration is None else fingerprint([own, self.calibration.digest])
+        own, calibration = self.backend.fingerprint, self.backend.calibration
+        return own if calibration is None else fingerprint([own, calibration.digest])
 
     @property
     def sureness(self) -> str:
         """One line: what the intervals are worth, or why there are none."""
-        found = self.calibration
+        found = self.backend.calibration
         if found is None:
             why = "trained by an earlier version, or on the people who validated"
             return f"no intervals and no unfamiliarity: the model has no calibration ({why})"
@@ -146,7 +143,7 @@ class AffectEstimator:
         """
         rest = self.baseline(baseline, options)
         options = options or StreamOptions()
-        return AffectStream(self.network, self.spec, self.detect, fps, options, rest, name, self.calibration)
+        return AffectStream(self.backend, self.detect, fps, options, rest, name)
 
     @checked
     def baseline(self, baseline: str | Path | Baseline | None, options: StreamOptions | None = None) -> Baseline | None:
@@ -245,7 +242,7 @@ class AffectEstimator:
         """
         seen = ((frame, [] if frame.problem else stream.see(frame.image)) for frame in source.read())
         most = CHUNK if source.path is not None else 1  # a camera's frames are not waited for
-        with _one_thread_less():
+        with self.backend.beside_a_thread():
             for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes, most)):
                 whole = [(frame, faces) for frame, faces in chunk if not frame.problem]
                 times_s, numbers = [frame.time_s for frame, _ in whole], [frame.index for frame, _ in whole]
@@ -257,24 +254,3 @@ class AffectEstimator:
                         estimates = next(found)
                     yield frame, [replace(estimate, file=frame.file) for estimate in estimates]
                     progress(frame.index + 1, source.frames or 0, source.name)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device {name!r}: expected cpu, cuda, cuda:1, …") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name!r}: this PyTorch sees no CUDA device. Use device=cpu")
-    return device
-
-
-@contextmanager
-def _one_thread_less() -> Iterator[None]:
-    """Torch leaves a core to the other thread, because threads that outnumber the cores wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads - 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

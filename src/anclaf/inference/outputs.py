@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from safetensors.numpy import save
 
 from anclaf.config import OutputOptions
 from anclaf.core.errors import OutputError, StaleError
@@ -46,7 +45,7 @@ class StreamCheckpoint:
         Raises:
             OutputError: it cannot be written.
         """
-        arrays: dict[str, Tensor] = {}
+        arrays: dict[str, NDArray] = {}
         content = json.dumps(_without_arrays(asdict(self), arrays))
         with atomic_path(path) as temporary:
             # safetensors' own way to a file hides which error it was
@@ -60,7 +59,7 @@ class StreamCheckpoint:
             OutputError: it is damaged, or of a version that kept other things.
         """
         try:
-            with safe_open(path, "pt") as file:
+            with safe_open(path, "np") as file:
                 return cls(**_with_arrays(json.loads(file.metadata()["stream_checkpoint"]), file.get_tensor))
         except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
             raise OutputError(
@@ -68,25 +67,22 @@ class StreamCheckpoint:
             ) from error
 
 
-def _without_arrays(value: Any, arrays: dict[str, Tensor]) -> Any:
-    """`value` as JSON can hold it; each array and tensor goes to `arrays`, and a note of its key and kind stays."""
+def _without_arrays(value: Any, arrays: dict[str, NDArray]) -> Any:
+    """`value` as JSON can hold it; each array goes to `arrays`, and a note of its key stays."""
     if isinstance(value, dict):
         return {key: _without_arrays(item, arrays) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_without_arrays(item, arrays) for item in value]
-    if isinstance(value, np.ndarray | Tensor):
+    if isinstance(value, np.ndarray):
         key = str(len(arrays))
-        tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value.detach().cpu()
-        arrays[key] = tensor.clone(memory_format=torch.contiguous_format)
-        return {"array" if isinstance(value, np.ndarray) else "tensor": key}
+        arrays[key] = np.array(value, order="C")
+        return {"array": key}
     return value
 
 
-def _with_arrays(value: Any, get: Callable[[str], Tensor]) -> Any:
+def _with_arrays(value: Any, get: Callable[[str], NDArray]) -> Any:
     match value:
-        case {"array": key}:
-            return get(key).numpy()
-        case {"tensor": key}:
+        case {"array": key} | {"tensor": key}:  # so an earlier version noted features
             return get(key)
         case dict():
             return {key: _with_arrays(item, get) for key, item in value.items()}

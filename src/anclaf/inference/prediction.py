@@ -149,8 +149,8 @@ def _made_with(
         "detector": estimator.detector.name,
         "source": None if source.path is None else source.fingerprint(),
         "options": asdict(options) | {"fps": source.fps, "seconds": end},
-        "device": estimator.device.type,
-        "versions": versions(),
+        "device": estimator.backend.device,
+        "versions": versions() | estimator.backend.versions,
     } | ({} if baseline is None else {"baseline": baseline.to_json()})
 
 

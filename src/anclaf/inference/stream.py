@@ -6,9 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anclaf.config import StreamOptions
 from anclaf.core.arguments import checked
@@ -17,14 +15,12 @@ from anclaf.core.labels import QUADRANTS, label_quadrant
 from anclaf.faces import align
 from anclaf.faces.align import FaceQuality, face_quality
 from anclaf.faces.detect import Face
+from anclaf.inference.backend import Backend
 from anclaf.inference.baseline import Baseline, Rests
 from anclaf.inference.pictures import as_frame
 from anclaf.inference.table import NAN, FaceEstimate, Status
 from anclaf.inference.tracks import Sighting, Track, Tracker, appearance_descriptor
 from anclaf.inference.window import FeatureWindow, TrackFrame
-from anclaf.models.calibration import Calibration
-from anclaf.models.network import AffectNetwork, to_input
-from anclaf.models.spec import ModelSpec
 
 _BATCH = 16
 """Faces that the networks see at once at most; more are not faster and take memory."""
@@ -71,9 +67,9 @@ class AffectStream:
     same numbers.
 
     Args:
-        network, spec: of the model. detect: finds the faces of an (H, W, 3) uint8 RGB frame.
+        backend: the model. detect: finds the faces of an (H, W, 3) uint8 RGB frame.
         fps: frames a second, of the video or camera. baseline: how rests are known, which are then taken off.
-        name: of the source, as tables of rests have it. calibration: how sure the model is.
+        name: of the source, as tables of rests have it.
 
     Raises:
         ConfigError: no such frame rate, the attention of a model without, or a baseline that the end alone can tell.
@@ -81,29 +77,26 @@ class AffectStream:
 
     def __init__(
         self,
-        network: AffectNetwork,
-        spec: ModelSpec,
+        backend: Backend,
         detect: Callable[[NDArray[np.uint8]], list[Face]],
         fps: float,
         options: StreamOptions,
         baseline: Baseline | None = None,
         name: str = "",
-        calibration: Calibration | None = None,
     ):
+        spec = backend.spec
         if not (np.isfinite(fps) and fps > 0):
             raise ConfigError(f"fps {fps}: expected frames a second, above 0")
-        if options.attention and not network.head.attends:
+        if options.attention and not backend.attends:
             raise ConfigError(f"attention: the model is {spec.variant}, which has none; SA models do. Leave it out")
-        self._network, self._spec, self._detect = network, spec, detect
+        self._backend, self._spec, self._calibration = backend, spec, backend.calibration
         if baseline is not None and baseline.whole:
             raise ConfigError(
                 "baseline median: known when a source is over only; `predict` has it. Frame by frame: first:SECONDS, "
                 "or a file"
             )
-        self._device = next(network.parameters()).device
+        self._detect = detect
         self._rests = None if baseline is None else Rests(baseline, name)
-        self._calibration = calibration
-        self._familiarity = None if calibration is None else calibration.familiarity.to(self._device)
         self._fps, self._options = float(fps), options
         self._tracker = Tracker(options.max_gap_s)
         self._windows: dict[int, FeatureWindow] = {}
@@ -150,8 +143,8 @@ class AffectStream:
 
     @property
     def attention_columns(self) -> int:
-        """How many attention weights each of its estimates has: one a state (`Head.reach`) if they are asked for."""
-        return self._network.head.reach(self._spec.parsed_variant.n) if self._options.attention else 0
+        """How many attention weights each of its estimates has: one a state (`Backend.reach`) if they are asked for."""
+        return self._backend.reach if self._options.attention else 0
 
     @property
     def rest_note(self) -> str:
@@ -186,8 +179,7 @@ class AffectStream:
         self._analysed = state.get("analysed", self._frame + 1)  # before frames were numbered by their place
         self._tracker.restore(state["tracker"])
         for track, window in state["windows"]:
-            features = window["features"].to(self._device)
-            self._window(track).restore(window | {"features": features})
+            self._window(track).restore(window)
         if self._rests is not None:
             self._rests.restore(state["rests"])
 
@@ -260,46 +252,41 @@ class AffectStream:
             return "too_small"
         return "blurred" if face.quality.sharpness < self._options.min_sharpness else "ok"
 
-    @torch.inference_mode()
     def _affect(self, clear: Sequence[_Present]) -> list[_Affect]:
         """Run the networks once on faces, and the head on the windows that end at each."""
         faces = [person.face for person in clear if person.face is not None]
         crops = np.stack([face.crop for face in faces])
-        latents = self._network.latents(to_input(torch.from_numpy(crops).to(self._device)))
-        quadrants = latents.q.cpu().numpy()
-        unfamiliar = [NAN] * len(clear)
-        if self._familiarity is not None:
-            unfamiliar = self._familiarity.unfamiliar(latents.z).tolist()
+        encoded = self._backend.encode(crops)
         windows, full = list[list[TrackFrame]](), list[bool]()
-        for person, face, x in zip(clear, faces, self._network.features(latents), strict=True):
+        for person, face, x in zip(clear, faces, encoded.x, strict=True):
             window = self._window(person.track)
             windows.append(window.add(person.time_s, TrackFrame(x, face.matrix)))
             full.append(window.full)
+        unfamiliar = [NAN] * len(clear) if encoded.unfamiliar is None else encoded.unfamiliar.tolist()
         found: dict[int, _Affect] = {}
         for length in set(map(len, windows)):
             # windows of one length together: the weights are read once for all of them
             rows = [i for i, window in enumerate(windows) if len(window) == length]
-            x = torch.stack([torch.stack([frame.feature for frame in windows[i]]) for i in rows])
-            got = self._network.estimate(x, self._motion([windows[i] for i in rows]))
-            values = got.affect[:, -1].cpu().numpy()
+            x = np.stack([[frame.feature for frame in windows[i]] for i in rows])
+            affect, attention = self._backend.estimate(x, self._motion([windows[i] for i in rows]))
             weights = [()] * len(rows)
-            if self._options.attention and got.attention is not None:
+            if self._options.attention and attention is not None:
                 first = max(0, length - 1 - self.attention_columns)
                 missing = [NAN] * (self.attention_columns - (length - 1 - first))
-                weights = [(*past, *missing) for past in got.attention[:, -1, first:-1].flip(1).cpu().tolist()]
+                weights = [(*past, *missing) for past in attention[:, -1, first:-1][:, ::-1].tolist()]
             for k, i in enumerate(rows):
-                found[i] = _Affect(values[k], quadrants[i], full[i], weights[k], unfamiliar[i])
+                found[i] = _Affect(affect[k, -1], encoded.q[i], full[i], weights[k], unfamiliar[i])
         return [found[i] for i in range(len(clear))]
 
-    def _motion(self, windows: Sequence[Sequence[TrackFrame]]) -> Tensor:
+    def _motion(self, windows: Sequence[Sequence[TrackFrame]]) -> NDArray[np.float32]:
         """(B, T, 4) how the crops of these windows, of one length, moved from frame to frame."""
         size = self._spec.model.image_size
         moved = [align.crop_motion(np.stack([frame.matrix for frame in window]), size) for window in windows]
-        return torch.from_numpy(np.stack(moved)).float().to(self._device)
+        return np.stack(moved).astype(np.float32)
 
     def _window(self, track: int) -> FeatureWindow:
         if track not in self._windows:
-            spec, lead_in = self._spec, self._network.head.lead_in
+            spec, lead_in = self._spec, self._backend.lead_in
             self._windows[track] = FeatureWindow(
                 spec.parsed_variant.n, spec.fps, self._fps, self._options.windows, lead_in
             )

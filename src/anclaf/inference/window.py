@@ -4,9 +4,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anclaf.config import WindowMode
 from anclaf.core.windows import MAX_GAP
@@ -21,7 +19,7 @@ _LATER = 1e-3
 class TrackFrame(NamedTuple):
     """What is kept of a frame. feature: (F,). matrix: (2, 3) frame pixels -> crop pixels."""
 
-    feature: Tensor
+    feature: NDArray[np.float32]
     matrix: NDArray[np.float64]
 
 
@@ -72,7 +70,7 @@ class FeatureWindow:
         """All that it keeps, for `restore`. Only of a window to which a frame was added."""
         times, frames = zip(*self._items, strict=True)
         features, matrices = zip(*frames, strict=True)
-        kept = {"features": torch.stack(features), "matrices": np.stack(matrices)}
+        kept = {"features": np.stack(features), "matrices": np.stack(matrices)}
         return {"times_s": times, **kept, "full": self._full, "began_s": self._began_s}
 
     def restore(self, state: dict[str, Any]) -> None:

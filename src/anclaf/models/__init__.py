@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from anclaf.models.anclaf import LstmHead as LstmHead
     from anclaf.models.anclaf import condition as condition
     from anclaf.models.attention import AttentionHead as AttentionHead
+    from anclaf.models.folder import load_spec as load_spec
     from anclaf.models.io import load_model as load_model
-    from anclaf.models.io import load_spec as load_spec
     from anclaf.models.io import save_model as save_model
     from anclaf.models.network import AffectNetwork as AffectNetwork
     from anclaf.models.network import Latents as Latents
@@ -40,7 +40,7 @@ __getattr__, __dir__, __all__ = attach(
         "condition": "models.anclaf",
         "to_input": "models.network",
         "load_model": "models.io",
-        "load_spec": "models.io",
+        "load_spec": "models.folder",
         "save_model": "models.io",
         "HEADS": "models.spec",
         "ModelSpec": "models.spec",

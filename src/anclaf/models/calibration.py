@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from anclaf.config import WindowMode
 from anclaf.core.errors import ModelError
@@ -44,7 +43,7 @@ class Calibration:
         """Of all of it."""
         digest = hashlib.sha256(repr((self.level, self.reach, self.people, self.frames, self.windows)).encode())
         for value in self.familiarity.to_arrays().values():
-            digest.update(value.cpu().numpy().tobytes())
+            digest.update(value.tobytes())
         return digest.hexdigest()
 
     def intervals(self, affect: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -87,9 +86,9 @@ def load_calibration(folder: Path, spec: ModelSpec) -> Calibration | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             about = json.loads(file.metadata()["calibration"])
-            arrays: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if about["format"] != _FORMAT:
             raise ModelError(
                 f"{path}: format {about['format']}; this anclaf reads {_FORMAT}. Use the anclaf that wrote it"

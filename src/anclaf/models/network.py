@@ -11,6 +11,7 @@ from anclaf.config import ModelConfig
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
 from anclaf.models.anclaf import Combiner, Discriminator, Estimate, Generator, Head, condition
+from anclaf.models.familiarity import GRID
 from anclaf.models.geometry import MOTION_INPUTS, LandmarkFinder, motion_input
 from anclaf.models.spec import HEADS, Variant, head_options
 
@@ -148,6 +149,11 @@ class AffectNetwork(nn.Module):
         for name in ("generator", "discriminator", "combiner", "landmarks"):
             if (part := getattr(other, name)) is not None:
                 getattr(self, name).load_state_dict(part.state_dict())
+
+
+def pooled(z: Tensor) -> Tensor:
+    """Z (B, c, p, p) -> (B, 16c) its means over a 4x4 grid: what `Familiarity` goes by."""
+    return functional.adaptive_avg_pool2d(z.float(), GRID).flatten(1)
 
 
 @checked
