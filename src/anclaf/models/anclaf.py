@@ -279,7 +279,7 @@ class LstmHead(Head):
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         driven = self._driven(x, dropout)
-        h = c = x.new_zeros(len(x), self.hidden)
+        h = c = x.new_zeros(x.shape[0], self.hidden)
         outputs: list[Tensor] = []
         for t in range(x.shape[1]):
             h, c = self._cell(driven[:, t] + self.from_hidden(h), c)

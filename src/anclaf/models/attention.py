@@ -61,14 +61,14 @@ class AttentionHead(LstmHead):
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         length = x.shape[1]
         driven = self._driven(x, dropout)
-        h = c = x.new_zeros(len(x), self.hidden)
+        h = c = x.new_zeros(x.shape[0], self.hidden)
         outputs: list[Tensor] = []
-        blank = x.new_zeros(len(x), self.from_context.in_features)
+        blank = x.new_zeros(x.shape[0], self.from_context.in_features)
         states = [blank] * self.padding  # 0 …, S_1 … S_{t-1}
         projected = [self._project(blank)] * self.padding  # their part of W_a [S_t; S_i]
         rows: list[Tensor] = []
         for t in range(length):
-            gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(len(x), 0)
+            gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(x.shape[0], 0)
             first = max(0, len(states) - self.states) if self.states else 0
             if states:
                 now = self._state(*self._cell(gates, c)) if self.query == "present" else states[-1]
