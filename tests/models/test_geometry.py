@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from anclaf.faces import align
 from anclaf.models.anclaf import Planes
@@ -122,7 +123,7 @@ def test_a_closer_look_finds_what_is_near():
     def error() -> torch.Tensor:
         places = middle + (torch.rand(64, 2, 2) - 0.5) / 8
         start = places + (torch.rand(64, 2, 2) - 0.5) / 8
-        return (start + look(_spots(places), start) / 16 - places).abs().mean()
+        return (start + look(_spots(places).permute(0, 2, 3, 1), start) / 16 - places).abs().mean()
 
     assert error().item() > 0.025
     for _ in range(300):
@@ -141,8 +142,35 @@ def test_a_closer_look_sees_what_is_around_each_landmark_alone():
     far, near = detail.clone(), detail.clone()
     far[..., 14:18] = 0  # four pixels at least from the squares' edges
     near[..., 15, 8 - 3] = 0  # three pixels left of the first
-    assert torch.equal(look(far, places), look(detail, places))
-    assert not torch.equal(look(near, places), look(detail, places))
+    same, other, seen = (look(plane.permute(0, 2, 3, 1), places) for plane in (far, near, detail))
+    assert torch.equal(same, seen)
+    assert not torch.equal(other, seen)
+
+
+def test_a_closer_look_sees_what_grid_sample_would():
+    """At a pixel, between, over the border and far beyond it; values, and gradients of plane and weights."""
+    torch.manual_seed(0)
+    look, size = CloserLook(6, 3, 16).double(), 16
+    torch.nn.init.normal_(look.move.weight)
+    plane = torch.randn(2, 3, size, size, dtype=torch.float64, requires_grad=True)
+    places = torch.rand(2, 6, 2, dtype=torch.float64) * 2.6 - 1.3
+    places[0, :2] = torch.tensor([[1 / size, 3 / size], [9.0, -9.0]])
+    along = (torch.arange(7, dtype=torch.float64) - 3) * 2 / size
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    grid = places[:, :, None] + torch.stack([x, y], -1).view(-1, 2)
+    squares = functional.grid_sample(plane, grid, padding_mode="border", align_corners=False)
+    shown = torch.baddbmm(look.bias, squares.permute(2, 0, 1, 3).flatten(2), look.weight)
+    expected = look.move(functional.leaky_relu(shown, 0.01).transpose(0, 1).flatten(1))
+    found = look(plane.permute(0, 2, 3, 1), places).flatten(1)
+    # what it finds is float32
+    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        assert torch.equal(look(plane.permute(0, 2, 3, 1), places).flatten(1), found)
+    along = torch.randn_like(found)
+    moved = [plane, *look.parameters()]
+    gradients = (torch.autograd.grad((one * along).sum(), moved) for one in (found, expected.float()))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
 def test_corrections_follow_one_another_and_where_they_begin_is_not_learnt_through():
@@ -157,9 +185,9 @@ def test_corrections_follow_one_another_and_where_they_begin_is_not_learnt_throu
         torch.nn.init.normal_(look.move.weight)
     again, second, third = finder(planes)
     assert torch.equal(again, first)
-    one, two = finder.looks
-    torch.testing.assert_close(second, first + finder.scale * one(planes.detail, first))
-    torch.testing.assert_close(third, second + finder.scale * two(planes.detail, second))
+    (one, two), plane = finder.looks, planes.detail.permute(0, 2, 3, 1)
+    torch.testing.assert_close(second, first + finder.scale * one(plane, first))
+    torch.testing.assert_close(third, second + finder.scale * two(plane, second))
     last = list(finder.body.parameters())
     assert torch.autograd.grad(third.sum(), last, allow_unused=True) == (None,) * len(last)
     assert any(g.abs().sum() > 0 for g in torch.autograd.grad(first.sum(), last))

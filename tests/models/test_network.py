@@ -5,7 +5,7 @@ import torch
 
 from anclaf.config import DiscriminatorNorm, LstmConfig, ModelConfig, QuadrantSource
 from anclaf.core.errors import ConfigError
-from anclaf.models.anclaf import Combiner, Discriminator, Generator, LstmHead, condition
+from anclaf.models.anclaf import Combiner, Discriminator, FewOutputs, Generator, LstmHead, condition
 from anclaf.models.attention import AttentionHead
 from anclaf.models.geometry import motion_input
 from anclaf.models.network import AffectNetwork, to_input
@@ -31,6 +31,24 @@ def test_paper_sizes():
     assert LstmHead(1024, ModelConfig()).hidden == 512
     attending = AttentionHead(1024, ModelConfig())
     assert attending.from_input.in_features + attending.from_context.in_features == 2048
+
+
+@pytest.mark.parametrize("outputs", [3, 4, 5, 8, 9, 16])
+@pytest.mark.parametrize("bias", [False, True])
+def test_few_outputs_are_those_of_a_convolution(outputs: int, bias: bool):
+    """Values, gradients, and the names and shapes of its weights."""
+    torch.manual_seed(0)
+    few = FewOutputs(2, outputs, bias).double()
+    plain = torch.nn.Conv2d(2, outputs, 7, padding=3, bias=bias).double()
+    plain.load_state_dict(few.state_dict())
+    image = torch.randn(2, 2, 12, 8, dtype=torch.float64, requires_grad=True)
+    found, expected = few(image), plain(image)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    along = torch.randn_like(found)
+    one = torch.autograd.grad(found, [image, *few.parameters()], along)
+    other = torch.autograd.grad(expected, [image, *plain.parameters()], along)
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-11)
 
 
 def test_d_may_normalise_every_plane_but_the_last():

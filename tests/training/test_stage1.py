@@ -15,13 +15,15 @@ from anclaf.config import AugmentationConfig, RunConfig
 from anclaf.core.errors import ConfigError, StaleError, TrainingError
 from anclaf.core.seeds import Purpose, seed_of
 from anclaf.data.folds import Split, split
+from anclaf.data.sampling import Frames, draw_frames
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_of_frames, features_of
 from anclaf.losses.affect import affect_loss
-from anclaf.models.anclaf import condition
+from anclaf.models.anclaf import FewOutputs, condition
+from anclaf.models.geometry import CloserLook
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import Variant
-from anclaf.training.phases import Terms
+from anclaf.training.phases import Terms, run_phases
 from anclaf.training.stage1 import Stage1, appearance_shown, train_base
 
 PLAIN = AugmentationConfig.none()
@@ -34,6 +36,49 @@ def _with(config: RunConfig, **changes: Any) -> RunConfig:
 def _same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return all(torch.allclose(x, y, rtol=0, atol=1e-20) for x, y in pairs)
+
+
+def _plain_look(look: CloserLook, plane: Tensor, landmarks: Tensor) -> Tensor:
+    along = (torch.arange(7, dtype=plane.dtype) - 3) * (2 / look.size)
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    grid = landmarks[:, :, None].to(plane) + torch.stack([x, y], -1).view(-1, 2)
+    squares = functional.grid_sample(plane.permute(0, 3, 1, 2), grid, padding_mode="border", align_corners=False)
+    shown = torch.baddbmm(look.bias, squares.permute(2, 0, 1, 3).flatten(2), look.weight)
+    return look.move(functional.leaky_relu(shown, 0.01).transpose(0, 1).flatten(1)).float().view(landmarks.shape)
+
+
+def _in_double(corpus: PreparedCorpus, *arguments: Any) -> Frames:
+    frames = draw_frames(corpus, *arguments)
+    return replace(frames, image=frames.image.double())
+
+
+def test_steps_end_as_those_of_plain_convolutions_samples_and_optimisers(
+    fabric: Fabric, corpus: PreparedCorpus, fold: Split, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+):
+    """After four steps of all phases, in float64."""
+    monkeypatch.setattr("anclaf.training.stage1.draw_frames", _in_double)
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
+    ends: list[Tensor] = []
+    for plain in (False, True):
+        if plain:
+            monkeypatch.setattr(FewOutputs, "forward", torch.nn.Conv2d.forward)
+            monkeypatch.setattr(CloserLook, "forward", _plain_look)
+        torch.manual_seed(0)
+        stage = _stage(fabric, corpus, fold, config)
+        stage.network.double()
+        for module in stage.others.values():
+            module.double()
+        phases = stage.phases()
+        for phase in phases:
+            for group in phase.optimizer.param_groups:
+                assert group["fused"]
+                group["fused"] = not plain
+        for step in range(4):
+            torch.manual_seed(step)
+            run_phases(fabric, phases, stage.draw(step), step)
+        ends.append(torch.cat([value.detach().flatten() for value in stage.network.parameters()]))
+    assert ends[0].dtype == torch.float64
+    torch.testing.assert_close(*ends, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("adversary", ["gan", "wgan-gp"])

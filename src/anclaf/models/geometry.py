@@ -4,6 +4,8 @@ Not in the paper, whose x is C(ZQ) alone. C's loss on labels, on few people, lea
 landmarks are, it learns what of them matters, and that carries over to other people.
 """
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,11 +19,70 @@ MOTION_INPUTS = 8
 """Columns of `motion_input`."""
 
 
+class _Seen(NamedTuple):
+    """squares: (P, B, SIDE, SIDE * w). pixels: (P * B * (SIDE + 1)²,) of the planes, that they are made of. x, y:
+    (P, B, 1, 1), how far between two pixels."""
+
+    squares: Tensor
+    pixels: Tensor
+    x: Tensor
+    y: Tensor
+
+
+def _look(plane: Tensor, start: Tensor, side: int) -> _Seen:
+    """Squares of samples a pixel apart, bilinear; beyond its border a plane goes on as it is there.
+
+    plane: (B, S, S, w). start: (B, P, 2) x, y of each square's first sample, in pixels.
+    """
+    batch, size, _, channels = plane.shape
+    first = start.floor()
+    part, first = (start - first).to(plane), first.long()
+    near = torch.arange(side + 1, device=plane.device)
+    columns, rows = ((first[..., i, None] + near).clamp(0, size - 1) for i in (0, 1))
+    image = torch.arange(batch, device=plane.device)[:, None, None, None] * size
+    pixels = ((image + rows[..., None]) * size + columns[..., None, :]).transpose(0, 1).flatten()
+    x, y = (part[..., i].t()[..., None, None] for i in (0, 1))
+    patches = plane.reshape(-1, channels).index_select(0, pixels).view(-1, batch, side + 1, (side + 1) * channels)
+    between = torch.lerp(patches[:, :, :-1], patches[:, :, 1:], y)
+    return _Seen(torch.lerp(between[..., :-channels], between[..., channels:], x), pixels, x, y)
+
+
+class _Look(torch.autograd.Function):
+    """The squares of `_look`, with a gradient for the plane alone. By hand: `grid_sample` adds each of a pixel's many
+    parts by itself, and PyTorch's backward of `_look` copies all patches six times."""
+
+    @staticmethod
+    def forward(ctx: Any, plane: Tensor, start: Tensor, side: int) -> Tensor:
+        seen = _look(plane, start, side)
+        ctx.save_for_backward(*seen[1:])
+        ctx.shape = plane.shape
+        return seen.squares
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = gradients
+        pixels, x, y = ctx.saved_tensors
+        *_, channels = ctx.shape
+        points, batch, side, width = gradient.shape
+        between = gradient.new_empty(points, batch, side, width + channels)
+        between[..., :channels] = 0
+        torch.mul(gradient, x, out=between[..., channels:])
+        between[..., :width].addcmul_(gradient, 1 - x)
+        patches = gradient.new_empty(points, batch, side + 1, width + channels)
+        patches[:, :, 0] = 0
+        torch.mul(between, y, out=patches[:, :, 1:])
+        patches[:, :, :side].addcmul_(between, 1 - y)
+        plane = gradient.new_zeros(ctx.shape)
+        plane.view(-1, channels).index_add_(0, pixels, patches.view(-1, channels))
+        return plane, None, None
+
+
 class CloserLook(nn.Module):
     """Corrects landmarks by what is around each of them: cascaded regression (Xiong & De la Torre 2013), the
     descriptors learnt.
 
-    Each landmark has weights of its own for the square around it; what all squares show moves all landmarks.
+    Each landmark has weights of its own for the square around it; what all squares show moves all landmarks. A square's
+    samples are a pixel apart, so all of them lie at the same place between pixels.
 
     Args:
         points: P. channels: of the plane that is looked at, w. size: side of that plane, S.
@@ -32,13 +93,9 @@ class CloserLook(nn.Module):
     SHOWN = 16
     """Numbers that a landmark's square is brought down to."""
 
-    offsets: Tensor
-
     def __init__(self, points: int, channels: int, size: int):
         super().__init__()
-        along = (torch.arange(self.SIDE) - (self.SIDE - 1) / 2) * (2 / size)
-        y, x = torch.meshgrid(along, along, indexing="ij")
-        self.register_buffer("offsets", torch.stack([x, y], -1).view(-1, 2), persistent=False)
+        self.size = size
         inputs = channels * self.SIDE**2
         self.weight = nn.Parameter(torch.randn(points, inputs, self.SHOWN) / inputs**0.5)
         self.bias = nn.Parameter(torch.zeros(points, 1, self.SHOWN))
@@ -46,11 +103,17 @@ class CloserLook(nn.Module):
         nn.init.zeros_(self.move.weight)
         nn.init.zeros_(self.move.bias)
 
-    def forward(self, detail: Tensor, landmarks: Tensor) -> Tensor:
-        """(B, w, S, S), (B, P, 2) -> (B, P, 2) how far they are off, in standard deviations of each."""
-        places = landmarks[:, :, None] + self.offsets
-        squares = functional.grid_sample(detail, places.to(detail), padding_mode="border", align_corners=False)
-        shown = torch.baddbmm(self.bias.to(detail), squares.permute(2, 0, 1, 3).flatten(2), self.weight.to(detail))
+    def forward(self, plane: Tensor, landmarks: Tensor) -> Tensor:
+        """(B, S, S, w), (B, P, 2) -> (B, P, 2) how far they are off, in standard deviations of each."""
+        start = (landmarks + 1) * (self.size / 2) - self.SIDE / 2
+        start = start.clamp(-self.SIDE - 1, self.size + 1)  # there a square is border alone
+        if torch.is_grad_enabled():
+            squares: Any = _Look.apply(plane, start, self.SIDE)
+        else:
+            squares = _look(plane, start, self.SIDE).squares
+        # kept by channel and sample, used by sample and channel
+        weight = self.weight.unflatten(1, (-1, self.SIDE**2)).transpose(1, 2).flatten(1, 2)
+        shown = torch.baddbmm(self.bias.to(plane), squares.flatten(2), weight.to(plane))
         moves = self.move(functional.leaky_relu(shown, LEAK).transpose(0, 1).flatten(1))
         return moves.float().view(landmarks.shape)
 
@@ -99,13 +162,14 @@ class LandmarkFinder(nn.Module):
                 together and each by itself, in training: they are less precise on people whom it has not seen.
         """
         found = [self.mean + self.scale * self.body(planes.z).float().view(-1, self.points, 2)]
+        plane = planes.detail.permute(0, 2, 3, 1).contiguous() if self.looks else planes.detail
         for look in self.looks:
             # where it looks is not learnt through
             start = found[-1].detach()
             if jitter:
                 together = torch.randn(len(start), 1, 2, device=start.device)
                 start = start + jitter / 2**0.5 * (together + torch.randn_like(start))
-            found.append(start + self.scale * look(planes.detail, start))
+            found.append(start + self.scale * look(plane, start))
         return found
 
     def aligned(self, landmarks: Tensor) -> Tensor:
