@@ -23,10 +23,13 @@ def test_names_and_labels_need_none_of_the_libraries():
 
 
 def test_the_comparators_there_are():
-    names = ["mean", "ridge-1", "ridge-8", "svr", "cnn", "cnn-ma", "aeg-cd", "coherence", "tucker"]
+    ridge = ["ridge-1", "ridge-8", "ridge-1@detected", "ridge-8@detected"]
+    names = ["mean", *ridge, "svr", "cnn", "cnn-ma", "aeg-cd", "coherence", "tucker"]
     assert list(COMPARATORS.names()) == names
     found = {name: COMPARATORS.get(name) for name in COMPARATORS.names()}
-    assert {name for name, one in found.items() if one.needs_sequence} == {"ridge-8", "cnn-ma", "coherence"}
+    assert {name for name, one in found.items() if one.needs_sequence} == {
+        "ridge-8", "ridge-8@detected", "cnn-ma", "coherence"
+    }  # fmt: skip
     assert {name for name, one in found.items() if one.trains} == {"cnn", "cnn-ma", "aeg-cd", "coherence", "tucker"}
     assert len({one.label for one in found.values()}) == len(found)
 
@@ -34,7 +37,7 @@ def test_the_comparators_there_are():
 def test_names_as_they_are_typed():
     assert parse_comparators("none") == ()
     assert parse_comparators("all") == COMPARATORS.names()
-    assert parse_comparators("quick") == ("mean", "ridge-1", "ridge-8")
+    assert parse_comparators("quick") == ("mean", "ridge-1", "ridge-8", "ridge-1@detected", "ridge-8@detected")
     assert parse_comparators("ridge-1, mean") == ("mean", "ridge-1")
     assert parse_comparators("cnn-ma") == ("cnn", "cnn-ma"), "the average needs its network"
     with pytest.raises(ConfigError, match="comparator 'rigde': expected one of mean, ridge-1"):

@@ -8,6 +8,7 @@ Raises:
     CorpusError: no training rows, or training rows of one single clip.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -17,7 +18,7 @@ from scipy.fft import dctn
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
@@ -40,7 +41,7 @@ KEPT = np.flatnonzero(np.add.outer(np.arange(BLOCK), np.arange(BLOCK)).ravel() <
 
 def training_mean(task: Task) -> NDArray[np.float64]:
     """The mean label of the training rows, for every row."""
-    return np.tile(task.corpus.labels[_training_rows(task)].mean(0), (len(task.split.test), 1))
+    return np.tile(task.corpus.labels[training_rows(task)].mean(0), (len(task.split.test), 1))
 
 
 def ridge_on_frame(task: Task) -> NDArray[np.float64]:
@@ -55,7 +56,7 @@ def ridge_on_window(task: Task) -> NDArray[np.float64]:
 
 def svr(task: Task) -> NDArray[np.float64]:
     """Linear SVR on landmarks and `appearance_features`, after AFEW-VA's baseline (Kossaifi et al. 2017)."""
-    corpus, train, test = task.corpus, _training_rows(task), task.split.test
+    corpus, train, test = task.corpus, training_rows(task), task.split.test
     if len(train) > SVR_FRAMES:
         train = np.sort(np.random.default_rng(0).choice(train, SVR_FRAMES, replace=False))
     points = frame_features(corpus)
@@ -83,10 +84,19 @@ def window_features(corpus: PreparedCorpus, n: int = WINDOW) -> NDArray[np.float
 
     The window is the n frames of the segment that end at the row; fewer at its start, whose first frame has no change.
     """
-    landmarks = frame_features(corpus)
-    moved = corpus.crop_motion
-    out = np.empty((len(corpus), 3 * landmarks.shape[1] + moved.shape[1]), np.float32)
-    for rows in corpus.segments():
+    return windowed(frame_features(corpus), corpus.crop_motion, corpus.segments(), n)
+
+
+def windowed(
+    landmarks: NDArray[np.floating], moved: NDArray[np.floating], segments: Sequence[NDArray[np.int64]], n: int
+) -> NDArray[np.float32]:
+    """`window_features` of any landmarks (N, 2P).
+
+    Args:
+        moved: (N, M) how the crop moved since the frame before. segments: positions of each.
+    """
+    out = np.empty((len(landmarks), 3 * landmarks.shape[1] + moved.shape[1]), np.float32)
+    for rows in segments:
         points = landmarks[rows].astype(np.float64)
         change = np.abs(np.concatenate([np.diff(points, axis=0), moved[rows[1:]]], 1))
         # the first frame of the segment has no change
@@ -109,12 +119,18 @@ def appearance_features(corpus: PreparedCorpus, rows: NDArray, batch: int = 1024
 
 
 def _ridge(task: Task, features: NDArray) -> NDArray[np.float64]:
-    train, test = _training_rows(task), task.split.test
-    model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, cv=_inner_folds(task.corpus, train)))
+    train, test = training_rows(task), task.split.test
+    model = ridge_model(task.corpus, train)
     return _fit_and_predict(model, features[train], task.corpus.labels[train], features[test])
 
 
-def _training_rows(task: Task) -> NDArray[np.int64]:
+def ridge_model(corpus: PreparedCorpus, train: NDArray[np.int64]) -> Pipeline:
+    """Ridge regression on standardised features of these rows, its penalty chosen over groups of them."""
+    return make_pipeline(StandardScaler(), RidgeCV(ALPHAS, cv=_inner_folds(corpus, train)))
+
+
+def training_rows(task: Task) -> NDArray[np.int64]:
+    """Raises CorpusError where there are none."""
     if len(task.split.train) == 0:
         raise CorpusError(f"{task.corpus.folder}: no training rows for {task.name}; expected at least two clips")
     return task.split.train

@@ -35,7 +35,7 @@ class Task:
     name: the comparator's. split: rows of the corpus; only `train` and `validation` may be learnt from. model: the
     sizes of the run's networks, all else by default. config: how comparators are trained. seed: of the run. folder:
     where the comparator keeps what it wants to keep. fingerprint: of everything that decides the outcome, to recognise
-    what is in `folder`. parents: folders of the comparators that this one starts from, by name.
+    what is in `folder`. parents: folders of what this one starts from, by name: comparators, and `base`.
     """
 
     name: str
@@ -61,7 +61,8 @@ class Comparator:
     label: in tables. work: a function of a `Task`, or `module:function`, which is imported when it is needed; see
     `estimate` for what it returns. needs_sequence: it cannot be used on stills. quick: it takes seconds, and
     `anclaf train` runs it by default. trains: its outcome depends on `Task.model` and `Task.config`.
-    needs: comparators that it starts from.
+    needs: comparators that it starts from. needs_base: it starts from the fold's base model, which finds landmarks; it
+    is left out where none is trained that does.
     """
 
     label: str
@@ -70,6 +71,7 @@ class Comparator:
     quick: bool = False
     trains: bool = False
     needs: tuple[str, ...] = ()
+    needs_base: bool = False
 
     def estimate(self, task: Task) -> "NDArray[np.floating[Any]]":
         """(len(task.split.test), 2) valence and arousal in the corpus's units, NaN where there is no estimate.
@@ -93,10 +95,18 @@ class Comparator:
 
 
 _CLASSICAL, _NEURAL = "anclaf.comparators.classical", "anclaf.comparators.neural"
+_DETECTED = "anclaf.comparators.detected"
 
 MEAN = Comparator("training mean", f"{_CLASSICAL}:training_mean", quick=True)
 RIDGE_1 = Comparator("ridge on landmarks, 1 frame", f"{_CLASSICAL}:ridge_on_frame", quick=True)
 RIDGE_8 = Comparator("ridge on landmarks, 8 frames", f"{_CLASSICAL}:ridge_on_window", needs_sequence=True, quick=True)
+RIDGE_1_DETECTED = Comparator(
+    "ridge on detected landmarks, 1 frame", f"{_DETECTED}:ridge_on_frame", quick=True, needs_base=True
+)
+RIDGE_8_DETECTED = Comparator(
+    "ridge on detected landmarks, 8 frames", f"{_DETECTED}:ridge_on_window", needs_sequence=True, quick=True,
+    needs_base=True,
+)  # fmt: skip
 SVR = Comparator("SVR on landmarks and appearance", f"{_CLASSICAL}:svr")
 CNN = Comparator("CNN, frame by frame", f"{_NEURAL}:network", trains=True)
 CNN_MA = Comparator(
@@ -113,6 +123,8 @@ COMPARATORS: Registry[Comparator] = Registry(
         "mean": f"{__name__}:MEAN",
         "ridge-1": f"{__name__}:RIDGE_1",
         "ridge-8": f"{__name__}:RIDGE_8",
+        "ridge-1@detected": f"{__name__}:RIDGE_1_DETECTED",
+        "ridge-8@detected": f"{__name__}:RIDGE_8_DETECTED",
         "svr": f"{__name__}:SVR",
         "cnn": f"{__name__}:CNN",
         "cnn-ma": f"{__name__}:CNN_MA",

@@ -105,10 +105,21 @@ class Fold:
             comparator = COMPARATORS.get(name)
             if comparator.needs_sequence and not self.corpus.card.fps:
                 continue
+            if comparator.needs_base and not ("base" in found and self._finds_landmarks):
+                continue
             given = {"model": asdict(config.model.sizes()), "config": asdict(config.comparators), "seed": config.seed}
             settings = given if comparator.trains else {}
-            add(name, "comparator", settings, *comparator.needs)
+            starts = (*comparator.needs, "base") if comparator.needs_base else comparator.needs
+            add(name, "comparator", settings, *starts)
         return list(found.values())
+
+    @cached_property
+    def _finds_landmarks(self) -> bool:
+        """Whether the base model of this fold finds any."""
+        if not self.run.config.model.geometry:
+            return False
+        init = self.run.init
+        return bool(self.corpus.landmarks_of(self.split.train) if init is None else init.spec.points)
 
     def write_split(self) -> None:
         """Write `split.json`: the clips and people that train, choose the checkpoint, and test."""

@@ -1,7 +1,7 @@
 """Comparators that another run of the same grid has done already: the same settings on the same people.
 
 A comparator sees none of what an ablation takes out, and `paper` and `as-written` train theirs alike. So each run of a
-grid has its comparators, and each of them is trained once.
+grid has its comparators, and each of them is trained once; but for those that start from the run's own base model.
 """
 
 import shutil

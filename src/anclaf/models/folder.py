@@ -8,7 +8,7 @@ from anclaf.config import ModelConfig
 from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ModelError
 from anclaf.models.shipped import shipped_model, shipped_names
-from anclaf.models.spec import HEADS, SPEC_VERSION, ModelSpec, Variant
+from anclaf.models.spec import DETECTED, FITTED, HEADS, SPEC_VERSION, ModelSpec, Variant
 
 SPEC = "model.json"
 
@@ -26,6 +26,11 @@ def model_folder(model: Path | str) -> Path:
         return folder
     if (shipped := shipped_model(str(model))) is not None:
         return shipped
+    if (other := folder.parent / f"{folder.name}{DETECTED}" / SPEC).is_file():
+        raise ModelError(
+            f"{folder}: fitted on the landmarks of its corpus, which no new face has; use {other.parent}, fitted on "
+            "those that the base model finds"
+        )
     expected = ", ".join(["a model folder such as RUN/fold0/SA-8", *shipped_names()])
     raise ModelError(f"{folder}: no {SPEC} here; expected {expected}")
 
@@ -64,7 +69,7 @@ def read_spec(folder: Path) -> tuple[ModelSpec, int]:
         _ = spec.scale
     except (TypeError, KeyError, AnclafError) as error:
         raise ModelError(f"{path}: not a model's spec ({error}); copy the model folder again") from error
-    if kind not in HEADS:
+    if kind not in HEADS and kind not in FITTED:
         raise ModelError(
             f"{folder}: {spec.variant} is of kind {kind}, which is not installed here (there are "
             f"{', '.join(HEADS.names())}); install the package that brings it"

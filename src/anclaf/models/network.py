@@ -13,7 +13,7 @@ from anclaf.core.errors import ConfigError
 from anclaf.models.anclaf import Combiner, Discriminator, Estimate, Generator, Head, condition
 from anclaf.models.familiarity import GRID
 from anclaf.models.geometry import MOTION_INPUTS, LandmarkFinder, motion_input
-from anclaf.models.spec import HEADS, Variant, head_options
+from anclaf.models.spec import Variant, head_options
 
 
 class Latents(NamedTuple):
@@ -59,7 +59,7 @@ class AffectNetwork(nn.Module):
             sizes = 4 * config.g_width, plane, self.points, config.g_width
             self.landmarks = LandmarkFinder(*sizes, config.landmark_refinements)
         self.moves = config.crop_motion and variant.kind != "base"
-        self.head = HEADS.get(kind).build(self.head_inputs, replace(config, options=options), variant.n)
+        self.head = variant.head.build(self.head_inputs, replace(config, options=options), variant.n)
         if variant.follows is not None:
             self.head.lead_in = self._lead_in_of(variant.follows)
         # λ, how far C's appearance features are trusted; chosen on people whom training has not seen
@@ -69,7 +69,7 @@ class AffectNetwork(nn.Module):
         """S-n+ reads what SA-n reads: what SA-n is ahead of it is attention, not more frames."""
         options = head_options(variant.kind, self.config)
         with torch.device("meta"):  # without weights
-            head = HEADS.get(variant.kind).build(self.head_inputs, replace(self.config, options=options), variant.n)
+            head = variant.head.build(self.head_inputs, replace(self.config, options=options), variant.n)
         return head.lead_in
 
     @property

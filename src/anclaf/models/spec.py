@@ -27,16 +27,21 @@ HEADS: Registry[type["Head"]] = Registry(
 
 Its names are in the order in which models are trained and shown."""
 
+FITTED: Registry[type["Head"]] = Registry("kind of comparator", "", {"ridge": "anclaf.models.ridge:RidgeHead"})
+"""As `HEADS`, of comparators that are models on what a base model finds. They are fitted, not trained."""
 
-FURTHER, DIRECT = "+", "-direct"
+
+FURTHER, DIRECT, DETECTED = "+", "-direct", "@detected"
 _FOLLOWED = "SA"
 """The kind whose updates S-n+ gets; those of another kind's are called S-n+KIND."""
-_NAME = re.compile(r"(?P<kind>.+)-(?P<n>\d+)(?P<control>\+.*|-direct)?")
+_NAME = re.compile(r"(?P<kind>.+)-(?P<n>\d+)(?P<control>\+.*|-direct|@detected)?")
 
 
 @dataclass(frozen=True)
 class Variant:
     """`base`, `S-n`, `SA-n`, or KIND-n of a head that another package brings. n is the window in frames, 1 for base.
+
+    `ridge-n@detected` is a comparator (`FITTED`): ridge regression on the landmarks that the base model finds.
 
     Controls are models like any other, trained otherwise, so that a comparison shows one thing alone:
 
@@ -52,7 +57,8 @@ class Variant:
     control: str = ""
 
     def __post_init__(self) -> None:
-        if (self.kind == "base") != (self.n == 1) or self.n < 1:
+        alone = self.kind == "base" or (self.kind in FITTED and self.n == 1)
+        if alone != (self.n == 1) or self.n < 1:
             raise ConfigError(f"variant {self.kind} with window {self.n}: base has window 1, all others at least 2")
         if self.kind == "base" and self.control:
             raise ConfigError(f"variant base with control {self.control}: base has none")
@@ -86,7 +92,7 @@ class Variant:
     @property
     def head(self) -> type["Head"]:
         """Its class; imports torch."""
-        return HEADS.get(self.kind)
+        return head_of(self.kind)
 
     @property
     def starts_from(self) -> "Variant | None":
@@ -142,13 +148,22 @@ def variant_order(name: str) -> tuple[int, str, str, int]:
     return place, variant.kind, variant.control, variant.n
 
 
+def head_of(kind: str) -> type["Head"]:
+    """The class of a kind's head; imports torch.
+
+    Raises:
+        ConfigError: no such kind.
+    """
+    return FITTED.get(kind) if kind in FITTED else HEADS.get(kind)
+
+
 def head_options(kind: str, config: ModelConfig) -> dict[str, float]:
     """Every option that the head of this kind declares, by its own name: as in `config.options`, or its default.
 
     Raises:
         ConfigError: an option of this kind that its head does not declare.
     """
-    declared, prefix = HEADS.get(kind).options, f"{kind}."
+    declared, prefix = head_of(kind).options, f"{kind}."
     given = {name.removeprefix(prefix): value for name, value in config.options.items() if name.startswith(prefix)}
     if odd := sorted(given.keys() - declared.keys()):
         known = f"expected one of {', '.join(prefix + name for name in declared)}" if declared else "it has none"
@@ -197,7 +212,7 @@ class ModelSpec:
 
     @property
     def parsed_variant(self) -> Variant:
-        return Variant.parse(self.variant)
+        return Variant.recorded(self.variant)
 
     @property
     def scale(self) -> LabelScale:
