@@ -26,7 +26,7 @@ def test_help_of_plan_lists_what_there_is(capsys: pytest.CaptureFixture[str]):
         cli.main(["grid", "plan", "--help"])
     assert ended.value.code == 0
     # a box is drawn around, and lines are broken anywhere between words
-    words = set(re.findall(r"[\w+-]+", capsys.readouterr().out))
+    words = set(re.findall(r"[\w+@-]+", capsys.readouterr().out))
     assert words >= {*RECIPES, *ABLATIONS, *COMPARATORS.names()}
 
 
