@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := src tests benchmarks starter docs/api.py
 export OPENBLAS_NUM_THREADS ?= 2
 
-.PHONY: demo starter test check lint types layers api clean
+.PHONY: demo starter test test-browser check lint types layers api clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -28,6 +28,10 @@ starter: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# The page in Debian's or another Chromium: CHROMIUM names one that is not found by itself.
+test-browser: .venv/ready
+	$(BIN)/python -m pytest -m browser tests/app
 
 lint: .venv/ready
 	$(BIN)/ruff check $(SOURCES)

@@ -188,7 +188,7 @@ def flags(text: str, page: Path) -> list[str]:
 
 
 COMMANDS = (
-    *("", "train", "report", "evaluate", "predict", "summarize", "demo", "completion"),
+    *("", "train", "report", "evaluate", "predict", "summarize", "app", "demo", "completion"),
     *("prepare", "prepare afew-va", "prepare sewa", "prepare table", "prepare puppet"),
     *("prepare aff-wild2", "prepare affectnet", "prepare crema-d"),
     *("grid", "grid plan", "grid run", "grid status", "grid report"),
@@ -242,7 +242,7 @@ def _script(words: list[str]) -> list[str]:
 
 def _targets(words: list[str]) -> list[str]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    known = {*re.findall(r"^([a-z]+):", makefile, re.MULTILINE)}
+    known = {*re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)}
     known |= {f"{name}=" for name in re.findall(r"\$\(([A-Z]+)\)", makefile)}
     return [f"no target {word} in the Makefile" for word in words if re.sub("=.*", "=", word) not in known]
 

@@ -70,7 +70,7 @@ def test_bash(scripts: Path, words: list[str], found: list[str]):
 
 
 def test_bash_completes_every_command(scripts: Path):
-    assert {"prepare", "train", "report", "predict", "summarize", "evaluate", "grid", "demo", "completion"} == {
+    assert {"prepare", "train", "report", "predict", "summarize", "app", "evaluate", "grid", "demo", "completion"} == {
         *_bash(scripts, "")
     }
 

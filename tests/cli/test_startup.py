@@ -12,10 +12,10 @@ from anclaf.cli.main import NO_READER, quiet_without_reader
 
 HEAVY = (
     "torch cv2 pandas matplotlib lightning_fabric tensorly scipy sklearn pyarrow ray av numpy PIL tensorboardX "
-    "safetensors filelock rich"
+    "safetensors filelock rich fastapi uvicorn"
 )
 COMMANDS = {
-    "": "prepare train report evaluate predict summarize grid demo completion",
+    "": "prepare train report evaluate predict summarize app grid demo completion",
     "prepare": "afew-va sewa aff-wild2 affectnet crema-d table puppet",
     "grid": "plan run status report",
 }

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TextIO
 import tyro
 
 import anclaf
+from anclaf.cli.app import App
 from anclaf.cli.completion import Completion
 from anclaf.cli.console import fail
 from anclaf.cli.demo import Demo
@@ -78,6 +79,7 @@ def parse(arguments: list[str]) -> Any:
         Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
         Annotated[Predict, tyro.conf.subcommand("predict")],
         Annotated[Summarize, tyro.conf.subcommand("summarize")],
+        Annotated[App, tyro.conf.subcommand("app")],
         Grid,
         Annotated[Demo, tyro.conf.subcommand("demo")],
         Annotated[Completion, tyro.conf.subcommand("completion")],

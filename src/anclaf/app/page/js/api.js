@@ -1,0 +1,66 @@
+// What the server is asked; every answer that is not one is an Error with the server's own line.
+
+async function answered(response) {
+  if (response.ok) return response;
+  let detail = response.statusText;
+  try {
+    detail = (await response.json()).detail;
+  } catch {
+    // no JSON: the status says it
+  }
+  throw new Error(typeof detail === "string" ? detail : JSON.stringify(detail));
+}
+
+async function ask(path, options) {
+  return answered(await fetch(`/api/${path}`, options));
+}
+
+const sending = (method, value) => ({
+  method,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(value),
+});
+
+export const server = async () => (await ask("server")).json();
+export const rows = async (id) => (await ask(`videos/${id}/rows`)).json();
+export const edits = async (id) => (await ask(`videos/${id}/edits`)).json();
+export const saveEdits = async (id, value) => (await ask(`videos/${id}/edits`, sending("PUT", value))).json();
+export const analyse = async (id, options) => (await ask(`videos/${id}/analysis`, sending("POST", options))).json();
+export const cancel = async (id) => (await ask(`videos/${id}/analysis`, { method: "DELETE" })).json();
+export const remove = async (id) => ask(`videos/${id}`, { method: "DELETE" });
+export const address = (id, what) => `/api/videos/${id}/${what}`;
+
+/** Tell of all videos whenever one changes; `lost` when the server is gone, and when it is back. */
+export function watch(tell, lost) {
+  const source = new EventSource("/api/events");
+  source.onmessage = (event) => {
+    lost(false);
+    tell(JSON.parse(event.data));
+  };
+  source.onerror = () => lost(true);
+}
+
+/** Upload a file with its progress. Returns { done: a promise, stop }. */
+export function upload(file, options, progress) {
+  const request = new XMLHttpRequest();
+  const query = new URLSearchParams({ name: file.name, ...options });
+  const done = new Promise((resolve, reject) => {
+    request.upload.onprogress = (event) => progress(event.loaded, event.total);
+    request.onload = () => {
+      let answer = {};
+      try {
+        answer = JSON.parse(request.responseText);
+      } catch {
+        // no JSON: the status says it
+      }
+      if (request.status === 201) resolve(answer);
+      else reject(new Error(answer.detail || `${file.name}: ${request.status} ${request.statusText}`));
+    };
+    request.onerror = () => reject(new Error(`${file.name}: the server broke it off: it is no video, or too large, or the server is gone`));
+    request.onabort = () => reject(new Error(`${file.name}: stopped`));
+  });
+  request.open("POST", `/api/videos?${query}`);
+  request.setRequestHeader("content-type", "application/octet-stream");
+  request.send(file);
+  return { done, stop: () => request.abort() };
+}

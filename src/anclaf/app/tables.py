@@ -1,0 +1,98 @@
+"""Tables of `anclaf predict` as the page and a client get them: JSON by columns, CSV, Parquet."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from anclaf.core.errors import TableError
+from anclaf.core.files import atomic_path
+from anclaf.inference.table import COLUMNS, column_types, csv_cell, write_parquet
+
+_ROWS = 20_000
+"""That are in memory at a time."""
+_CONVERTING = Lock()
+
+
+def load(path: Path) -> pd.DataFrame:
+    """The whole table.
+
+    Raises:
+        TableError: it is none of `anclaf predict`'s, or was changed by another program.
+    """
+    pieces = list(_pieces(path))
+    return pd.concat(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _pieces(path: Path) -> Iterator[pd.DataFrame]:
+    try:
+        if path.suffix == ".parquet":
+            with parquet.ParquetFile(path) as file:
+                types = _types(file.schema_arrow.names, path)
+                for batch in file.iter_batches(_ROWS):
+                    yield batch.to_pandas().astype(types)
+                if not file.metadata.num_rows:
+                    yield pd.DataFrame(columns=list(types)).astype(types)
+            return
+        types = _types(list(pd.read_csv(path, nrows=0).columns), path)
+        with pd.read_csv(path, dtype=types, float_precision="round_trip", chunksize=_ROWS) as reader:
+            yield from reader
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TableError(f"{path.name}: cannot be read as a table of `anclaf predict` ({reason})") from error
+
+
+def _types(names: list[str], path: Path) -> dict[str, Any]:
+    types = column_types(sum(name.startswith("attention_") for name in names))
+    if missing := [name for name in ("frame", "time_s", "track", "x", "valence", "status") if name not in names]:
+        raise TableError(f"{path.name}: no table of `anclaf predict`: it lacks the columns {', '.join(missing)}")
+    return {name: types[name] for name in names if name in types}
+
+
+def as_columns(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Column -> values as JSON has them; what is not known is null. A column that is all unknown is left out."""
+    found = {}
+    for name in table.columns:
+        column = table[name]
+        if column.isna().all() and name not in COLUMNS[:11]:
+            continue
+        if pd.api.types.is_float_dtype(column):
+            found[name] = [value if math.isfinite(value) else None for value in column.tolist()]
+        else:
+            found[name] = column.astype(object).where(column.notna(), None).tolist()
+    return found
+
+
+def as_json(content: dict[str, Any]) -> bytes:
+    """Compact."""
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+def as_csv(path: Path, to: Path) -> Path:
+    """The table as CSV: itself, or written `to` a file, with the numbers that `anclaf predict` writes."""
+    if path.suffix == ".csv":
+        return path
+    with (
+        _CONVERTING,
+        atomic_path(to) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
+        for number, piece in enumerate(_pieces(path)):
+            plain = piece.astype(object).where(piece.notna(), None).map(csv_cell)
+            plain.to_csv(file, index=False, header=number == 0, lineterminator="\n")
+    return to
+
+
+def as_parquet(path: Path, to: Path) -> Path:
+    """The table as Parquet: itself, or written `to` a file."""
+    if path.suffix == ".parquet":
+        return path
+    with _CONVERTING:
+        write_parquet(to, path)
+    return to

@@ -1,0 +1,450 @@
+"""The page in a real browser: `make test-browser`. Chromium is looked for, or named by CHROMIUM."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import pytest
+from av.video.stream import VideoStream
+
+from anclaf.app.live import Webcams
+from anclaf.app.worker import Setup, Worker
+from anclaf.config import OutputOptions
+from anclaf.core.files import write_json
+from anclaf.inference.estimator import AffectEstimator
+from anclaf.inference.outputs import OutputFiles
+from anclaf.inference.prediction import predict_source
+from anclaf.inference.source import open_source
+from anclaf.inference.table import CsvTable, FaceEstimate
+from anclaf.synthetic.puppet import write_puppet_video
+from app_helpers import Served, running, write_results, write_video
+from numbered_video import SIZE, Film, number_in, numbered
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = [
+    pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium"),
+]  # fmt: skip
+DONE = "#videos li[data-state=done]"
+READY = "document.getElementById('video').readyState >= 2"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
+    """Headless, with a webcam that shows a drawn person."""
+    api = pytest.importorskip("playwright.sync_api")
+    film = tmp_path_factory.mktemp("webcam") / "person.mp4"
+    write_puppet_video(film, subject=5, frames=40, size=(320, 240))
+    camera = film.with_suffix(".mjpeg")
+    with av.open(str(camera), "w", format="mjpeg") as container:
+        stream: Any = container.add_stream("mjpeg", rate=25, options={"qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for frame in open_source(film).read():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
+        container.mux(stream.encode())
+    flags = [
+        "--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+    ]  # fmt: skip
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: "Browser") -> "Iterator[Callable[..., Page]]":
+    """`visit(served, width)`: a page. No request may leave the server, no script may fail, and nothing be refused."""
+    open_pages, wrong = [], list[str]()
+
+    def visit(served: Served, width: int = 1280, height: int = 1000) -> "Page":
+        page = browser.new_page(viewport={"width": width, "height": height}, accept_downloads=True)
+        base = f"http://127.0.0.1:{served.port}/"
+
+        def check(request: Any) -> None:
+            if not request.url.startswith((base, "blob:", f"ws://127.0.0.1:{served.port}/")):
+                wrong.append(f"request to {request.url}")
+
+        page.on("request", check)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
+        page.goto(base)
+        open_pages.append(page)
+        return page
+
+    yield visit
+    for page in open_pages:
+        page.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(Setup("starter", "haar"))
+    yield started
+    started.end()
+
+
+def _until(page: "Page", expression: str, seconds: float = 30.0) -> None:
+    """Wait; Playwright's own way evaluates texts in the page, which the page's policy forbids."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < until, f"not in {seconds} s: {expression}"
+        page.wait_for_timeout(30)
+
+
+def _open(page: "Page", name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+    _until(page, f"document.getElementById('title').textContent === {json.dumps(name)}")
+
+
+def _coloured(page: "Page", id: str, colour: tuple[int, int, int], near: int = 12) -> int:
+    """How many pixels of a canvas have a colour."""
+    return page.evaluate(
+        """([id, colour, near]) => {
+            const canvas = document.getElementById(id);
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            let count = 0;
+            for (let k = 0; k < data.length; k += 4)
+                count += data[k + 3] > 200 && [0, 1, 2].every((c) => Math.abs(data[k + c] - colour[c]) <= near);
+            return count;
+        }""",
+        [id, list(colour), near],
+    )
+
+
+VALENCE, AROUSAL, PLAYHEAD, FIRST = (0x17, 0x5A, 0x96), (0xA8, 0x46, 0x0F), (0xC4, 0x0D, 0x0D), (0x0B, 0x5C, 0xAD)
+
+
+def test_a_clip_goes_up_and_comes_back_as_a_timeline(visit: "Callable[..., Page]", worker: Worker, tmp_path: Path):
+    talk = tmp_path / "talk.mp4"
+    write_puppet_video(talk, subject=3, frames=30, size=(320, 240))
+    with running(worker=worker) as served:
+        page = visit(served)
+        page.set_input_files("#file", talk)
+        page.wait_for_selector(DONE, timeout=120_000)
+        _until(page, "document.getElementById('title').textContent === 'talk.mp4'")
+        _until(page, READY)
+        _until(page, "document.getElementById('clock').textContent.includes('of 0:01.200')")
+        assert _coloured(page, "timeline", VALENCE) > 300
+        assert _coloured(page, "timeline", AROUSAL) > 300
+        assert _coloured(page, "timeline", PLAYHEAD) > 300
+        assert _coloured(page, "circumplex", FIRST, 40) > 20
+        assert _coloured(page, "boxes", FIRST) > 300
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="CSV").click()
+        assert saved.value.suggested_filename == "talk.csv"
+        got = saved.value.path().read_bytes()
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="Overlay").click()
+        assert saved.value.path().stat().st_size > 1000
+        page.get_by_role("button", name="Remove: talk.mp4").click()
+        page.wait_for_selector("#videos li", state="detached")
+    estimator = AffectEstimator.load("starter", detector="haar")
+    done = predict_source(estimator, open_source(talk), tmp_path, None, OutputOptions(overlay=False, plot=False))
+    assert got == done.table.read_bytes()
+
+
+def _numbered_results(path: Path) -> list[int]:
+    """A table of a film whose pictures show their number, by the frames' own times; the numbers in it."""
+    files = OutputFiles(path.parent / "results", path.stem, OutputOptions(overlay=False, plot=False))
+    files.folder.mkdir(exist_ok=True)
+    table, numbers = CsvTable(files.table), []
+    for frame in open_source(path).read():
+        row = FaceEstimate(
+            frame.index, frame.time_s, 0, 2.0, 2.0, 20.0, 20.0, 1.0, 0.1 * (frame.index % 5), 0.0, "V+A+", status="ok"
+        )
+        table.append([row])
+        number = number_in(frame.image)
+        assert number is not None
+        numbers.append(number)
+    table.close()
+    write_json(files.about, files.content_of_about({}, {}, True))
+    return numbers
+
+
+class LateFilm(Film):
+    """Its pictures begin 0.4 s after its sound."""
+
+    def write(self, path: Path) -> Path:
+        with av.open(str(path), "w") as container:
+            sound, video = (
+                container.add_stream(codec, rate=rate) for codec, rate in (("aac", 44100), (self.codec, 25))
+            )
+            assert isinstance(video, VideoStream)
+            (video.width, video.height), video.pix_fmt, video.bit_rate = SIZE, "yuv420p", 2_000_000
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 66150), np.float32), format="fltp", layout="mono")
+            silence.rate, silence.pts = 44100, 0
+            container.mux([*sound.encode(silence), *sound.encode()])  # type: ignore[misc, arg-type, call-arg]
+            for k in range(self.frames):
+                frame = av.VideoFrame.from_ndarray(numbered(k), format="rgb24")
+                frame.pts, frame.time_base = 10 + k, Fraction(1, 25)
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+        return path
+
+
+UNEVEN = [0, 1, 2, 6, 7, 8, 9, 20, 21, 22, 24, 26, 28, 45, 46, 47, 48, 49, 50, 60, 61, 62, 63, 64]
+FILMS = {
+    "25.mp4": Film(),
+    "29.97.mp4": Film(rate=Fraction(30000, 1001), frames=60, b_frames=2),
+    "uneven.mp4": Film(at=UNEVEN),
+    "late.mp4": Film(start=30, b_frames=2),
+    "vp8.webm": Film(codec="libvpx", rate=Fraction(24)),
+    "late.mkv": Film(start=12),
+    "sound first.mp4": LateFilm(),
+    "sound first.mkv": LateFilm(),
+}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_what_is_shown_is_the_frame_that_is_drawn(visit: "Callable[..., Page]", tmp_path: Path, name: str):
+    """Pictures show their own number: it is that of the row whose box and values are shown, wherever one jumps to."""
+    FILMS[name].write(tmp_path / name)
+    numbers = _numbered_results(tmp_path / name)
+    with running(tmp_path) as served:
+        page = visit(served)
+        _open(page, name)
+        _until(page, READY)
+        frames = np.random.default_rng(0).permutation(len(numbers))[:8].tolist()
+        for index in [*frames, 0, len(numbers) - 1]:
+            shown = _jump(page, served, index)
+            assert shown == (index, numbers[index]), f"frame {index} of {name}"
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        assert _shown(page, len(numbers) - 4) == (len(numbers) - 4, numbers[-4])
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        assert _shown(page, 1) == (1, numbers[1])
+
+
+def _jump(page: "Page", served: Served, index: int) -> tuple[int, int | None]:
+    """Click on the timeline where a frame is."""
+    (video,) = served.client.get("/api/videos").json()
+    times = served.client.get(f"/api/videos/{video['id']}/rows").json()["columns"]["time_s"]
+    ends = [*times[1:], times[-1] + float(np.median(np.diff(times)))]
+    box = page.locator("#timeline").bounding_box()
+    assert box is not None
+    middle = (times[index] + ends[index]) / 2
+    page.mouse.click(box["x"] + 46 + middle / ends[-1] * (box["width"] - 54), box["y"] + 60)
+    return _shown(page, index)
+
+
+def _shown(page: "Page", index: int) -> tuple[int, int | None]:
+    """Frame of the table that is drawn, and number in the picture, once the video has come to rest."""
+    _until(page, f"document.getElementById('boxes').dataset.frame === '{index}'")
+    _until(page, "!document.getElementById('video').seeking")
+    page.wait_for_timeout(150)
+    pixels = page.evaluate(
+        """([width, height]) => {
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [width, height];
+            canvas.getContext("2d").drawImage(document.getElementById("video"), 0, 0, width, height);
+            return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
+        }""",
+        list(SIZE),
+    )
+    image = np.array(pixels, np.uint8).reshape(SIZE[1], SIZE[0], 4)[..., :3]
+    return int(page.get_attribute("#boxes", "data-frame") or -1), number_in(image)
+
+
+def test_while_it_plays_boxes_are_those_of_the_picture(visit: "Callable[..., Page]", tmp_path: Path):
+    Film(rate=Fraction(30000, 1001), frames=60).write(tmp_path / "film.mp4")
+    _numbered_results(tmp_path / "film.mp4")
+    with running(tmp_path) as served:
+        page = visit(served)
+        _open(page, "film.mp4")
+        _until(page, READY)
+        pairs = page.evaluate(
+            """() => new Promise((resolve) => {
+                const video = document.getElementById("video"), found = [];
+                const look = (_, about) => {
+                    found.push([Number(document.getElementById("boxes").dataset.frame), about.mediaTime]);
+                    video.requestVideoFrameCallback(look);
+                };
+                video.onended = () => resolve(found);
+                video.requestVideoFrameCallback(look);
+                video.play();
+            })"""
+        )
+    assert len({frame for frame, _ in pairs}) > 5
+    assert [frame for frame, _ in pairs] == [round(time_s * 30000 / 1001) for _, time_s in pairs]
+
+
+def test_people_are_lanes_of_which_one_is_chosen_named_joined_and_left_out(
+    visit: "Callable[..., Page]", served: Served
+):
+    page = visit(served)
+    _open(page, "first.mp4")
+    assert page.get_by_role("radio").count() == 2
+    assert page.get_by_role("radio").first.is_checked()
+    assert "estimated" in page.inner_text("#numbers")
+    page.get_by_role("radio").nth(1).check()
+    page.keyboard.press("Tab")
+    page.locator("#timeline").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    _until(page, "document.getElementById('clock').textContent.startsWith('frame 5,')")
+    assert "face too small" in page.inner_text("#numbers")
+    page.keyboard.press("ArrowRight")
+    _until(page, "document.getElementById('numbers').textContent.includes('not in this frame')")
+    page.get_by_label("Name of person 1").fill("Bo")
+    page.get_by_label("Name of person 1").press("Enter")
+    _until(page, "document.getElementById('people').textContent.includes('Bo')")
+    page.get_by_role("button", name="Leave out from here").click()
+    page.locator("#timeline").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="…to here").click()
+    page.wait_for_selector("#excluded li")
+    page.get_by_label("Bo is the same person as").select_option("0")
+    _until(page, "document.querySelectorAll('#people input[type=radio]').length === 1")
+    folder = served.library.folder
+    assert folder is not None
+    saved = json.loads((folder / "results" / "first.edits.json").read_text())
+    assert saved["names"] == {"1": "Bo"}
+    assert saved["merged"] == {"1": 0}
+    (stretch,) = saved["excluded"]
+    assert (stretch["track"], stretch["from_s"]) == (1, pytest.approx(0.24))
+    assert stretch["to_s"] == pytest.approx(0.32)
+    page.reload()
+    _until(page, "document.querySelectorAll('#people input[type=radio]').length === 1")
+    page.get_by_role("button", name="Part track 1").click()
+    _until(page, "document.querySelectorAll('#people input[type=radio]').length === 2")
+
+
+def test_attention_is_drawn_where_the_table_has_it(visit: "Callable[..., Page]", tmp_path: Path):
+    write_video(tmp_path / "first.mp4")
+    write_results(tmp_path / "results", "first", attention=4)
+    with running(tmp_path) as served:
+        page = visit(served)
+        _open(page, "first.mp4")
+        page.wait_for_selector("#weights:not([hidden])")
+        page.wait_for_timeout(300)
+        assert _coloured(page, "weights", FIRST) > 500
+
+
+def test_a_format_that_the_browser_cannot_play(visit: "Callable[..., Page]", tmp_path: Path):
+    """Its overlay is shown instead, or a line that says what is there."""
+    for name in ("with.avi", "without.avi"):
+        write_video(tmp_path / name, codec="mpeg4")
+        write_results(tmp_path / "results", Path(name).stem)
+    shutil.copy(write_video(tmp_path / "overlay" / "x.mp4"), tmp_path / "results" / "with.overlay.mp4")
+    with running(tmp_path) as served:
+        page = visit(served)
+        _open(page, "with.avi")
+        _until(page, "document.getElementById('note').textContent.includes('the overlay video is shown')")
+        _until(page, READY)
+        _open(page, "without.avi")
+        _until(page, "document.getElementById('note').textContent.includes('cannot play the video')")
+        page.locator("#timeline").focus()
+        page.keyboard.press("ArrowRight")
+        _until(page, "document.getElementById('clock').textContent.startsWith('frame 1,')")
+
+
+def test_a_wrong_file_is_said_and_the_others_go_on(visit: "Callable[..., Page]", served: Served, tmp_path: Path):
+    wrong = tmp_path / "<b>page.mp4"
+    wrong.write_text("<html>" * 500)
+    page = visit(served)
+    page.set_input_files("#file", [wrong, write_video(tmp_path / "right.mp4")])
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "<b>page.mp4: not a video by its first bytes" in page.inner_text("#problem")
+    _until(page, f"document.querySelectorAll('{DONE}').length === 2")
+    _until(page, "document.getElementById('title').textContent === 'right.mp4'")
+
+
+def test_a_queue_is_shown_and_stopped(visit: "Callable[..., Page]", served: Served):
+    served.worker.free = False
+    page = visit(served)
+    page.get_by_role("button", name="Again: first.mp4").click()
+    page.get_by_role("button", name="Analyse: second.mp4").click()
+    page.wait_for_selector("#videos li[data-state=running] progress")
+    _until(page, "document.getElementById('videos').textContent.includes('is next')")
+    page.get_by_role("button", name="Stop: second.mp4").click()
+    _until(page, "document.querySelector('#videos li[data-state=cancelled]')")
+    served.worker.free = True
+    page.wait_for_selector(DONE)
+
+
+def test_the_webcam_is_followed_live(visit: "Callable[..., Page]", worker: Worker):
+    with running(worker=worker, live=Webcams(Setup("starter", "haar"), 1)) as served:
+        page, other = visit(served), visit(served)
+        page.get_by_role("button", name="Webcam").click()
+        _until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
+        assert _coloured(page, "boxes", FIRST) > 100
+        assert _coloured(page, "timeline", VALENCE) > 5
+        other.get_by_role("button", name="Webcam").click()
+        other.wait_for_selector("#problem:not([hidden])")
+        assert "1 webcams are on already, the most" in other.inner_text("#problem")
+        page.get_by_role("button", name="Webcam off").click()
+        _until(page, "document.getElementById('empty').textContent.includes('The webcam is off')")
+        page.get_by_role("button", name="Webcam").click()
+        _until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
+
+
+def test_on_a_phone_nothing_is_cut_off(visit: "Callable[..., Page]", served: Served):
+    page = visit(served, 360, 740)
+    _open(page, "first.mp4")
+    _until(page, READY)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    wide = page.evaluate(
+        """[...document.querySelectorAll("button, canvas, input, select, video, a")]
+            .filter((one) => one.offsetParent && one.id !== "file")
+            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+            .map((one) => one.outerHTML)"""
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_can_be_used_by_everybody(visit: "Callable[..., Page]", served: Served, width: int):
+    """No serious or critical finding of axe, before and after a video is opened."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit(served, width)
+    page.wait_for_selector(DONE)
+    for opened in (False, True):
+        if opened:
+            _open(page, "first.mp4")
+            _until(page, READY)
+        found = axe.run(page).response["violations"]
+        serious = [
+            (one["id"], [node["html"] for node in one["nodes"]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+
+
+def test_a_long_video_opens_and_seeks_at_once(visit: "Callable[..., Page]", tmp_path: Path):
+    """20 minutes, with rows of 25 frames a second for two people."""
+    write_video(tmp_path / "long.mp4", frames=20 * 60, rate=1)
+    write_results(tmp_path / "results", "long", frames=20 * 60 * 25)
+    with running(tmp_path) as served:
+        page = visit(served)
+        page.wait_for_selector(DONE)
+        took = page.evaluate(
+            """async () => {
+                const began = performance.now();
+                document.querySelector("#videos .name").click();
+                const video = document.getElementById("video");
+                while (!document.getElementById("clock").textContent || video.readyState < 2)
+                    await new Promise((resolve) => setTimeout(resolve, 5));
+                const opened = performance.now() - began;
+                video.currentTime = 1000;
+                await new Promise((resolve) => (video.onseeked = resolve));
+                return [opened, performance.now() - began - opened];
+            }"""
+        )
+        print(f"opened in {took[0]:.0f} ms, sought in {took[1]:.0f} ms")
+        assert took[0] < 10_000
+        assert took[1] < 5_000
