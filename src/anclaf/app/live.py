@@ -91,7 +91,7 @@ async def follow(socket: WebSocket, webcams: Webcams, limits: Limits) -> None:
     except ValidationError as error:
         await _end(socket, _UNFIT, f'expected {{"fps": 1 to 60}} first ({error.errors()[0]["msg"]})')
         return
-    except (AnclafError, TimeoutError) as error:
+    except (AnclafError, WorkerDied, TimeoutError) as error:
         await _end(socket, _TRY_LATER, str(error) or f"nothing came for {limits.silent_s:g} s")
         return
     except WebSocketDisconnect:
