@@ -7,8 +7,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -146,6 +148,29 @@ def test_a_picture_that_is_none_ends_the_webcam_alone(worker: Worker, talk: Path
     with pytest.raises(AnclafError, match="a picture of 320×240; 64 is the most"):
         worker.live_rows(_jpeg(np.zeros((240, 320, 3), np.uint8), 0.0), 60)
     assert _analyse(worker, talk, tmp_path)["frames"] == 12
+
+
+def test_eight_clients_at_once_each_get_their_own(worker: Worker, tmp_path: Path):
+    """Each table is what `anclaf predict` says of that client's video."""
+    clips = [tmp_path / f"clip{k}.mp4" for k in range(8)]
+    for k, clip in enumerate(clips):
+        write_puppet_video(clip, subject=20 + k, frames=5, size=(320, 240))
+    tables: dict[str, bytes] = {}
+    with running(worker=worker) as served:
+
+        def client(clip: Path) -> None:
+            with httpx.Client(base_url=served.client.base_url, timeout=120) as own:
+                id = own.post("/api/videos", params={"name": clip.name}, content=clip.read_bytes()).json()["id"]
+                served.wait(id, "done", seconds=240)
+                tables[clip.name] = own.get(f"/api/videos/{id}/table").content
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(client, clips))
+    estimator = AffectEstimator.load("starter", detector="haar")
+    for clip in clips:
+        done = predict_source(estimator, open_source(clip), tmp_path / "predict", None, OUTPUT)
+        assert tables[clip.name] == done.table.read_bytes(), clip.name
+    assert len(set(tables.values())) == 8
 
 
 def test_the_whole_way_over_http(worker: Worker, talk: Path, tmp_path: Path):
