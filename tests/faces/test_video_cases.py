@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av.stream import Disposition
@@ -430,6 +431,29 @@ def test_pixels_are_made_square(
         across = 80 * max(1 / (pixel or 1), 1)
         assert np.ptp(np.flatnonzero(inside.any(0))) + 1 == pytest.approx(across, abs=2)
         assert np.ptp(np.flatnonzero(inside.any(1))) + 1 == pytest.approx(across, abs=2)
+
+
+@pytest.mark.parametrize(("stored", "pixel"), [((240, 240), Fraction(4, 3)), ((320, 180), Fraction(3, 4))])
+def test_making_pixels_square_moves_nothing(tmp_path: Path, stored: tuple[int, int], pixel: Fraction):
+    """Of a picture that was squeezed without loss, nothing lies elsewhere than before: neither by half a pixel, which
+    is how far off enlarging is that takes pixels for points, nor at one edge more than at the other."""
+    noise = np.random.default_rng(0).integers(40, 215, (30, 40)).astype(np.uint8)
+    whole = cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
+    with av.open(str(tmp_path / "a.mp4"), "w") as box:
+        stream = box.add_stream("libx264", rate=25, options={"crf": "0"})
+        stream.width, stream.height, stream.pix_fmt = *stored, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = pixel
+        squeezed = np.asarray(cv2.resize(whole, stored, interpolation=cv2.INTER_AREA), np.uint8)
+        for _ in range(3):
+            box.mux(stream.encode(av.VideoFrame.from_ndarray(np.stack([squeezed] * 3, -1), format="rgb24")))
+        box.mux(stream.encode())
+    shown = read(tmp_path / "a.mp4").frames[0].image[..., 1]
+    assert shown.shape == whole.shape
+    halves = [np.s_[:, :160], np.s_[:, 160:], np.s_[:120], np.s_[120:]]
+    for part in halves:
+        (x, y), _ = cv2.phaseCorrelate(whole[part].astype(np.float64), shown[part].astype(np.float64))
+        assert abs(x) < 0.1
+        assert abs(y) < 0.1
 
 
 def two_streams(path: Path, sizes: Sequence[tuple[int, int]], default: int | None = None) -> Path:
