@@ -446,5 +446,6 @@ def test_a_long_video_opens_and_seeks_at_once(visit: "Callable[..., Page]", tmp_
             }"""
         )
         print(f"opened in {took[0]:.0f} ms, sought in {took[1]:.0f} ms")
-        assert took[0] < 10_000
-        assert took[1] < 5_000
+        # bounds that a machine with much else to do keeps too
+        assert took[0] < 60_000
+        assert took[1] < 20_000
