@@ -49,8 +49,8 @@ LossFrames = Literal["tested", "last", "all"]
 all), the last one, or all."""
 Precision = Literal["32-true", "bf16-mixed"]
 FaceChoice = Literal["all", "largest"]
-BackendName = Literal["auto", "torch"]
-"""What runs a model: the one whose files its folder has; PyTorch."""
+BackendName = Literal["auto", "torch", "onnx"]
+"""What runs a model: the one whose files its folder has; PyTorch; onnxruntime, of what `anclaf export` wrote."""
 TableFormat = Literal["csv", "parquet"]
 TABLE_SUFFIXES = tuple(f".{name}" for name in get_args(TableFormat))
 

@@ -17,6 +17,7 @@ from anclaf.cli.completion import Completion
 from anclaf.cli.console import fail
 from anclaf.cli.demo import Demo
 from anclaf.cli.evaluate import Evaluate
+from anclaf.cli.export import Export
 from anclaf.cli.grid import Grid
 from anclaf.cli.predict import Predict
 from anclaf.cli.prepare import prepare_command
@@ -79,6 +80,7 @@ def parse(arguments: list[str]) -> Any:
         Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
         Annotated[Predict, tyro.conf.subcommand("predict")],
         Annotated[Summarize, tyro.conf.subcommand("summarize")],
+        Annotated[Export, tyro.conf.subcommand("export")],
         Annotated[App, tyro.conf.subcommand("app")],
         Grid,
         Annotated[Demo, tyro.conf.subcommand("demo")],

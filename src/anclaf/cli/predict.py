@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from anclaf.cli.console import Threads, fail, one_or_more, progress_display, say
-from anclaf.config import FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
+from anclaf.config import BackendName, FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
 from anclaf.core.errors import AnclafError, ConfigError
 from anclaf.core.progress import Progress
 
@@ -60,6 +60,9 @@ class Predict:
     """Analyse the first so many seconds of each source."""
     image_fps: float = 25.0
     """Pictures a second in folders of pictures."""
+    backend: BackendName = "auto"
+    """What runs the networks: torch; or onnx, for a model that `anclaf export` wrote, without torch. auto: what the
+    model's folder is for."""
     device: str = "cpu"
     """cpu, cuda or mps."""
     threads: Threads = None
@@ -124,7 +127,7 @@ class Predict:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StarterWarning)  # it is said here
             estimator = AffectEstimator.load(
-                self.model, detector=self.detector, device=self.device, threads=self.threads
+                self.model, detector=self.detector, device=self.device, backend=self.backend, threads=self.threads
             )
         if is_shipped(model_folder(self.model)):
             say(f"model: {ABOUT}")

@@ -162,7 +162,13 @@ def estimate_rows(
         model_fps: frame rate that the model was trained at; where the corpus has k times as many frames a second, the
             frames of a window are k apart (`stride`).
     """
-    x = features_of(network, corpus, rows, device)
+    return estimate_from_features(network, corpus, rows, features_of(network, corpus, rows, device), model_fps)
+
+
+def estimate_from_features(
+    network: AffectNetwork, corpus: PreparedCorpus, rows: NDArray[np.int64], x: Tensor, model_fps: float
+) -> NDArray[np.float32]:
+    """`estimate_rows` of features (N, F) that are there."""
     if network.variant.kind == "base":
         return estimate_of_frames(network, x)
     apart = stride(corpus.card.fps, model_fps)

@@ -6,7 +6,7 @@ Shapes: B faces or windows, S side of a face, T frames of a window, F numbers of
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol, get_args
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anclaf.config import BackendName
 from anclaf.core.errors import ConfigError
 from anclaf.models.calibration import Calibration
+from anclaf.models.folder import ENCODER
 from anclaf.models.spec import ModelSpec
 
 
@@ -92,7 +93,10 @@ class _Loads(Protocol):
     def __call__(self, folder: Path, device: str, threads: int | None) -> Backend: ...
 
 
-_KINDS = {"torch": ("model.safetensors", "anclaf.inference.torch_backend:load")}
+_KINDS: dict[BackendName, tuple[str, str]] = {
+    "torch": ("model.safetensors", "anclaf.inference.torch_backend:load"),
+    "onnx": (ENCODER, "anclaf.inference.onnx_backend:load"),
+}
 """Name -> the file that a folder for it has, and the function that loads one."""
 
 
@@ -110,8 +114,7 @@ def load_backend(folder: Path, name: BackendName = "auto", device: str = "cpu", 
     if threads is not None and threads < 1:
         raise ConfigError(f"threads {threads}: expected 1 or more")
     if name == "auto":
-        there = [kind for kind, (file, _) in _KINDS.items() if (folder / file).is_file()]
-        name = next((one for one in get_args(BackendName) if one in there), "torch")
+        name = next((kind for kind, (file, _) in _KINDS.items() if (folder / file).is_file()), "torch")
     module, _, function = _KINDS[name][1].partition(":")
     loads: _Loads = getattr(import_module(module), function)
     return loads(folder, device, threads)

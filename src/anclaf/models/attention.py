@@ -89,7 +89,7 @@ class AttentionHead(LstmHead):
     def _state(self, h: Tensor, c: Tensor) -> Tensor:
         """S (B, D)."""
         state = torch.cat([h, c], 1) if self.cell else h
-        return functional.layer_norm(state, state.shape[-1:]) if self.normalise else state
+        return functional.layer_norm(state, (self.from_context.in_features,)) if self.normalise else state
 
     def _project(self, state: Tensor) -> Tensor:
         """What a previous state adds to its score, whichever frame asks."""
@@ -98,7 +98,7 @@ class AttentionHead(LstmHead):
     def _scores(self, now: Tensor, past: Tensor) -> Tensor:
         """(B, K) of the previous states. now: (B, D) the state that asks; past: (B, K, .) projections, oldest first."""
         if self.score == "place":
-            return self.align_place[: past.shape[1]].flip(0).expand(len(past), -1)
+            return self.align_place[: past.shape[1]].flip(0).expand(past.shape[0], -1)
         if self.score == "location":
             return past[..., 0]
         if self.score == "general":

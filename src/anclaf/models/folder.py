@@ -11,6 +11,10 @@ from anclaf.models.shipped import shipped_model, shipped_names
 from anclaf.models.spec import DETECTED, FITTED, HEADS, SPEC_VERSION, ModelSpec, Variant
 
 SPEC = "model.json"
+ENCODER, HEAD = "encoder.onnx", "head.onnx"
+"""Of a model that `anclaf export` wrote (`models/onnx_graph.py`)."""
+METADATA, METADATA_FORMAT = "anclaf", 1
+"""Key of the metadata in both, which is JSON, and the version of what it holds."""
 
 
 @checked

@@ -14,7 +14,7 @@ from torch import Tensor
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.files import atomic_path, write_json
-from anclaf.models.folder import SPEC, model_folder, read_spec
+from anclaf.models.folder import ENCODER, SPEC, model_folder, read_spec
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 
@@ -56,6 +56,8 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> tuple[
     if not path.is_file():
         pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".pt", ".pth", ".pkl", ".bin", ".ckpt"})
         hint = f" ({', '.join(pickles)} is there, but pickles are never loaded)" if pickles else ""
+        if (folder / ENCODER).is_file():
+            raise ModelError(f"{folder}: no {WEIGHTS}; it was exported, for prediction with the onnx backend alone")
         raise ModelError(f"{folder}: no {WEIGHTS}{hint}; copy the model folder again")
     try:
         weights = _read(path)

@@ -106,7 +106,7 @@ class AffectNetwork(nn.Module):
                 )
             return functional.one_hot(labelled, 4).to(z)
         if source == "none":
-            return z.new_zeros(len(z), 4)
+            return z.new_zeros(z.shape[0], 4)
         return self.discriminator(image if source == "image" else self.generator.decode(z)).quadrant.softmax(1)
 
     def features(self, latents: Latents) -> Tensor:

@@ -1,0 +1,145 @@
+"""A model run by onnxruntime, without torch: the folder that `anclaf export` writes."""
+
+import hashlib
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anclaf.config import BackendName
+from anclaf.core.errors import ConfigError, ModelError
+from anclaf.inference.backend import Encoded
+from anclaf.models.calibration import Calibration, load_calibration
+from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, load_spec
+from anclaf.models.spec import ModelSpec
+
+
+def load(folder: Path, device: str = "cpu", threads: int | None = None) -> "OnnxBackend":
+    """As `backend.load_backend`.
+
+    Raises:
+        ModelError: no such files, damaged ones, or of different models. ConfigError: the package onnxruntime is
+            missing, or another device than cpu.
+    """
+    if device != "cpu":
+        raise ConfigError(f"device {device!r}: the onnx backend runs on the CPU. Use device=cpu, or the torch backend")
+    for name in (ENCODER, HEAD):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder}: no {name} here; `anclaf export {folder} OUT` makes a folder with it")
+    spec = load_spec(folder)
+    encoder, head = ((folder / name).read_bytes() for name in (ENCODER, HEAD))
+    try:
+        return OnnxBackend(encoder, head, spec, load_calibration(folder, spec), threads)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}") from error
+
+
+class OnnxBackend:
+    """A `Backend`.
+
+    Args:
+        encoder, head: ONNX files. spec, calibration: of the model. threads: of the CPU; None: one a core.
+
+    Raises:
+        ModelError: damaged, of a later version, or of another model than `spec`.
+        ConfigError: the package onnxruntime is missing.
+    """
+
+    name: BackendName = "onnx"
+    device = "cpu"
+
+    def __init__(
+        self, encoder: bytes, head: bytes, spec: ModelSpec, calibration: Calibration | None, threads: int | None = None
+    ):
+        self.spec, self.calibration = spec, calibration
+        self._files, self._threads = (encoder, head), threads
+        self._open()
+
+    def _open(self) -> None:
+        self._encoder, self._head = (
+            _session(name, file, self._threads) for name, file in zip((ENCODER, HEAD), self._files, strict=True)
+        )
+        self.about, other = (_about(*one) for one in ((HEAD, self._head), (ENCODER, self._encoder)))
+        if self.about["model"] != other["model"] or self.about["spec"] != json.loads(json.dumps(asdict(self.spec))):
+            raise ModelError(f"{ENCODER}, {HEAD} and model.json are of different models; export it again")
+        self._reads = [one.name for one in self._head.get_inputs()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: all but what onnxruntime has open."""
+        return {name: value for name, value in vars(self).items() if name not in ("_encoder", "_head")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
+
+    @property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(repr(self.spec).encode())
+        for file in self._files:
+            digest.update(file)
+        return digest.hexdigest()[:16]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        import onnxruntime
+
+        return {"onnxruntime": onnxruntime.__version__}
+
+    @property
+    def lead_in(self) -> int:
+        return self.about["lead_in"]
+
+    @property
+    def attends(self) -> bool:
+        return self.about["attends"]
+
+    @property
+    def reach(self) -> int:
+        return self.about["reach"]
+
+    def encode(self, crops: NDArray[np.uint8]) -> Encoded:
+        x, q, pooled = self._encoder.run(["x", "q", "pooled"], {"crops": np.ascontiguousarray(crops)})
+        unfamiliar = None if self.calibration is None else self.calibration.familiarity.unfamiliar(pooled)
+        return Encoded(x, q, unfamiliar)
+
+    def estimate(
+        self, x: NDArray[np.float32], motion: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        if x.shape[1] > self.about["longest"]:  # else the end would be cut off
+            raise ValueError(f"got windows of {x.shape[1]} frames; expected {self.about['longest']} at most")
+        given = {"x": x, "motion": motion}
+        affect, *attention = self._head.run(None, {name: given[name] for name in self._reads})
+        return affect, attention[0] if attention else None
+
+    def beside_a_thread(self) -> AbstractContextManager[None]:
+        return nullcontext()  # idle threads of a session sleep: they leave the core by themselves
+
+
+def _session(name: str, file: bytes, threads: int | None) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError("the onnx backend needs the package onnxruntime: pip install 'anclaf[onnx]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it has a class of its own for each way in which a file can be damaged
+        raise ModelError(f"{name} cannot be read ({' '.join(str(error).split())}); export it again") from error
+
+
+def _about(name: str, session: Any) -> dict[str, Any]:
+    try:
+        about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+        version = about["format"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{name} has not the metadata of `anclaf export`; export it again") from error
+    if version != METADATA_FORMAT:
+        raise ModelError(f"{name} is of format {version}; this anclaf reads {METADATA_FORMAT}. Export it again")
+    return about

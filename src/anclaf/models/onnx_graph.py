@@ -1,0 +1,181 @@
+"""A network as two ONNX graphs, its metadata in both.
+
+The encoder sees each face by itself: crops (faces, S, S, 3) uint8 RGB -> x (faces, F), q (faces, 4) and pooled
+(faces, D), which `Familiarity` goes by. The head sees windows: x (windows, frames, F) and, of models that read how the
+crop moved, motion (windows, frames, 4) -> affect (windows, frames, 2) in [-1, 1] and, of those that attend, attention
+(windows, frames, frames). Both are float32.
+
+The head's loop over frames is unrolled to its longest window, n frames and the lead-in; a shorter window is filled up
+at its end, which no frame before it sees, and what is said of the filling is cut off. So one graph is exact for every
+length, of any head that sees no later frame.
+"""
+
+import io
+import json
+import tempfile
+import warnings
+from collections.abc import Iterable
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anclaf.core.errors import ConfigError
+from anclaf.models.folder import METADATA
+from anclaf.models.network import AffectNetwork, pooled
+
+OPSET = 18
+_OUTPUTS = ("x", "q", "pooled"), ("affect", "attention")
+
+
+def longest_window(network: AffectNetwork) -> int:
+    """Frames that its head reads at most."""
+    return network.variant.n + network.head.lead_in
+
+
+def encoder_graph(network: AffectNetwork) -> bytes:
+    """The encoder, without metadata.
+
+    Raises:
+        ConfigError: the package onnx is missing.
+    """
+    side = network.config.image_size
+    crops = torch.zeros((2, side, side, 3), dtype=torch.uint8)
+    axes = {name: {0: "faces"} for name in ("crops", *_OUTPUTS[0])}
+    return _traced(_Encoder(network), {"crops": crops}, _OUTPUTS[0], axes)
+
+
+def head_graph(network: AffectNetwork) -> bytes:
+    """The head, without metadata.
+
+    Raises:
+        ConfigError: the package onnx is missing.
+    """
+    frames = min(2, longest_window(network))
+    inputs = {"x": torch.zeros(2, frames, network.feature_size), "motion": torch.zeros(2, frames, 4)}
+    outputs = _OUTPUTS[1][: 1 + network.head.attends]
+    axes: dict[str, dict[int, str]] = {name: {0: "windows", 1: "frames"} for name in (*inputs, "affect")}
+    axes["attention"] = {0: "windows", 1: "frames", 2: "frames"}
+    return _traced(_Windows(network), inputs, outputs, axes)
+
+
+def with_metadata(graph: bytes, about: dict[str, Any]) -> bytes:
+    """The graph with `about` as its metadata, JSON under the key `METADATA`."""
+    onnx = _onnx()
+    model = onnx.load_from_string(graph)
+    model.producer_name = "anclaf"
+    onnx.helper.set_model_props(model, {METADATA: json.dumps(about)})
+    return model.SerializeToString()
+
+
+def quantised(encoder: bytes, crops: Iterable[NDArray[np.uint8]]) -> bytes:
+    """The encoder with convolutions and products of eight-bit integers, by onnxruntime's static quantisation.
+
+    Activations are uint8, one scale a tensor, from the least to the greatest value of the given faces; weights are int8
+    of 7 bits, one scale a channel, so that no processor's sums overflow. Where landmarks are found, all stays float:
+    they are a matter of a hundredth of the face's side.
+
+    Args:
+        crops: batches (B, S, S, 3) of faces like those to come.
+    """
+    onnx = _onnx()
+    from onnxruntime import quantization
+
+    class Faces(quantization.CalibrationDataReader):
+        def __init__(self):
+            self._batches = iter(crops)
+
+        def get_next(self) -> Any:  # the base class has None in its type where there is nothing left
+            batch = next(self._batches, None)
+            return None if batch is None else {"crops": batch}
+
+    model = onnx.load_from_string(encoder)
+    exact = [node.name for node in model.graph.node if "/landmarks/" in node.name]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantization.quantize_static(
+            model, Path(folder) / "int8.onnx", Faces(),
+            op_types_to_quantize=["Conv", "Gemm", "MatMul"], nodes_to_exclude=exact, per_channel=True,
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+        )  # fmt: skip
+        return (Path(folder) / "int8.onnx").read_bytes()
+
+
+class _Encoder(nn.Module):
+    def __init__(self, network: AffectNetwork):
+        super().__init__()
+        self.network = deepcopy(network).cpu().eval()
+        _with_instance_norm(self.network)
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # as `to_input`, in operations that can be traced
+        latents = self.network.latents(crops.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0)
+        return self.network.features(latents), latents.q, pooled(latents.z)
+
+
+def _with_instance_norm(module: nn.Module) -> None:
+    """Groups of one channel as what they are: one node of the graph in place of five."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.GroupNorm) and child.num_groups == child.num_channels:
+            norm = nn.InstanceNorm2d(child.num_channels, eps=child.eps, affine=True)
+            norm.load_state_dict(child.state_dict())
+            setattr(module, name, norm.eval())
+        else:
+            _with_instance_norm(child)
+
+
+class _Windows(nn.Module):
+    def __init__(self, network: AffectNetwork):
+        super().__init__()
+        self.network, self.longest = deepcopy(network).cpu().eval(), longest_window(network)
+
+    def forward(self, x: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
+        frames = x.shape[1]
+        found = self.network.estimate(self._filled(x, self.network.feature_size), self._filled(motion, 4))
+        affect = found.affect[:, :frames]
+        return (affect,) if found.attention is None else (affect, found.attention[:, :frames, :frames])
+
+    def _filled(self, window: Tensor, size: int) -> Tensor:
+        filled = functional.pad(window, (0, 0, 0, self.longest - window.shape[1]))
+        return filled.reshape(-1, self.longest, size)  # a length that tracing knows
+
+
+def _traced(
+    module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], axes: dict[str, dict[int, str]]
+) -> bytes:
+    _onnx()
+    file = io.BytesIO()
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    # of both exporters the one that traces: the other takes minutes for a head that is unrolled
+    with _quiet():
+        torch.onnx.export(
+            module.eval(), tuple(inputs.values()), file, dynamo=False, opset_version=OPSET,
+            input_names=list(inputs), output_names=list(outputs),
+            dynamic_axes={name: some for name, some in axes.items() if name in inputs or name in outputs},
+        )  # fmt: skip
+    return file.getvalue()
+
+
+@contextmanager
+def _quiet():
+    """Tracing warns of every loop and length that it takes as it finds it; what comes out is compared afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.helper
+    except ImportError as error:
+        raise ConfigError("exporting needs the package onnx: pip install 'anclaf[export]'") from error
+    return onnx
