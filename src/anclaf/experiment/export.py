@@ -1,6 +1,5 @@
 """A trained model to ONNX files that need no torch, held to what torch says of it before they are written."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError, ModelError, OutputError
-from anclaf.core.files import atomic_path, versions, write_json
+from anclaf.core.files import atomic_path, write_json
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_from_features
@@ -22,9 +21,9 @@ from anclaf.inference.onnx_backend import OnnxBackend
 from anclaf.inference.torch_backend import TorchBackend
 from anclaf.inference.torch_backend import load as load_torch
 from anclaf.models.calibration import save_calibration
-from anclaf.models.folder import ENCODER, HEAD, METADATA_FORMAT, SPEC, model_folder
-from anclaf.models.io import WEIGHTS, model_fingerprint
-from anclaf.models.onnx_graph import OPSET, encoder_graph, head_graph, longest_window, quantised, with_metadata
+from anclaf.models.folder import ENCODER, HEAD, SPEC, model_folder
+from anclaf.models.io import WEIGHTS
+from anclaf.models.onnx_graph import encoder_graph, head_graph, longest_window, metadata_of, quantised, with_metadata
 
 PARITY = 1e-4
 """How far numbers may be from torch's, of floating-point files."""
@@ -79,20 +78,7 @@ def export_model(
     network, spec = source.network, source.spec
     if network.config.needs_labels:
         raise ModelError(f"quadrant_source={network.config.quadrant_source}: a model that is given labels has no use")
-    about: dict[str, Any] = {
-        "format": METADATA_FORMAT,
-        "spec": json.loads(json.dumps(asdict(spec))),
-        "model": model_fingerprint(network, spec),
-        "calibration": _about_calibration(source),
-        "opset": OPSET,
-        "n": network.variant.n,
-        "lead_in": network.head.lead_in,
-        "longest": longest_window(network),
-        "attends": network.head.attends,
-        "reach": source.reach,
-        "precision": "float32",
-        "versions": versions(),
-    }
+    about = metadata_of(network, spec) | {"calibration": _about_calibration(source)}
     try:
         graphs = encoder_graph(network), head_graph(network)
         files = [with_metadata(graph, about) for graph in graphs]

@@ -12,11 +12,13 @@ length, of any head that sees no later frame.
 
 import io
 import json
+import logging
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anclaf.core.errors import ConfigError
-from anclaf.models.folder import METADATA
+from anclaf.core.files import versions
+from anclaf.models.folder import METADATA, METADATA_FORMAT
+from anclaf.models.io import model_fingerprint
 from anclaf.models.network import AffectNetwork, pooled
+from anclaf.models.spec import ModelSpec
 
 OPSET = 18
 _OUTPUTS = ("x", "q", "pooled"), ("affect", "attention")
@@ -65,6 +70,24 @@ def head_graph(network: AffectNetwork) -> bytes:
     return _traced(_Windows(network), inputs, outputs, axes)
 
 
+def metadata_of(network: AffectNetwork, spec: ModelSpec) -> dict[str, Any]:
+    """What both files say of the model: its whole spec, which weights, and what its windows are."""
+    head = network.head
+    return {
+        "format": METADATA_FORMAT,
+        "spec": json.loads(json.dumps(asdict(spec))),
+        "model": model_fingerprint(network, spec),
+        "opset": OPSET,
+        "n": network.variant.n,
+        "lead_in": head.lead_in,
+        "longest": longest_window(network),
+        "attends": head.attends,
+        "reach": head.reach(network.variant.n),
+        "precision": "float32",
+        "versions": versions(),
+    }
+
+
 def with_metadata(graph: bytes, about: dict[str, Any]) -> bytes:
     """The graph with `about` as its metadata, JSON under the key `METADATA`."""
     onnx = _onnx()
@@ -97,8 +120,7 @@ def quantised(encoder: bytes, crops: Iterable[NDArray[np.uint8]]) -> bytes:
 
     model = onnx.load_from_string(encoder)
     exact = [node.name for node in model.graph.node if "/landmarks/" in node.name]
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, _quiet():
         quantization.quantize_static(
             model, Path(folder) / "int8.onnx", Faces(),
             op_types_to_quantize=["Conv", "Gemm", "MatMul"], nodes_to_exclude=exact, per_channel=True,
@@ -165,11 +187,17 @@ def _traced(
 
 
 @contextmanager
-def _quiet():
-    """Tracing warns of every loop and length that it takes as it finds it; what comes out is compared afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _quiet() -> Iterator[None]:
+    """Tracing warns of every loop and length that it takes as it finds it, and onnxruntime of graphs that were not
+    optimised before they are quantised; what comes out is compared afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _onnx() -> Any:
