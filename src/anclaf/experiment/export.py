@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anclaf.config import Protocol
 from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError, ModelError, OutputError
 from anclaf.core.files import atomic_path, write_json
@@ -159,7 +160,7 @@ def _eight_bit(
             f"{spec.model.image_size}, crop {spec.crop}. Prepare the corpus so"
         )
     own = spec.fingerprints.get("corpus") == corpus.card.fingerprint
-    part = split(corpus, spec.protocol, spec.fold) if own else split(corpus, "strict", 0)
+    part = split(corpus, cast(Protocol, spec.protocol), spec.fold) if own else split(corpus, "strict", 0)
     some = part.train[:: -(-len(part.train) // _CALIBRATING)]
     eight = quantised(encoder, _batches(corpus, some))
     backend = OnnxBackend(with_metadata(eight, about), head, spec, source.calibration)

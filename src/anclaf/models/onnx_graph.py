@@ -10,7 +10,6 @@ at its end, which no frame before it sees, and what is said of the filling is cu
 length, of any head that sees no later frame.
 """
 
-import io
 import json
 import logging
 import tempfile
@@ -173,17 +172,16 @@ def _traced(
     module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], axes: dict[str, dict[int, str]]
 ) -> bytes:
     _onnx()
-    file = io.BytesIO()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     # of both exporters the one that traces: the other takes minutes for a head that is unrolled
-    with _quiet():
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
         torch.onnx.export(
-            module.eval(), tuple(inputs.values()), file, dynamo=False, opset_version=OPSET,
+            module.eval(), tuple(inputs.values()), Path(folder) / "graph.onnx", dynamo=False, opset_version=OPSET,
             input_names=list(inputs), output_names=list(outputs),
             dynamic_axes={name: some for name, some in axes.items() if name in inputs or name in outputs},
         )  # fmt: skip
-    return file.getvalue()
+        return (Path(folder) / "graph.onnx").read_bytes()
 
 
 @contextmanager
