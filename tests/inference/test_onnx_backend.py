@@ -107,7 +107,7 @@ def test_every_kind_of_model_gives_the_numbers_of_torch(tmp_path: Path, random_m
             assert one is not None
             assert other is not None
             np.testing.assert_allclose(one, other, atol=PARITY, rtol=0)
-    moved, longer = [], (np.zeros(0), np.zeros(0))
+    moved, longer = [], (np.zeros(0, np.float32), np.zeros(0, np.float32))
     for frames in range(1, with_torch.spec.parsed_variant.n + with_torch.lead_in + 1):
         for count in (1, 2):
             x = rng.normal(0, 1, (count, frames, with_onnx.encode(crops).x.shape[1])).astype(np.float32)
@@ -119,7 +119,7 @@ def test_every_kind_of_model_gives_the_numbers_of_torch(tmp_path: Path, random_m
             if attention is not None and weights is not None:
                 np.testing.assert_allclose(attention, weights, atol=PARITY, rtol=0)
             moved.append(affect[0, -1])
-            longer = np.repeat(x, 2, 1), np.repeat(motion, 2, 1)
+            longer = x.repeat(2, 1), motion.repeat(2, 1)
     assert np.ptp(moved, 0).min() > 0.01 or variant == "base", "the estimates do not move: equality would say nothing"
     with pytest.raises(ValueError, match="frames; expected"):
         with_onnx.estimate(*longer)

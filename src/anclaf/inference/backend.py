@@ -114,7 +114,8 @@ def load_backend(folder: Path, name: BackendName = "auto", device: str = "cpu", 
     if threads is not None and threads < 1:
         raise ConfigError(f"threads {threads}: expected 1 or more")
     if name == "auto":
-        name = next((kind for kind, (file, _) in _KINDS.items() if (folder / file).is_file()), "torch")
+        there: list[BackendName] = [kind for kind, (file, _) in _KINDS.items() if (folder / file).is_file()]
+        name = there[0] if there else "torch"
     module, _, function = _KINDS[name][1].partition(":")
     loads: _Loads = getattr(import_module(module), function)
     return loads(folder, device, threads)
