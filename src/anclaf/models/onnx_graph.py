@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import versions
+from anclaf.models.anclaf import FewOutputs
 from anclaf.models.folder import METADATA, METADATA_FORMAT
 from anclaf.models.io import model_fingerprint
 from anclaf.models.network import AffectNetwork, pooled
@@ -133,7 +134,7 @@ class _Encoder(nn.Module):
     def __init__(self, network: AffectNetwork):
         super().__init__()
         self.network = deepcopy(network).cpu().eval()
-        _with_instance_norm(self.network)
+        _in_plain_nodes(self.network)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # as `to_input`, in operations that can be traced
@@ -141,15 +142,19 @@ class _Encoder(nn.Module):
         return self.network.features(latents), latents.q, pooled(latents.z)
 
 
-def _with_instance_norm(module: nn.Module) -> None:
-    """Groups of one channel as what they are: one node of the graph in place of five."""
+def _in_plain_nodes(module: nn.Module) -> None:
+    """Layers that have a form of their own for torch's sake as what they are, one node of the graph each."""
     for name, child in module.named_children():
+        plain: nn.Module | None = None
         if isinstance(child, nn.GroupNorm) and child.num_groups == child.num_channels:
-            norm = nn.InstanceNorm2d(child.num_channels, eps=child.eps, affine=True)
-            norm.load_state_dict(child.state_dict())
-            setattr(module, name, norm.eval())
-        else:
-            _with_instance_norm(child)
+            plain = nn.InstanceNorm2d(child.num_channels, eps=child.eps, affine=True)
+        elif isinstance(child, FewOutputs):
+            plain = nn.Conv2d(child.in_channels, child.out_channels, 7, padding=3, bias=child.bias is not None)
+        if plain is None:
+            _in_plain_nodes(child)
+            continue
+        plain.load_state_dict(child.state_dict())
+        setattr(module, name, plain.eval())
 
 
 class _Windows(nn.Module):
@@ -175,7 +180,7 @@ def _traced(
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     # of both exporters the one that traces: the other takes minutes for a head that is unrolled
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         torch.onnx.export(
             module.eval(), tuple(inputs.values()), Path(folder) / "graph.onnx", dynamo=False, opset_version=OPSET,
             input_names=list(inputs), output_names=list(outputs),
