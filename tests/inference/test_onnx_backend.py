@@ -57,6 +57,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "SA with a lead-in": ("SA-4", {"attention": AttentionConfig("general", "present", True, lead_in=True)}),
     "SA with states of 0": ("SA-3", {"attention": AttentionConfig("additive", "present", pad_states=True)}),
     "SA of places": ("SA-4", {"attention": AttentionConfig("place", lead_in=True, attend_cell=False)}),
+    "ridge": ("ridge-4", {}),
     "SA without motion": ("SA-4", {"crop_motion": False, "attention": AttentionConfig("location")}),
 }
 
@@ -66,7 +67,7 @@ def random_model(tmp_path: Path) -> Folder:
     """`random_model("SA-4", calibrated=True, **settings)`: the folder of a model of random weights."""
 
     def make(variant: str, calibrated: bool = True, **settings: Any) -> Path:
-        sizes, parsed = ModelConfig(**{**SMALL, **settings}), Variant.parse(variant)
+        sizes, parsed = ModelConfig(**{**SMALL, **settings}), Variant.recorded(variant)
         torch.manual_seed(0)
         network = AffectNetwork(sizes, parsed, points=5)
         for parameter in network.parameters():
