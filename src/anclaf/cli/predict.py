@@ -61,8 +61,7 @@ class Predict:
     image_fps: float = 25.0
     """Pictures a second in folders of pictures."""
     backend: BackendName = "auto"
-    """What runs the networks: torch; or onnx, for a model that `anclaf export` wrote, without torch. auto: what the
-    model's folder is for."""
+    """What runs the networks: torch, or onnx for a folder of `anclaf export`. auto: what the folder is for."""
     device: str = "cpu"
     """cpu, cuda or mps."""
     threads: Threads = None
