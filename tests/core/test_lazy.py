@@ -19,6 +19,7 @@ PACKAGES = sorted(
     if "attach(" in path.read_text(encoding="utf-8")
 )
 WITHOUT = {
+    "anclaf.app",
     "anclaf.cli",
     "anclaf.core",
     "anclaf.corpora.rating_files",

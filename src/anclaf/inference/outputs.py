@@ -261,6 +261,7 @@ class OutputFiles:
             with_whole_rests(self.rows, rows)
         if self.options.format == "parquet":
             write_parquet(_part(self.table), rows)
+            self._filled.unlink(missing_ok=True)
             rows = _part(self.table)
         return rows
 
