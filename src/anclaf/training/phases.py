@@ -118,8 +118,8 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimiser of a phase, of parameters or of groups of them as PyTorch takes them."""
     if kind == "adam":
-        return torch.optim.Adam(parameters, lr, AUTHORS_BETAS, weight_decay=weight_decay, fused=True)
-    return torch.optim.AdamW(parameters, lr, weight_decay=weight_decay, fused=True)
+        return torch.optim.Adam(parameters, lr, AUTHORS_BETAS, weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr, weight_decay=weight_decay)
 
 
 @torch.no_grad()

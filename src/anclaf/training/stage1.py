@@ -119,7 +119,7 @@ def adversarial_phases(
 ) -> list[Phase[Batch]]:
     """D's phase, where there is anything for it to learn, and G's. d, g: their losses."""
     of_d, of_g = list(discriminator.parameters()), list(generator.parameters())
-    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": AUTHORS_BETAS, "fused": True}
+    options: dict[str, Any] = {"lr": config.adversarial_lr, "betas": AUTHORS_BETAS}
     phases = [Phase("G", g, of_g, torch.optim.Adam(of_g, **options), config.adversarial_interval)]
     if config.adversarial_loss != "none" or config.quadrant_weight > 0:
         phases.insert(0, Phase("D", d, of_d, torch.optim.Adam(of_d, **options), config.adversarial_interval))
@@ -294,7 +294,7 @@ class Stage1:
         trained = [*d.body.parameters(), *d.quadrant.parameters()]
         if self.judge_landmarks is not None:
             trained += list(self.judge_landmarks.parameters())
-        optimizer = torch.optim.AdamW(trained, config.quadrant_lr, weight_decay=config.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(trained, config.quadrant_lr, weight_decay=config.weight_decay)
         return [Phase("Q", self.q_loss, trained, optimizer, clip_norm=config.clip_norm)]
 
 
