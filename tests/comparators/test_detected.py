@@ -25,8 +25,6 @@ from anclaf.experiment.engine import make_fabric, train_run
 from anclaf.experiment.evaluate import evaluate_models
 from anclaf.experiment.fold import Fold
 from anclaf.experiment.job import RunSpec
-from anclaf.faces import align
-from anclaf.faces.detect import Face
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.models.calibration import load_calibration
 from anclaf.models.io import load_model
@@ -34,18 +32,9 @@ from anclaf.models.ridge import RidgeHead
 from anclaf.models.spec import Variant
 from anclaf.training.curriculum import parse_variants
 from tiny_run import CONFIG
+from whole_frame import WholeFrame
 
 NAMES = ("ridge-1@detected", "ridge-8@detected")
-
-
-class WholeFrame:
-    """A face that fills the frame."""
-
-    name = "whole"
-
-    def detect(self, image: np.ndarray) -> list[Face]:
-        side = float(len(image))
-        return [Face((0, 0, side, side), align.TEMPLATE * side, 0.9)]
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,6 @@ from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.calibrate import calibrate_model
 from anclaf.evaluation.estimate import estimate_of_frames, estimate_windows, features_of
-from anclaf.faces import align
-from anclaf.faces.detect import Face
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.table import BOUNDS, make_table
 from anclaf.metrics.conformal import person_quantile
@@ -27,19 +25,10 @@ from anclaf.models.folder import load_spec
 from anclaf.models.io import load_model, save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
+from whole_frame import WholeFrame
 
 SIZES = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=8))
 MakeCorpus = Callable[..., PreparedCorpus]
-
-
-class Whole:
-    """Finds one face, which fills the picture."""
-
-    name = "whole"
-
-    def detect(self, image: np.ndarray) -> list[Face]:
-        side = float(len(image))
-        return [Face((0, 0, side, side), align.TEMPLATE * side, 0.9)]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +81,7 @@ def test_with_few_people_intervals_are_the_whole_scale(tmp_path: Path, corpus: P
     found = calibrate_model(folder, corpus, part)
     assert found is not None
     assert found.reach == (np.inf, np.inf)
-    made = AffectEstimator.load(folder, detector=Whole())
+    made = AffectEstimator.load(folder, detector=WholeFrame())
     assert made.backend.calibration is not None
     assert made.backend.calibration.reach == (np.inf, np.inf)
     assert made.sureness == "intervals of 90 % are the whole scale: by 1 person, and they take 9"
@@ -105,13 +94,13 @@ def test_a_video_has_intervals_and_unfamiliarity(tmp_path: Path, many: PreparedC
     part = split(many, "strict", 0)
     folder = trained(tmp_path / "m", many, part, variant)
     clip = [np.kron(face, np.ones((2, 2, 1), np.uint8)) for face in many.images(part.test[:12])]
-    without = AffectEstimator.load(folder, detector=Whole())
+    without = AffectEstimator.load(folder, detector=WholeFrame())
     assert without.sureness.startswith("no intervals and no unfamiliarity: the model has no calibration (trained by")
     plain, bare = without.predict(clip), without.fingerprint
     assert plain[[*BOUNDS, "unfamiliar"]].isna().all(axis=None)
     found = calibrate_model(folder, many, part)
     assert found is not None
-    made = AffectEstimator.load(folder, detector=Whole())
+    made = AffectEstimator.load(folder, detector=WholeFrame())
     assert made.fingerprint != bare
     assert made.sureness == (
         f"intervals of 90 % by {found.people} people whom the model did not train on: they hold for people like these"
@@ -148,7 +137,7 @@ def test_who_trained_cannot_calibrate(tmp_path: Path, many: PreparedCorpus, make
     paper = split(many, "paper", 0)
     assert calibrate_model(trained(tmp_path / "paper", many, paper), many, paper) is None
     assert not (tmp_path / "paper" / CALIBRATION).exists()
-    made = AffectEstimator.load(tmp_path / "paper", detector=Whole())
+    made = AffectEstimator.load(tmp_path / "paper", detector=WholeFrame())
     assert "or on the people who validated" in made.sureness
     shared = replace(part, validation=np.sort(np.append(part.validation, part.train[0])))
     assert calibrate_model(trained(tmp_path / "shared", many, shared), many, shared) is None
@@ -164,7 +153,7 @@ def test_a_calibration_that_is_not_the_models_own(tmp_path: Path, many: Prepared
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     with pytest.raises(ModelError, match=r"calibration\.safetensors: damaged"):
-        AffectEstimator.load(folder, detector=Whole())
+        AffectEstimator.load(folder, detector=WholeFrame())
     save_file({"mean": torch.zeros(1)}, path, metadata={"calibration": json.dumps({"format": 9})})
     with pytest.raises(ModelError, match="format 9; this anclaf reads 1"):
         load_calibration(folder, spec)
