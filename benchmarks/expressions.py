@@ -10,7 +10,7 @@ neutral faces from angry ones; and the correlation with the labels. In brackets 
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +45,25 @@ SCORES: dict[str, Callable[[pd.DataFrame], float]] = {
 }
 
 
-def interval(rows: pd.DataFrame, score: Callable[[pd.DataFrame], float]) -> NDArray[np.float64]:
-    """(2,) of a bootstrap that draws people."""
+def draws(rows: pd.DataFrame) -> Iterator[NDArray[np.int64]]:
+    """Rows of people drawn with replacement, `RESAMPLES` times."""
     rng = np.random.default_rng(0)
     of_person = list(rows.groupby("subject", sort=True).indices.values())
-    found = []
     for _ in range(RESAMPLES):
-        drawn = rng.integers(0, len(of_person), len(of_person))
-        found.append(score(rows.iloc[np.concatenate([of_person[i] for i in drawn])]))
-    return np.nanpercentile(found, [2.5, 97.5])
+        yield np.concatenate([of_person[i] for i in rng.integers(0, len(of_person), len(of_person))])
+
+
+def interval(rows: pd.DataFrame, score: Callable[[pd.DataFrame], float]) -> NDArray[np.float64]:
+    """(2,) of a bootstrap that draws people."""
+    return np.nanpercentile([score(rows.iloc[drawn]) for drawn in draws(rows)], [2.5, 97.5])
+
+
+def shown(corpus: Path) -> pd.DataFrame:
+    """Which expression each clip of a corpus shows: clip, expression."""
+    photos = PreparedCorpus.open(corpus)
+    if "expression" not in photos.columns:
+        raise SystemExit(f"{corpus}: no column `expression`")
+    return pd.DataFrame({"clip": photos.clips, "expression": photos.columns["expression"]}).drop_duplicates("clip")
 
 
 def main() -> None:
@@ -61,10 +71,7 @@ def main() -> None:
     parser.add_argument("evaluation", type=Path, help="what `anclaf evaluate` wrote")
     parser.add_argument("corpus", type=Path, help="the prepared corpus that it evaluated")
     arguments = parser.parse_args()
-    corpus = PreparedCorpus.open(arguments.corpus)
-    if "expression" not in corpus.columns:
-        raise SystemExit(f"{arguments.corpus}: no column `expression`")
-    known = pd.DataFrame({"clip": corpus.clips, "expression": corpus.columns["expression"]}).drop_duplicates("clip")
+    known = shown(arguments.corpus)
     print(f"{'':24s}" + "".join(f"{name:>27s}" for name in SCORES))
     for path in sorted((arguments.evaluation / "estimates").glob("*.parquet")):
         rows = pd.read_parquet(path).merge(known, on="clip", validate="many_to_one")

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from expressions import RESAMPLES, SCORES
-from numpy.typing import NDArray
+from expressions import SCORES, draws, shown
 
 from anclaf.cli import main as anclaf
-from anclaf.data.store import PreparedCorpus
 from starter.cli import main as starter
 from starter.without import PARTS
 
@@ -44,15 +42,11 @@ def estimates(arguments: argparse.Namespace, name: str, without: list[str], seed
 
 def compare(rows: pd.DataFrame, whole: pd.DataFrame | None) -> str:
     """The scores, and how far they are from those of `whole`, as cells of a Markdown table."""
-    of_person = list(rows.groupby("subject", sort=True).indices.values())
     cells = []
     for score in SCORES.values():
         cell = f"{score(rows):.3f}"
         if whole is not None:
-            rng, found = np.random.default_rng(0), list[float]()
-            for _ in range(RESAMPLES):
-                drawn: NDArray = np.concatenate([of_person[i] for i in rng.integers(0, len(of_person), len(of_person))])
-                found.append(score(rows.iloc[drawn]) - score(whole.iloc[drawn]))
+            found = [score(rows.iloc[drawn]) - score(whole.iloc[drawn]) for drawn in draws(rows)]
             low, high = np.nanpercentile(found, [2.5, 97.5])
             cell += f" ({score(rows) - score(whole):+.3f} [{low:+.3f}, {high:+.3f}])"
         cells.append(cell)
@@ -70,10 +64,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS))
     arguments = parser.parse_args()
-    corpus = PreparedCorpus.open(arguments.photos)
-    if "expression" not in corpus.columns:
-        raise SystemExit(f"{arguments.photos}: no column `expression`")
-    known = pd.DataFrame({"clip": corpus.clips, "expression": corpus.columns["expression"]}).drop_duplicates("clip")
+    known = shown(arguments.photos)
     asked = {"all": ([], 0), "all again": ([], 1), **{f"without {part}": ([part], 0) for part in arguments.parts}}
     lines, whole = list[str](), None
     for name, (without, seed) in asked.items():
