@@ -1,10 +1,10 @@
 # Every target makes .venv by itself and installs what constraints.txt locks.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks starter docs/api.py
+SOURCES := src tests benchmarks starter docs
 export OPENBLAS_NUM_THREADS ?= 2
 
-.PHONY: demo starter test test-browser check lint types layers api clean
+.PHONY: demo starter test test-browser check lint types layers site clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -43,11 +43,12 @@ types: .venv/ready
 layers: .venv/ready
 	$(BIN)/lint-imports
 
-api: .venv/ready
-	$(BIN)/python docs/api.py build/api
+# The documentation, with the API, into build/site; it needs no network, and any broken link is an error.
+site: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 check: lint types layers
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 clean:
-	rm -rf .venv demo build/api
+	rm -rf .venv demo build/site

@@ -1,4 +1,4 @@
-"""Write the API pages: `python docs/api.py [OUT]`, by default into build/api, as `make api` does.
+"""Write the API pages: `python docs/api.py OUT`. The documentation's site has them (`docs/hooks.py`, `make site`).
 
 pdoc finds what lies in a module's namespace. The public names of this package are imported when they are first used
 (`anclaf.core.lazy`), so each is put into the namespace of its package before the pages are written.
@@ -39,4 +39,4 @@ def write_pages(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_pages(Path(sys.argv[1] if len(sys.argv) > 1 else "build/api"))
+    write_pages(Path(sys.argv[1]))

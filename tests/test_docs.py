@@ -22,6 +22,7 @@ from anclaf.faces.detect import DETECTORS
 from anclaf.losses.terms import TERMS
 from anclaf.models.spec import HEADS
 from anclaf.recipes import ABLATIONS, RECIPES, make_run
+from docs.hooks import NAMED, line_of, source_file
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,25 +36,13 @@ Check = Callable[[str, Path], list[str]]
 def files_and_names(text: str, page: Path) -> list[str]:
     """`models/anclaf.py::Generator.encode`, from src/anclaf/ or from the root."""
     wrong = []
-    for file, names in re.findall(r"`([\w./-]+\.py)(?:::([\w.]+))?`", text):
-        path = next((path for path in (SOURCE / file, ROOT / file) if path.is_file()), None)
+    for file, names in re.findall(f"`{NAMED.pattern}`", text):
+        path = source_file(file)
         if path is None:
             wrong.append(f"no file {file}")
-        elif names and not _defines(ast.parse(path.read_text(encoding="utf-8")), names.split(".")):
+        elif names and line_of(path, names) is None:
             wrong.append(f"no {names} in {file}")
     return wrong
-
-
-def _defines(scope: ast.Module | ast.ClassDef, names: list[str]) -> bool:
-    """Whether a module or class has the first name in its body, and that the next one, and so on."""
-    first, *rest = names
-    for node in scope.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == first:
-            return not rest or (isinstance(node, ast.ClassDef) and _defines(node, rest))
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if not rest and any(isinstance(target, ast.Name) and target.id == first for target in targets):
-            return True
-    return False
 
 
 def dotted_names(text: str, page: Path) -> list[str]:

@@ -404,7 +404,7 @@ class RunConfig(Settings):
             raise ConfigError(f"lengths: got {self.lengths}; expected window lengths, each longer than the one before")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, of which `from_json` makes this configuration again."""
+        """Plain values, of which `Settings.from_json` makes this configuration again."""
         return asdict(self)
 
 

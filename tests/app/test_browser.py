@@ -1,7 +1,6 @@
 """The page in a real browser: `make test-browser`. Chromium is looked for, or named by CHROMIUM."""
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,14 +24,12 @@ from anclaf.inference.source import open_source
 from anclaf.inference.table import CsvTable, FaceEstimate
 from anclaf.synthetic.puppet import write_puppet_video
 from app_helpers import Served, running, write_results, write_video
+from chromium import CHROMIUM
 from numbered_video import SIZE, Film, number_in, numbered
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 pytestmark = [
     pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium"),
 ]  # fmt: skip

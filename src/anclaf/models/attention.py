@@ -21,8 +21,8 @@ class AttentionHead(LstmHead):
     has already averaged, and the size of the context would depend on the window, while one set of weights serves any.
 
     Args:
-        n: frames of the window; 0 where it may be of any length, which `lead_in`, `pad_states` and the `place` score do
-            not allow.
+        n: frames of the window; 0 where it may be of any length, which `AttentionConfig.lead_in`, `pad_states` and the
+            `place` score do not allow.
     """
 
     attends = True
