@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,14 @@ def test_one_set_alone(tmp_path):
     assert "train_set is not there" in listing.notes
     with pytest.raises(CorpusError, match="expected AffectNet's train_set"):
         list_affectnet(tmp_path / "a" / "val_set" / "images")
+
+
+def test_a_listing_is_small_for_there_are_hundreds_of_thousands(tmp_path):
+    folder = affectnet(tmp_path, {"train_set": 400})
+    list_affectnet(folder)
+    tracemalloc.start()
+    listing = list_affectnet(folder)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(listing.clips) == 400
+    assert size < 400 * 300

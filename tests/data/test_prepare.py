@@ -367,7 +367,7 @@ def test_full_disk(tmp_path, monkeypatch, where):
     elif where == "parquet":
         monkeypatch.setattr(pd.DataFrame, "to_parquet", full_disk)
     elif where == "npz":
-        monkeypatch.setattr(np, "savez", full_disk)
+        monkeypatch.setattr(writer.shutil, "copyfileobj", full_disk)
     elif where == "json":
         monkeypatch.setattr(Path, "write_text", full_disk)
     else:
@@ -380,7 +380,7 @@ def test_full_disk(tmp_path, monkeypatch, where):
 def test_full_disk_keeps_what_was_to_be_overwritten(tmp_path, monkeypatch):
     prepare_corpus(listing(), tmp_path / "out", image_size=16)
     before = contents(tmp_path / "out")
-    monkeypatch.setattr(np, "savez", full_disk)
+    monkeypatch.setattr(writer.shutil, "copyfileobj", full_disk)
     with pytest.raises(OutputError, match="the disk is full"):
         prepare_corpus(listing(), tmp_path / "out", image_size=24, overwrite=True)
     assert contents(tmp_path / "out") == before

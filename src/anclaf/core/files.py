@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -84,8 +84,23 @@ def _no_nan(value: Any) -> Any:
 
 def fingerprint(value: Any) -> str:
     """16 hex digits of anything JSON can hold; equal content gives equal digits, whatever the key order."""
-    text = json.dumps(_no_nan(value), sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()[:16]
+
+
+def fingerprint_of_rows(first: Sequence[Any], *tables: Iterable[Any]) -> str:
+    """`fingerprint` of [*first, *tables], each table a list of its rows, of which one at a time is in memory."""
+    digest = hashlib.sha256(_canonical(first).removesuffix("]").encode())
+    for table in tables:
+        digest.update(b", [")
+        for number, row in enumerate(table):
+            digest.update(f"{', ' if number else ''}{_canonical(row)}".encode())
+        digest.update(b"]")
+    digest.update(b"]")
+    return digest.hexdigest()[:16]
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(_no_nan(value), sort_keys=True, ensure_ascii=False, default=str)
 
 
 def versions() -> dict[str, str]:

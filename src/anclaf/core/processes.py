@@ -2,9 +2,10 @@
 
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -21,13 +22,14 @@ would grow with its jobs."""
 
 
 def in_processes(
-    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int, advice: str, chunk: int = 1
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int, advice: str, chunk: int = 1
 ) -> Generator[Result, None, None]:
     """Each job's result, in the jobs' order; with one worker in this process. OpenCV has one thread in each, so that
     results do not depend on the order of threads.
 
     Args:
-        advice: what to do when a process dies. chunk: jobs that are sent to a process together.
+        jobs: asked for shortly before they are done. advice: what to do when a process dies. chunk: jobs that are sent
+            to a process together.
 
     Raises:
         CorpusError: a process died.
@@ -41,11 +43,12 @@ def in_processes(
             cv2.setNumThreads(threads)
         return
     # spawned: a fork of a process whose libraries hold threads (torch, OpenCV) may hang
-    pool = ProcessPoolExecutor(max(1, min(workers, len(jobs))), get_context("spawn"), _start)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start)
     try:
         waiting: deque[Future[list[Result]]] = deque()
-        for start in range(0, len(jobs), chunk):
-            waiting.append(pool.submit(_several, function, jobs[start : start + chunk]))
+        left = iter(jobs)
+        while several := list(islice(left, chunk)):
+            waiting.append(pool.submit(_several, function, several))
             if len(waiting) > _AHEAD * workers:
                 yield from waiting.popleft().result()
         while waiting:

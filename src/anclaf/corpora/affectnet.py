@@ -32,14 +32,27 @@ _PICTURES = (".jpg", ".jpeg", ".png")
 
 @dataclass(frozen=True, slots=True)
 class AffectNetClip:
-    """One picture. folder: of its set. file: its name in images. which: its set. stamp: of its files."""
+    """One picture, of which there are hundreds of thousands. folder: of its set. file: its name in images. which: its
+    set."""
 
-    name: str
     folder: Path
     file: str
     which: str
-    stamp: str
     fold: int = -1
+
+    @property
+    def _stem(self) -> str:
+        return self.file.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        return f"{self.which}/{self._stem}"
+
+    @property
+    def stamp(self) -> str:
+        """Of its files as they now are (`files.stamp`)."""
+        of_labels = (self.folder / "annotations" / f"{self._stem}_{part}.npy" for part in ("val", "aro", "lnd"))
+        return stamp([self.folder / "images" / self.file, *of_labels])
 
     @property
     def subject(self) -> str:
@@ -47,8 +60,7 @@ class AffectNetClip:
 
     def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
         """The one frame; landmarks (68, 2) pixels."""
-        stem = self.file.rpartition(".")[0]
-        annotations = self.folder / "annotations"
+        stem, annotations = self._stem, self.folder / "annotations"
         try:
             valence = _number(annotations / f"{stem}_val.npy", "no_label")
             arousal = _number(annotations / f"{stem}_aro.npy", "no_label")
@@ -123,12 +135,7 @@ def list_affectnet(source: Path) -> CorpusListing:
             notes.append(f"{name} is not there")
             continue
         there = _pictures(folder / "images")
-        for stem, file in there.items():
-            files = [
-                folder / "images" / file,
-                *(folder / "annotations" / f"{stem}_{p}.npy" for p in ("val", "aro", "lnd")),
-            ]
-            clips.append(AffectNetClip(f"{which}/{stem}", folder, file, which, stamp(files)))
+        clips += [AffectNetClip(folder, file, which) for file in there.values()]
         for stem in sorted(_labelled(folder / "annotations") - there.keys()):
             skipped.append(SkippedFrame(f"{which}/{stem}", 0, "missing_image", f"no picture {stem} in {name}/images"))
     if not clips:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from anclaf.core.arguments import checked
@@ -27,8 +27,8 @@ def person_key(name: str) -> str:
     return " ".join(visible.split()) or name
 
 
-def subjects_of(clips: Sequence[Clip]) -> tuple[dict[str, str], list[str]]:
-    """Clip name -> subject, each person in the spelling of most clips; and notes for the corpus card.
+def subjects_of(clips: Sequence[Clip]) -> tuple[Callable[[Clip], str], list[str]]:
+    """Whose a clip is, each person in the spelling of most clips; and notes for the corpus card.
 
     A note lists the spellings that were taken as one person, another the names that differ so little that they may be
     one person: those stay apart, because only the user can know.
@@ -48,7 +48,7 @@ def subjects_of(clips: Sequence[Clip]) -> tuple[dict[str, str], list[str]]:
             f"names that differ little, taken as different people: {_some(near)}. If they are one person, write one "
             "name: somebody in training and in test makes scores too good"
         )
-    return {clip.name: kept.get(clip.subject, clip.subject) for clip in clips}, notes
+    return lambda clip: kept.get(clip.subject, clip.subject), notes
 
 
 @checked

@@ -5,11 +5,11 @@ that neither a long video nor many workers fill the memory. The faces are then j
 clips' names, so that the number of workers changes no byte.
 """
 
-import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError
-from anclaf.core.files import fingerprint
+from anclaf.core.files import fingerprint_of_rows
 from anclaf.core.processes import in_processes
 from anclaf.core.progress import Progress, silent
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
@@ -85,30 +85,30 @@ def prepare_corpus(
     if workers < 1:
         raise ConfigError(f"workers: got {workers}; expected at least 1")
     out = Path(out).absolute()
-    subjects, notes = subjects_of(listing.clips)
+    clips = sorted(listing.clips, key=lambda clip: clip.name)
+    assert all(a.name != b.name for a, b in pairwise(clips)), "a reader gave two clips one name"
+    person, notes = subjects_of(clips)
     notes += [note] if note else []
-    request = _request(listing, subjects, image_size, crop, detector)
+    request = _request(listing, clips, person, image_size, crop, detector)
     there = finished(out, request, overwrite)
     if there is not None:
         return restate(there, listing.kind, notes)
     listing = replace(listing, notes=[*listing.notes, *notes])
-    clips = sorted(listing.clips, key=lambda clip: clip.name)
-    assert len({clip.name for clip in clips}) == len(clips), "a reader gave two clips one name"
     points = _landmarks_of_first_frame(listing, clips)
     detector_name = _check_faces(points, crop, detector)
     recipe = _Recipe(image_size, crop, detector, points or 5)
     with unfinished(out) as part:
         writer = CorpusWriter(part, image_size, recipe.points)
         skipped, said = list(listing.skipped), list[ClipNote]()
-        jobs = [(clip, f"{part}/{number}.raw", recipe) for number, clip in enumerate(clips)]
-        with closing(_work(jobs, workers)) as results:
-            for done, ((clip, raw, _), faces) in enumerate(zip(jobs, results, strict=True)):
+        with closing(_work(clips, part, recipe, workers)) as results:
+            for done, (clip, faces) in enumerate(zip(clips, results, strict=True)):
+                raw = _raw(part, done)
                 with open(raw, "rb") as pixels:
-                    writer.add(faces, subjects[clip.name], pixels)
-                os.unlink(raw)
+                    writer.add(faces, person(clip), pixels)
+                raw.unlink()
                 skipped += faces.skipped
                 said += faces.notes
-                progress(done + 1, len(jobs), "cutting out faces", clip.name)
+                progress(done + 1, len(clips), "cutting out faces", clip.name)
         if not writer.rows:
             raise nothing_usable(listing.source, skipped)
         listing = replace(listing, notes=[*listing.notes, *_texts(said)])
@@ -116,13 +116,20 @@ def prepare_corpus(
     return PreparedCorpus.open(out)
 
 
-def _request(listing: CorpusListing, subjects: Mapping[str, str], image_size: int, crop: str, detector: str) -> str:
+def _request(
+    listing: CorpusListing,
+    clips: list[Clip],
+    person: Callable[[Clip], str],
+    image_size: int,
+    crop: str,
+    detector: str,
+) -> str:
     """Fingerprint of the options and of the source files' names, sizes and times, wherever the files lie."""
-    clips = sorted((c.name, subjects[c.name], c.fold, str(getattr(c, "stamp", ""))) for c in listing.clips)
-    skipped = [(frame.clip, frame.index, frame.reason) for frame in listing.skipped]
+    of_clips = ((clip.name, person(clip), clip.fold, str(getattr(clip, "stamp", ""))) for clip in clips)
+    skipped = ((frame.clip, frame.index, frame.reason) for frame in listing.skipped)
     scale = (listing.scale.low, listing.scale.high)
     settings = (image_size, crop, detector, listing.options)
-    return fingerprint([listing.source, scale, listing.fps, settings, clips, skipped])
+    return fingerprint_of_rows([listing.source, scale, listing.fps, settings], of_clips, skipped)
 
 
 def _landmarks_of_first_frame(listing: CorpusListing, clips: list[Clip]) -> int | None:
@@ -177,13 +184,19 @@ def _detector(spec: str) -> Detector:
     return make_detector(spec)
 
 
-_Job = tuple[Clip, str, _Recipe]
+_Job = tuple[Clip, Path, _Recipe]
 
 
-def _work(jobs: list[_Job], workers: int) -> Generator[ClipFaces, None, None]:
-    """Each job's result, in the jobs' order."""
-    chunk = max(1, min(32, len(jobs) // (workers * 8)))
-    return in_processes(_one_clip, jobs, workers, "Run it again with fewer workers", chunk)
+def _raw(folder: Path, number: int) -> Path:
+    """Where the pixels of the clip of this number wait."""
+    return folder / f"{number}.raw"
+
+
+def _work(clips: list[Clip], folder: Path, recipe: _Recipe, workers: int) -> Generator[ClipFaces, None, None]:
+    """Each clip's faces, in the clips' order."""
+    chunk = max(1, min(32, len(clips) // (workers * 8)))
+    jobs = ((clip, _raw(folder, number), recipe) for number, clip in enumerate(clips))
+    return in_processes(_one_clip, jobs, min(workers, len(clips)), "Run it again with fewer workers", chunk)
 
 
 def _one_clip(job: _Job) -> ClipFaces:

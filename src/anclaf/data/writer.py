@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from anclaf.data.store import COLUMNS_FILE, INDEX_COLUMNS, CorpusCard, PreparedC
 
 FACES_PER_SHARD = 2048
 """96 MiB at 128 x 128 pixels."""
+
+_PIECE = 2**20
 
 REQUEST_FILE = "request.txt"
 """Fingerprint of the options and the source files, by which a second run knows that it has nothing to do."""
@@ -128,9 +131,6 @@ class CorpusWriter:
         """Where an array of `geometry.npz` grows until the end: it would fill the memory."""
         return self._folder / f"{name}.raw"
 
-    def _spooled(self, name: str, *shape: int) -> NDArray[np.float64]:
-        return np.memmap(self._spool(name), np.float64, "r", shape=(self.rows, *shape))
-
     def _tables(self) -> None:
         """Turn rows into tables, which are smaller; a table for each clip of one picture would not be."""
         table = pd.DataFrame(self._rows, columns=[*INDEX_COLUMNS[:7]])
@@ -146,6 +146,16 @@ class CorpusWriter:
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(faces))
             file.write(faces.data)
         self._filled, self._shards = 0, self._shards + 1
+
+    def _write_geometry(self) -> None:
+        """What `np.savez` would write of the two arrays, without either in memory."""
+        shapes = {"landmarks": (self.rows, self._points, 2), "matrix": (self.rows, 2, 3)}
+        with zipfile.ZipFile(self._folder / "geometry.npz", "w", allowZip64=True) as archive:
+            for name, shape in shapes.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member, open(self._spool(name), "rb") as raw:
+                    header = {"descr": np.dtype(np.float64).str, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(member, header)
+                    shutil.copyfileobj(raw, member, _PIECE)
 
     def finish(
         self, listing: CorpusListing, crop: CropName, detector: str, skipped: list[SkippedFrame], request: str
@@ -164,9 +174,8 @@ class CorpusWriter:
         if self._rows:
             self._tables()
         index = pd.concat(self._index, ignore_index=True)
-        landmarks, matrix = self._spooled("landmarks", self._points, 2), self._spooled("matrix", 2, 3)
         index.to_parquet(self._folder / "index.parquet")
-        np.savez(self._folder / "geometry.npz", landmarks=landmarks, matrix=matrix)
+        self._write_geometry()
         columns = pd.concat(self._columns, ignore_index=True)
         if len(columns.columns):
             columns.apply(_typed).to_parquet(self._folder / COLUMNS_FILE)
@@ -175,11 +184,15 @@ class CorpusWriter:
         table = table.astype({"clip": str, "frame": np.int64, "reason": str, "detail": str})
         table.to_parquet(self._folder / "skipped.parquet")
         digest = self._pixels
-        digest.update(landmarks.data)
-        del landmarks, matrix
+        with open(self._spool("landmarks"), "rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
         for name in ("landmarks", "matrix"):
             self._spool(name).unlink()
-        digest.update(index.drop(columns=["shard", "offset"]).to_csv(index=False).encode())
+        said = index.drop(columns=["shard", "offset"])
+        for start in range(0, len(said), FACES_PER_SHARD):
+            rows = said.iloc[start : start + FACES_PER_SHARD]
+            digest.update(rows.to_csv(index=False, header=not start).encode())
         settings = [listing.source, listing.scale.low, listing.scale.high, listing.fps, listing.options]
         digest.update(fingerprint([*settings, self._buffer.shape[1], crop, detector]).encode())
         card = CorpusCard(
