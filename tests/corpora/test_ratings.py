@@ -5,11 +5,13 @@ import pandas as pd
 import pingouin
 import pytest
 
+from anclaf.core.errors import CorpusError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.ratings import (
     JoinedRatings,
     Ratings,
     agreement,
+    believed,
     evaluator_weights,
     weighted_mean,
 )
@@ -112,10 +114,10 @@ def test_agreement_against_pingouin(raters, shift):
         [(str(r), m, values[r, m]) for r in range(raters) for m in range(60)], columns=["rater", "moment", "value"]
     )
     expected = pingouin.intraclass_corr(table, targets="moment", raters="rater", ratings="value").set_index("Type")
-    icc = expected["ICC"].to_numpy()
     found = agreement(np.concatenate([values, np.full((raters, 1), nan)], 1))
-    assert found.icc_1 == pytest.approx(icc[1], abs=1e-9), expected
-    assert found.icc_k == pytest.approx(icc[4], abs=1e-9), expected
+    assert found.icc.a1.value == pytest.approx(expected.loc["ICC(A,1)", "ICC"], abs=1e-9), expected
+    assert found.icc.ak.value == pytest.approx(expected.loc["ICC(A,k)", "ICC"], abs=1e-9), expected
+    assert found.moments == 60
     pairs = [
         2 * np.cov(a, b, bias=True)[0, 1] / (a.var() + b.var() + (a.mean() - b.mean()) ** 2)
         for k, a in enumerate(values)
@@ -125,7 +127,34 @@ def test_agreement_against_pingouin(raters, shift):
 
 
 def test_agreement_that_is_undefined():
-    assert np.isnan(agreement(np.array([[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]]))).all()
-    assert np.isnan(agreement(np.array([[1, nan], [nan, 2]]))).all()
+    for values in ([[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]], [[1, nan], [nan, 2]]):
+        found = agreement(np.array(values))
+        assert np.isnan([found.ccc, *np.ravel(found.icc)]).all()
     with pytest.raises(ValueError, match="expected two or more"):
         agreement(np.zeros((1, 5)))
+
+
+def test_bins_of_one_length_are_means_by_time():
+    ratings = Ratings.changes([0, 0.6, 1.5, 2, 2.7], [0, 10, nan, 4, 0])
+    found = ratings.binned(1.0)
+    np.testing.assert_allclose(found.value, [0.4 * 10, 10])
+    assert (found.start.tolist(), found.stop.tolist()) == ([0, 1], [1, 2]), "the last part is shorter, and dropped"
+    np.testing.assert_allclose(ratings.binned(0.5).value, [0, 8, 10, nan, 4])
+    assert ratings.binned(5).value.tolist() == []
+    np.testing.assert_array_equal(Ratings.bins([1, 2], [nan, nan]).binned(1).value, [nan, nan])
+
+
+def test_bins_stay_what_they_are():
+    rng = np.random.default_rng(0)
+    value = np.where(rng.random(400) < 0.1, nan, rng.normal(size=400) * 50)
+    ratings = Ratings.bins(0.25 * np.arange(1, 401), value)
+    np.testing.assert_allclose(ratings.binned(0.25).value, value, atol=1e-9)
+    coarse = ratings.binned(1.0).value
+    means = [np.nan if not np.isfinite(one).any() else np.nanmean(one) for one in value.reshape(100, 4)]
+    np.testing.assert_allclose(coarse, np.array(means), atol=1e-9)
+
+
+def test_who_is_believed():
+    assert believed({"a": 0.5, "b": 0.0, "c": nan}, "valence") == {"a": 0.5, "b": 0.0, "c": 1.0}
+    with pytest.raises(CorpusError, match="arousal: no rater agrees with the others"):
+        believed({"a": 0.0, "b": nan}, "arousal")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError, CorpusError, VideoError
+from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.core.progress import Progress, silent
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
@@ -22,7 +22,15 @@ from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import label_problem
 from anclaf.corpora.lag import best_lag, see
 from anclaf.corpora.rating_files import RATING_FORMATS
-from anclaf.corpora.ratings import DIMENSIONS, Dimension, JoinedRatings, agreement, evaluator_weights, values_at
+from anclaf.corpora.ratings import (
+    DIMENSIONS,
+    Dimension,
+    JoinedRatings,
+    agreement,
+    believed,
+    evaluator_weights,
+    values_at,
+)
 from anclaf.corpora.readers import Join
 from anclaf.corpora.recordings import Recording, common_range, name_raters, recordings_of_file, recordings_of_table
 from anclaf.corpora.subjects import unnamed
@@ -219,10 +227,7 @@ def _weights(
         notes.append(f"{dimension}: {many} raters a video, {who}; {_agreement_text(several)}")
         if join == "ewe":
             found = evaluator_weights([dict(zip(t.raters, t.values, strict=True)) for t in tables])
-            if not any(weight > 0 for weight in found.values()):
-                raise CorpusError(f"{dimension}: no rater agrees with the others: EWE weighs nobody. Use --join mean")
-            # somebody whom nobody can be compared with is believed
-            weights |= {(dimension, name): 1.0 if np.isnan(weight) else weight for name, weight in found.items()}
+            weights |= {(dimension, name): weight for name, weight in believed(found, dimension).items()}
             notes.append(f"{dimension}: {_weights_text(found)}")
         gaps = [np.isfinite(t.values[np.array([weights[dimension, n] > 0 for n in t.raters])]).sum(0) for t in several]
         rated = sum(int((gap > 0).sum()) for gap in gaps)
@@ -233,7 +238,8 @@ def _weights(
 
 
 def _agreement_text(tables: Sequence[_Rated]) -> str:
-    found = np.array([agreement(table.values) for table in tables])
+    agreed = [agreement(table.values) for table in tables]
+    found = np.array([(one.ccc, one.icc.a1.value, one.icc.ak.value) for one in agreed])
     texts = []
     for name, values in zip(("pairwise CCC", "ICC(A,1)", "ICC(A,k)"), found.T, strict=True):
         values = values[np.isfinite(values)]

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anclaf.core.errors import CorpusError
 from anclaf.core.labels import LabelScale
-from anclaf.metrics import Moments
+from anclaf.metrics import Intraclass, Moments, intraclass
 
 Dimension = Literal["valence", "arousal"]
 DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
@@ -73,6 +74,26 @@ class Ratings:
         inside = (which >= 0) & (time < np.append(self.stop, -np.inf)[which])
         return np.where(inside, np.append(self.value, np.nan)[which], np.nan)
 
+    def binned(self, length_s: float) -> Self:
+        """The same as means over bins of one length from 0 s, weighted by time; NaN where nothing of a bin was rated. A
+        last part that is shorter is dropped. Not for ratings without end."""
+        count = int(self.stop.max(initial=0.0) / length_s + _ROUNDING_S)
+        edges = np.arange(count + 1) * length_s
+        rated = np.isfinite(self.value)
+        start, stop, value = self.start[rated], self.stop[rated], self.value[rated]
+        if not len(value):
+            return replace(self, start=edges[:-1], stop=edges[1:], value=np.full(count, np.nan))
+        times = np.stack([start, stop], 1).ravel()
+
+        def between(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+            """(count,) how much of what grows evenly over each interval falls into each bin."""
+            total = np.cumsum(amounts)
+            return np.diff(np.interp(edges, times, np.stack([total - amounts, total], 1).ravel()))
+
+        time, integral = between(stop - start), between((stop - start) * value)
+        mean = np.divide(integral, time, out=np.full(count, np.nan), where=time > _ROUNDING_S)
+        return replace(self, start=edges[:-1], stop=edges[1:], value=mean)
+
     def within(self, scale: LabelScale) -> tuple[Self, int]:
         """The same without the values outside a range, and how many those were."""
         out = np.isfinite(self.value) & ~scale.contains(self.value)
@@ -121,6 +142,17 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     return np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0)
 
 
+def believed(weights: Mapping[str, float], dimension: Dimension) -> dict[str, float]:
+    """`evaluator_weights` to join by: somebody whom nobody can be compared with has the weight 1.
+
+    Raises:
+        CorpusError: nobody has a weight.
+    """
+    if not any(weight > 0 for weight in weights.values()):
+        raise CorpusError(f"{dimension}: no rater agrees with the others: EWE weighs nobody. Use --join mean")
+    return {name: 1.0 if np.isnan(weight) else weight for name, weight in weights.items()}
+
+
 def evaluator_weights(recordings: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
     """Each rater's weight in the evaluator weighted estimator (Grimm & Kroschel 2005): the correlation of what they
     said, over all recordings, with the mean of the others at the same moments. 0 where it is negative or undefined;
@@ -155,13 +187,13 @@ def evaluator_weights(recordings: Sequence[Mapping[str, NDArray[np.float64]]]) -
 class Agreement(NamedTuple):
     """How raters of one recording agree, over the moments that all of them rated; NaN where that is undefined.
 
-    ccc: mean of Lin's concordance correlation over all pairs. icc_1, icc_k: of one rater and of the mean of all, for
-    absolute agreement, ICC(A,1) and ICC(A,k) of McGraw & Wong 1996.
+    ccc: mean of Lin's concordance correlation over all pairs. icc: of one rater and of the mean of all, for absolute
+    agreement and for consistency. moments: how many.
     """
 
     ccc: float
-    icc_1: float
-    icc_k: float
+    icc: Intraclass
+    moments: int
 
 
 def agreement(values: NDArray[np.float64]) -> Agreement:
@@ -173,18 +205,5 @@ def agreement(values: NDArray[np.float64]) -> Agreement:
     if len(values) < 2:
         raise ValueError(f"got {len(values)} rater; expected two or more")
     all_rated = values[:, np.isfinite(values).all(0)]
-    raters, moments = all_rated.shape
     ccc = float(np.mean([Moments.of(a, b).ccc() for a, b in combinations(all_rated, 2)]))
-    if moments < 2:
-        return Agreement(ccc, float("nan"), float("nan"))
-    grand = all_rated.mean()
-    between = raters * ((all_rated.mean(0) - grand) ** 2).sum() / (moments - 1)
-    by_rater = moments * ((all_rated.mean(1) - grand) ** 2).sum() / (raters - 1)
-    rest = all_rated - all_rated.mean(0) - all_rated.mean(1)[:, None] + grand
-    error = (rest**2).sum() / ((raters - 1) * (moments - 1))
-    # a mean is rounded: nobody's value ever changed where no more than rounding is left
-    if between + error <= 1e-20 * max(1.0, grand**2):
-        return Agreement(ccc, float("nan"), float("nan"))
-    one = (between - error) / (between + (raters - 1) * error + raters / moments * (by_rater - error))
-    mean = (between - error) / (between + (by_rater - error) / moments)
-    return Agreement(ccc, float(one), float(mean))
+    return Agreement(ccc, intraclass(all_rated), all_rated.shape[1])

@@ -1,4 +1,4 @@
-"""RMSE, COR, CCC, ICC and SAGR of estimates, and scores of quadrants, against labels, with NumPy alone."""
+"""RMSE, COR, CCC, ICC and SAGR of estimates, and scores of quadrants, against labels; agreement of raters."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from anclaf.metrics.regression import metrics as metrics
     from anclaf.metrics.regression import rmse_error as rmse_error
     from anclaf.metrics.regression import sagr_score as sagr_score
+    from anclaf.metrics.reliability import Intraclass as Intraclass
+    from anclaf.metrics.reliability import intraclass as intraclass
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "QuadrantScores": "metrics.classification",
+        "Intraclass": "metrics.reliability",
+        "intraclass": "metrics.reliability",
         "METRICS": "metrics.regression",
         "Moments": "metrics.regression",
         "ccc_score": "metrics.regression",
