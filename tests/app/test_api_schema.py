@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +18,10 @@ BODIES: list[Any] = [
     None, 1, "x", [], {}, {"a": 1}, {"faces": 1}, {"faces": "all", "attention": "x"}, {"baseline": "first:1e9"},
     {"names": {"0": "x"}, "merged": {"0": "0"}}, {"excluded": [{"from_s": 1e400, "to_s": 2}]}, {"names": [1]},
     {"excluded": 3 * [{"track": -1, "from_s": 0, "to_s": 1}]}, [[[[[[]]]]]],
+    {"rater": "A", "dimensions": ["valence"], "low": 1, "high": -1}, {"rater": "../x", "dimensions": ["warmth"]},
+    {"rater": "A", "dimensions": ["valence", "arousal"], "bin_s": 1e-300}, {"join": "ewe", "lag_s": -1}, {"subject": 3},
+    {"rater": "A", "session": "x", "first": 0, "samples": [[0, 1e999, None]]}, {"rater": "A", "session": None},
+    {"format": "nova", "files": [{"name": "..", "content": "AAAA"}], "low": 0}, {"subject": "x"},
 ]  # fmt: skip
 ROUNDS = 25
 
@@ -39,7 +42,7 @@ def test_nothing_that_is_asked_is_a_fault(steady: Served):
                 # a video that is there is read only
                 known = method == "get" and chance.random() < 0.5
                 id = chance.choice(ids) if known else _value(chance) or "x"
-                address = re.sub(r"\{id\}", quote(id, safe=""), path)
+                address = path.replace("{id}", quote(id, safe=""))
                 query = {p["name"]: _value(chance) for p in operation.get("parameters", []) if p["in"] == "query"}
                 body = json.dumps(chance.choice(BODIES)).encode() if chance.random() < 0.8 else chance.randbytes(50)
                 headers = {"content-type": chance.choice(["application/json", "text/plain", ""])}
@@ -63,6 +66,9 @@ def _check(answer: httpx.Response, operation: dict[str, Any], what: str) -> None
 def test_the_description_names_every_address_of_the_interface(steady: Served):
     description = steady.client.get("/api/openapi.json").json()
     assert {path: sorted(one) for path, one in description["paths"].items()} == {
+        "/api/ratings": ["get"],
+        "/api/ratings/lag": ["post"],
+        "/api/ratings/settings": ["put"],
         "/api/server": ["get"],
         "/api/events": ["get"],
         "/api/videos": ["get", "post"],
@@ -71,6 +77,13 @@ def test_the_description_names_every_address_of_the_interface(steady: Served):
         "/api/videos/{id}/edits": ["get", "put"],
         "/api/videos/{id}/overlay": ["get"],
         "/api/videos/{id}/plot": ["get"],
+        "/api/videos/{id}/ratings": ["delete", "get", "post"],
+        "/api/videos/{id}/ratings/file": ["get"],
+        "/api/videos/{id}/ratings/finish": ["post"],
+        "/api/videos/{id}/ratings/imports": ["post"],
+        "/api/videos/{id}/ratings/joined": ["get"],
+        "/api/videos/{id}/ratings/samples": ["post"],
+        "/api/videos/{id}/ratings/subject": ["put"],
         "/api/videos/{id}/rows": ["get"],
         "/api/videos/{id}/table": ["get"],
         "/api/videos/{id}/video": ["get"],

@@ -6,6 +6,7 @@ A page of another site that a person visits can make the browser send requests h
 
 import ipaddress
 import json
+import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from anclaf.app.limits import RefusedError
+from anclaf.app.rating_answers import MOST_IMPORT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -21,8 +23,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "anclaf_key"
 MOST_BODY = 1_000_000
-"""Bytes of a request's body, but for uploads."""
+"""Bytes of a request's body, but for uploads and files of ratings."""
 UPLOADS = "/api/videos"
+MOST_RATINGS = MOST_IMPORT * 4 // 3 + 100_000
+"""Of files of ratings, in base64."""
+_RATINGS = re.compile(r"/api/videos/[^/]*/ratings/imports")
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -82,8 +87,9 @@ class Guard:
             length = int(headers.get("content-length", "0"))
         except ValueError:
             raise RefusedError(400, "Content-Length is no number") from None
-        if length > MOST_BODY and not _is_upload(scope):
-            raise RefusedError(413, f"a body of {length:,} bytes; expected at most {MOST_BODY:,}")
+        most = _most(scope)
+        if most is not None and length > most:
+            raise RefusedError(413, f"a body of {length:,} bytes; expected at most {most:,}")
 
     def _own_name(self, host: str) -> bool:
         try:
@@ -119,13 +125,19 @@ class Guard:
         return f"{COOKIE}={self._key}; HttpOnly; SameSite=Strict; Path=/"
 
 
-def _is_upload(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == UPLOADS
+def _most(scope: Scope) -> int | None:
+    """Bytes that a body may have; None where the address itself counts them."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return MOST_BODY
+    if scope["path"] == UPLOADS:
+        return None
+    return MOST_RATINGS if _RATINGS.fullmatch(scope["path"]) else MOST_BODY
 
 
 def _bounded(receive: Receive, scope: Scope, headers: dict[str, str]) -> Receive:
     """A body that was not announced ends where it becomes too long, as if the client had gone."""
-    if scope["type"] != "http" or _is_upload(scope) or "content-length" in headers:
+    most = _most(scope)
+    if scope["type"] != "http" or most is None or "content-length" in headers:
         return receive
     taken = 0
 
@@ -133,7 +145,7 @@ def _bounded(receive: Receive, scope: Scope, headers: dict[str, str]) -> Receive
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if taken > MOST_BODY else message
+        return {"type": "http.disconnect"} if taken > most else message
 
     return bounded
 

@@ -28,7 +28,7 @@ class Queue:
     """
 
     def __init__(self, library: Library, setup: Setup, first: Worker):
-        self._library, self._setup, self._first = library, setup, first
+        self._library, self.setup, self._first = library, setup, first
         self.info: ModelInfo = first.info
         self._waiting: deque[_Job] = deque()
         self._running: dict[str, _Job] = {}
@@ -115,7 +115,7 @@ class Queue:
             state: State = "failed"
             try:
                 if worker is None:
-                    worker = Worker(self._setup)
+                    worker = Worker(self.setup)
                     self._workers.append(worker)
                 told = self._analyse(worker, job)
                 state, message = "done", str(told["problem"])

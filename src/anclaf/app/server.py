@@ -24,6 +24,8 @@ from anclaf.app.library import Library, Video
 from anclaf.app.limits import RefusedError
 from anclaf.app.live import Webcams, follow
 from anclaf.app.look import media_of
+from anclaf.app.rating_lag import LagSearch
+from anclaf.app.rating_routes import add_ratings
 from anclaf.config import StreamOptions
 from anclaf.core.errors import AnclafError
 
@@ -62,6 +64,7 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        search.close()
         await asyncio.to_thread(close, library, queue, webcams)
 
     app = FastAPI(
@@ -76,6 +79,8 @@ def make_app(
     _add_page(app)
     _add_videos(app, library, queue)
     _add_results(app, library, queue)
+    search = LagSearch(library.limits, queue.setup.detector)
+    add_ratings(app, library, queue, search)
 
     @app.get("/api/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
@@ -279,9 +284,7 @@ def _add_results(app: FastAPI, library: Library, queue: Queue) -> None:
 def _about(table: Any, about: dict[str, Any], queue: Queue) -> dict[str, Any]:
     made_with = about.get("made_with") if isinstance(about.get("made_with"), dict) else {}
     assert isinstance(made_with, dict)
-    model = made_with.get("model")
-    own = isinstance(model, dict) and model.get("fingerprint") == queue.info.fingerprint
-    low, high = (queue.info.low, queue.info.high) if own else _scale(table)
+    low, high = tables.scale_of(table, about, queue.info)
     notes = about.get("notes")
     return {
         "low": low, "high": high, "attention": sum(name.startswith("attention_") for name in table.columns),
@@ -289,14 +292,6 @@ def _about(table: Any, about: dict[str, Any], queue: Queue) -> dict[str, Any]:
         "notes": [str(note) for note in notes] if isinstance(notes, list) else [],
         "sureness": str(about.get("sureness", "")), "made_with": made_with,
     }  # fmt: skip
-
-
-def _scale(table: Any) -> tuple[float, float]:
-    """Of another model's results, which do not say it: the first of ±1 and ±10 that holds them, or what does."""
-    names = [name for name in ("valence", "arousal", "valence_low", "valence_high", "arousal_low") if name in table]
-    most = float(table[names].abs().max().max() or 0)
-    high = next((end for end in (1.0, 10.0) if most <= end), most)
-    return (-high, high) if high == high else (-1.0, 1.0)
 
 
 def _stem(video: Video) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from anclaf.app.worker import ModelInfo
 from anclaf.core.errors import TableError
 from anclaf.core.files import atomic_path
 from anclaf.inference.table import COLUMNS, column_types, csv_cell, write_parquet
@@ -53,6 +54,19 @@ def _types(names: list[str], path: Path) -> dict[str, Any]:
     if missing := [name for name in ("frame", "time_s", "track", "x", "valence", "status") if name not in names]:
         raise TableError(f"{path.name}: no table of `anclaf predict`: it lacks the columns {', '.join(missing)}")
     return {name: types[name] for name in names if name in types}
+
+
+def scale_of(table: pd.DataFrame, about: dict[str, Any], info: ModelInfo) -> tuple[float, float]:
+    """The ends of the model's scale. Of another model than the server's, whose results do not say it, the first of ±1
+    and ±10 that holds them, or what does."""
+    made_with = about.get("made_with")
+    model = made_with.get("model") if isinstance(made_with, dict) else None
+    if isinstance(model, dict) and model.get("fingerprint") == info.fingerprint:
+        return info.low, info.high
+    names = [name for name in ("valence", "arousal", "valence_low", "valence_high", "arousal_low") if name in table]
+    most = float(table[names].abs().max().max() or 0)
+    high = next((end for end in (1.0, 10.0) if most <= end), most)
+    return (-high, high) if high == high else (-1.0, 1.0)
 
 
 def as_columns(table: pd.DataFrame) -> dict[str, list[Any]]:

@@ -80,7 +80,7 @@ def recordings_of_table(
                 continue
             path = root / clip_name(cell)
             try:
-                ratings = _of_video(form.read(path), name, path)
+                ratings = ratings_of_video(form.read(path), name, path)
                 _add(recording, ratings, dimension, str(cells.get("rater", "")), path)
             except FileNotFoundError as error:
                 skipped.append(SkippedFrame(name, -1, "missing_labels", f"row {row}: no file {error.filename}"))
@@ -103,7 +103,7 @@ def _check_columns(source: Path, columns: list[str]) -> None:
         raise CorpusError(f"{source}: got the columns {got}; expected {_EXPECTED}. Missing: {', '.join(missing)}")
 
 
-def _of_video(ratings: list[Ratings], video: str, path: Path) -> list[Ratings]:
+def ratings_of_video(ratings: list[Ratings], video: str, path: Path) -> list[Ratings]:
     """Those of this video, where the file is of several.
 
     Raises:

@@ -80,8 +80,8 @@ def _consistency(rows: float, error: float, k: int, n: int, level: float) -> tup
     """Of one rater and of the mean of all: from the F ratio of targets and error."""
     if error <= 0:
         return (1.0, 1.0), (1.0, 1.0)
-    more = n - 1, (n - 1) * (k - 1)
-    low, high = rows / error / _f(*more, level), rows / error * _f(*more[::-1], level)
+    above, below = n - 1, (n - 1) * (k - 1)
+    low, high = rows / error / _f(above, below, level), rows / error * _f(below, above, level)
     return (
         (float((low - 1) / (low + k - 1)), float((high - 1) / (high + k - 1))),
         (float(1 - 1 / low), float(1 - 1 / high)) if rows > 0 else _NONE[1:],
