@@ -304,11 +304,11 @@ class LstmHead(Head):
             self.from_input.bias[hidden : 2 * hidden] += config.lstm.forget_bias  # 1: the forget gate starts open
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
-        driven = self._driven(x, dropout)
         h = c = x.new_zeros(x.shape[0], self.hidden)
         outputs: list[Tensor] = []
-        for t in range(x.shape[1]):
-            h, c = self._cell(driven[:, t] + self.from_hidden(h), c)
+        # not driven[:, t], whose gradient would fill all of `driven` at every frame
+        for driven in self._driven(x, dropout).unbind(1):
+            h, c = self._cell(driven + self.from_hidden(h), c)
             outputs.append(h)
         return Estimate(self._affect(x, torch.stack(outputs, 1), dropout), None)
 

@@ -60,7 +60,7 @@ class AttentionHead(LstmHead):
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         length = x.shape[1]
-        driven = self._driven(x, dropout)
+        driven = self._driven(x, dropout).unbind(1)
         h = c = x.new_zeros(x.shape[0], self.hidden)
         outputs: list[Tensor] = []
         blank = x.new_zeros(x.shape[0], self.from_context.in_features)
@@ -68,7 +68,7 @@ class AttentionHead(LstmHead):
         projected = [self._project(blank)] * self.padding  # their part of W_a [S_t; S_i]
         rows: list[Tensor] = []
         for t in range(length):
-            gates, weights = driven[:, t] + self.from_hidden(h), x.new_zeros(x.shape[0], 0)
+            gates, weights = driven[t] + self.from_hidden(h), x.new_zeros(x.shape[0], 0)
             first = max(0, len(states) - self.states) if self.states else 0
             if states:
                 now = self._state(*self._cell(gates, c)) if self.query == "present" else states[-1]
