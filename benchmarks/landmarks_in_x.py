@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from anclaf.comparators.classical import ALPHAS, frame_features, window_features
+from anclaf.core.people import digests
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import features_of
@@ -39,7 +40,7 @@ def main() -> None:
     network, spec = load_model(arguments.model)
     corpus = PreparedCorpus.open(arguments.corpus)
     fold = split(corpus, "strict", spec.fold)
-    if set(spec.subjects) != set(corpus.subjects[np.concatenate([fold.train, fold.validation])].tolist()):
+    if spec.subjects != digests(corpus.subjects[np.concatenate([fold.train, fold.validation])]):
         parser.error(
             "the model was trained on other people than seed 0 and five folds give: whom it knows is not known"
         )

@@ -20,6 +20,7 @@ from PIL import Image
 from anclaf.cli import main as cli
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.files import versions
+from anclaf.core.people import digests
 from anclaf.faces import yunet
 from anclaf.models.io import save_model
 from anclaf.models.network import AffectNetwork
@@ -32,7 +33,7 @@ CAMERA = "lavfi:testsrc=size=64x48:rate=25"
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=8))
     folder = tmp_path_factory.mktemp("model")
-    spec = ModelSpec("S-4", sizes, -10, 10, "five-point", 25.0, ("test",), ("p1",), "strict", 0, {}, versions())
+    spec = ModelSpec("S-4", sizes, -10, 10, "five-point", 25.0, ("test",), digests(["p1"]), "strict", 0, {}, versions())
     torch.manual_seed(0)
     save_model(folder, AffectNetwork(sizes, Variant.parse("S-4")), spec)
     return folder

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from anclaf.core.errors import CorpusError
+from anclaf.core.people import person_key, unnamed
 from anclaf.corpora.afew_va import list_afew_va
 from anclaf.corpora.base import Clip
-from anclaf.corpora.subjects import near_duplicates, person_key, subjects_of, unnamed
+from anclaf.corpora.subjects import near_duplicates, subjects_of
 from anclaf.corpora.table import list_table
 
 

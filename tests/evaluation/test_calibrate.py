@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from anclaf.config import LstmConfig, ModelConfig, StreamOptions
 from anclaf.core.errors import ConfigError, ModelError, StaleError
 from anclaf.core.files import versions
+from anclaf.core.people import digests
 from anclaf.data.folds import Split, split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.calibrate import calibrate_model
@@ -43,7 +44,7 @@ def trained(folder: Path, corpus: PreparedCorpus, part: Split, variant: str = "b
     network = AffectNetwork(SIZES, Variant.parse(variant), points=5)
     seen = np.concatenate([part.train, part.validation])
     spec = ModelSpec(
-        variant, SIZES, -10, 10, "five-point", 25.0, ("test",), tuple(sorted(set(corpus.subjects[seen].tolist()))),
+        variant, SIZES, -10, 10, "five-point", 25.0, ("test",), digests(corpus.subjects[seen]),
         part.protocol, part.fold, {"corpus": corpus.card.fingerprint, "model": "abc"}, versions(), points=5,
     )  # fmt: skip
     save_model(folder, network, spec)

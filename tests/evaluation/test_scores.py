@@ -10,6 +10,7 @@ import pytest
 from anclaf.config import ModelConfig
 from anclaf.core.errors import CorpusError, LeakError
 from anclaf.core.files import write_json
+from anclaf.core.people import digests
 from anclaf.data.store import CorpusCard
 from anclaf.evaluation.scores import COLUMNS, refuse_leak, run_scores
 from anclaf.metrics.regression import METRICS, metrics
@@ -228,8 +229,10 @@ def test_what_is_a_comparator_is_said_and_not_guessed_from_the_name(tables):
     assert (list(got["variants"]), list(got["comparators"])) == (["base"], ["GRU-8"])
 
 
-def spec(*subjects: str) -> ModelSpec:
-    return ModelSpec("SA-8", ModelConfig(), -10, 10, "five-point", 25.0, ("afew-va",), subjects, "strict", 2, {}, {})
+def spec(*names: str) -> ModelSpec:
+    return ModelSpec(
+        "SA-8", ModelConfig(), -10, 10, "five-point", 25.0, ("afew-va",), digests(names), "strict", 2, {}, {}
+    )
 
 
 def test_a_model_may_be_tested_on_strangers():

@@ -12,6 +12,7 @@ from anclaf.cli.main import main
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.files import versions
+from anclaf.core.people import digests
 from anclaf.data.folds import split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import agreement_score, estimate_rows, features_of
@@ -44,7 +45,7 @@ def fitted(tmp_path: Path, corpus: PreparedCorpus) -> Path:
         network.head.affect.weight.copy_(torch.from_numpy(weights / scale))
         network.head.affect.bias.copy_(torch.from_numpy(corpus.targets[rows].mean(0) - weights @ (mean / scale)))
     spec = ModelSpec(
-        "base", SIZES, -10, 10, "five-point", 25.0, ("test",), tuple(np.unique(corpus.subjects[rows])), "strict", 0,
+        "base", SIZES, -10, 10, "five-point", 25.0, ("test",), digests(corpus.subjects[rows]), "strict", 0,
         {"corpus": corpus.card.fingerprint}, versions(),
     )  # fmt: skip
     save_model(tmp_path / "model", network, spec)

@@ -15,7 +15,6 @@ from anclaf.cli.main import main
 from anclaf.config import RunConfig
 from anclaf.core.errors import ConfigError, LeakError, ModelError, StaleError
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.foreign import known_people
 from anclaf.experiment.engine import train_run
 from anclaf.experiment.init import Init
 from anclaf.experiment.job import RunSpec
@@ -81,8 +80,9 @@ def test_every_model_begins_with_the_weights_of_its_own(first: Path, others: Pre
     torch.testing.assert_close(*scale)
     spec = load_spec(tmp_path / "still" / "fold0" / "SA-4")
     assert set(spec.subjects) > set(load_spec(first / "SA-4").subjects)
-    assert len(known_people(spec, others.subjects.tolist())) == 8
+    assert len(spec.known(others.subjects.tolist())) == 8
     begun = json.loads((tmp_path / "still" / "run.json").read_text())["init"]
+    assert begun.pop("model") == str((first / "SA-4").resolve())
     assert begun == spec.training["init"]
     assert (begun["variant"], begun["people"], begun["lr_scale"]) == ("SA-4", 8, STILL)
     assert "init" not in json.loads((tmp_path / "plain" / "run.json").read_text())

@@ -12,6 +12,7 @@ from PIL import Image
 
 from anclaf.config import AttentionConfig, LstmConfig, ModelConfig
 from anclaf.core.files import versions
+from anclaf.core.people import digests
 from anclaf.faces import align
 from anclaf.faces.align import CropName
 from anclaf.faces.detect import Face
@@ -51,7 +52,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             crop,
             fps,
             ("test",),
-            ("p1",),
+            digests(["p1"]),
             "strict",
             0,
             {},

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from anclaf.config import AttentionConfig, LstmConfig, ModelConfig, StreamOptions
 from anclaf.core.errors import ConfigError, ModelError, OutputError
 from anclaf.core.files import versions
+from anclaf.core.people import digests
 from anclaf.experiment.export import PARITY, export_model
 from anclaf.faces import align
 from anclaf.faces.detect import make_detector
@@ -75,7 +76,7 @@ def random_model(tmp_path: Path) -> Folder:
         network.trust.fill_(0.5)
         folder = tmp_path / "model"
         spec = ModelSpec(
-            variant, sizes, -10, 10, "five-point", 25.0, ("test",), ("p1",), "strict", 0, {}, versions(),
+            variant, sizes, -10, 10, "five-point", 25.0, ("test",), digests(["p1"]), "strict", 0, {}, versions(),
             points=5 if sizes.geometry else 0,
         )  # fmt: skip
         save_model(folder, network, spec)

@@ -7,6 +7,7 @@ import torch
 
 from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.errors import ModelError
+from anclaf.core.people import digests
 from anclaf.models.bundle import pack_models
 from anclaf.models.calibration import Calibration, load_calibration, save_calibration
 from anclaf.models.familiarity import Familiarity
@@ -16,8 +17,8 @@ from anclaf.models.spec import ModelSpec, Variant
 
 MODEL = ModelConfig(image_size=32, g_width=4, d_width=4, c_width=8, lstm=LstmConfig(hidden_size=12))
 SPEC = ModelSpec(
-    variant="base", model=MODEL, low=-1, high=1, crop="five-point", fps=25.0, corpora=("starter",), subjects=("a",),
-    protocol="strict", fold=0, fingerprints={"model": "0"}, versions={}, points=68,
+    variant="base", model=MODEL, low=-1, high=1, crop="five-point", fps=25.0, corpora=("starter",),
+    subjects=digests("a"), protocol="strict", fold=0, fingerprints={"model": "0"}, versions={}, points=68,
 )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from anclaf.config import LstmConfig, ModelConfig
-from anclaf.core.errors import ModelError
+from anclaf.core.errors import ConfigError, ModelError
+from anclaf.core.people import digests
 from anclaf.models.folder import LATER, load_spec
 from anclaf.models.io import load_model, save_model
 from anclaf.models.network import AffectNetwork
@@ -19,6 +20,7 @@ MODEL = ModelConfig(
     landmark_refinements=0, lstm=LstmConfig(hidden_size=12, residual=False),
 )  # fmt: skip
 """As models were before version 3."""
+PEOPLE = digests("ab")
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     spec = ModelSpec(
         variant="SA-4", model=MODEL, low=-10, high=10, crop="five-point", fps=25.0, corpora=("puppet",),
-        subjects=("a", "b"), protocol="strict", fold=0, fingerprints={"model": "0"}, versions={},
+        subjects=PEOPLE, protocol="strict", fold=0, fingerprints={"model": "0"}, versions={},
     )  # fmt: skip
     save_model(tmp_path / "SA-4", AffectNetwork(MODEL, Variant.parse("SA-4")), spec)
     return tmp_path / "SA-4"
@@ -36,7 +38,7 @@ def test_round_trip(folder: Path):
     network, spec = load_model(folder)
     torch.manual_seed(0)
     original = AffectNetwork(MODEL, Variant.parse("SA-4"))
-    assert spec.subjects == ("a", "b")
+    assert spec.subjects == PEOPLE
     assert spec.scale.high == 10
     assert not network.training
     for (name, a), b in zip(network.state_dict().items(), original.state_dict().values(), strict=True):
@@ -94,7 +96,7 @@ def test_a_pickle_is_never_loaded(folder: Path, name: str):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 to 4"),
+        ({"spec_version": 99}, "spec version 99; this anclaf reads versions 1 to 5"),
         ({"variant": "T"}, "not a model's spec"),
         ({"model": {"image_size": 33}}, "not a model's spec"),
         ({"colour": "red"}, "not a model's spec"),
@@ -110,7 +112,7 @@ def test_damaged_spec(folder: Path, change: dict, message: str):
 def test_a_kind_that_is_not_installed(folder: Path):
     path = folder / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"variant": "GRU-4"}))
-    message = r"SA-4: GRU-4 is of kind GRU, which is not installed here \(there are base, S, SA\); install the package"
+    message = r"model\.json: GRU-4 is of kind GRU, which is not installed here \(there are base, S, SA\); install"
     for load in (load_model, load_spec):
         with pytest.raises(ModelError, match=message):
             load(folder)
@@ -128,12 +130,33 @@ def test_spec_cut_short(folder: Path):
         load_model(folder)
 
 
+def test_people_of_earlier_versions_are_known_and_not_named(folder: Path):
+    """Versions before 5 had names, and where the model that they began from lay."""
+    content = json.loads((folder / "model.json").read_text())
+    assert content["subjects"] == list(PEOPLE)
+    old = {
+        "spec_version": 4,
+        "subjects": ["Zoe  Doe", "clip A"],
+        "training": {"init": {"model": "/home/me", "people": 3}},
+    }
+    (folder / "model.json").write_text(json.dumps(content | old))
+    spec = load_model(folder)[1]
+    assert spec.known(["zoe doe", "clip A", "clip a", "Ann"]) == ["clip A", "zoe doe"]
+    assert spec.training == {"init": {"people": 3}}
+    assert not any(word in repr(spec).lower() for word in ("doe", "/home"))
+    (folder / "model.json").write_text(json.dumps(content | {"subjects": ["Zoe Doe"]}))
+    with pytest.raises(ModelError, match="subjects: got 'Zoe Doe'; expected digests"):
+        load_spec(folder)
+    with pytest.raises(ConfigError, match="subjects: got 'Zoe Doe'"):
+        replace(spec, subjects=("Zoe Doe",))
+
+
 def _rewrite_as_version_1(folder: Path, weights: dict[str, torch.Tensor], sizes: dict, **changes: str) -> None:
     """As written before: sizes in place of model, and other names for the head's weights."""
     content = json.loads((folder / "model.json").read_text())
     del content["model"]
     widths = {"image_size": 32, "generator": 4, "discriminator": 4, "combiner": 8, "hidden": 12}
-    content |= {"sizes": widths | sizes, "spec_version": 1, **changes}
+    content |= {"sizes": widths | sizes, "spec_version": 1, "subjects": ["a", "b"], **changes}
     (folder / "model.json").write_text(json.dumps(content))
     _save_before_version_3(folder, weights)
 
@@ -147,7 +170,7 @@ def _save_before_version_3(folder: Path, weights: dict[str, torch.Tensor]) -> No
 def test_a_model_of_version_2(folder: Path):
     """It has no setting that came with version 3, and is read as the model that it was."""
     network, spec = load_model(folder)
-    content = json.loads((folder / "model.json").read_text()) | {"spec_version": 2}
+    content = json.loads((folder / "model.json").read_text()) | {"spec_version": 2, "subjects": ["a", "b"]}
     for name in [*LATER[3], *LATER[4]]:
         *section, last = name.split(".")
         del (content["model"][section[0]] if section else content["model"])[last]

@@ -98,7 +98,7 @@ class Train:
             if run.init is not None:
                 say(
                     "begins from {variant} in {model}, which learnt from {people} people; learning rates × {lr_scale:g}"
-                    .format(**run.init.described())
+                    .format(**run.init.located())
                 )  # fmt: skip
             if words := room_words(jobs):
                 say(words)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from anclaf.core.lazy import attach
 
 if TYPE_CHECKING:
+    from anclaf.core.people import person_key as person_key
     from anclaf.corpora.afew_va import list_afew_va as list_afew_va
     from anclaf.corpora.base import Clip as Clip
     from anclaf.corpora.base import ClipNote as ClipNote
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from anclaf.corpora.readers import Table as Table
     from anclaf.corpora.sewa import list_sewa as list_sewa
     from anclaf.corpora.subjects import near_duplicates as near_duplicates
-    from anclaf.corpora.subjects import person_key as person_key
     from anclaf.corpora.table import list_table as list_table
 
 __getattr__, __dir__, __all__ = attach(
@@ -49,7 +49,7 @@ __getattr__, __dir__, __all__ = attach(
         "Table": "corpora.readers",
         "list_sewa": "corpora.sewa",
         "near_duplicates": "corpora.subjects",
-        "person_key": "corpora.subjects",
+        "person_key": "core.people",
         "list_table": "corpora.table",
     },
 )

@@ -19,11 +19,11 @@ from anclaf.config import CorpusKind
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import unnamed
 from anclaf.corpora import recognise
 from anclaf.corpora.base import CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import label_problem
-from anclaf.corpora.subjects import unnamed
 from anclaf.faces.images import read_image
 
 SCALE = LabelScale(-10, 10)

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, CorpusError, VideoError
+from anclaf.core.people import unnamed
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, Unusable
 from anclaf.corpora.files import read_csv_file, stamp
 from anclaf.corpora.labels import SCALES, label_problem
 from anclaf.corpora.readers import AffWild2Pictures
-from anclaf.corpora.subjects import unnamed
 from anclaf.faces.frames import probe, read_video
 from anclaf.faces.images import VIDEO_SUFFIXES, hidden, read_image
 

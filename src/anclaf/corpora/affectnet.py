@@ -10,11 +10,11 @@ import numpy as np
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import VideoError
+from anclaf.core.people import unnamed
 from anclaf.corpora import recognise
 from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame, Unusable
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, label_problem
-from anclaf.corpora.subjects import unnamed
 from anclaf.faces.images import read_image
 
 SCALE = SCALES["signed"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import unnamed
 from anclaf.core.progress import Progress, silent
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame, nothing_usable
 from anclaf.corpora.files import stamp
@@ -33,7 +34,6 @@ from anclaf.corpora.ratings import (
 )
 from anclaf.corpora.readers import Join
 from anclaf.corpora.recordings import Recording, common_range, name_raters, recordings_of_file, recordings_of_table
-from anclaf.corpora.subjects import unnamed
 from anclaf.faces.frames import probe, read_video
 
 _ASSUMED_FPS = 25.0

@@ -8,11 +8,11 @@ import numpy as np
 
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import person_key, unnamed
 from anclaf.corpora.base import SkippedFrame
 from anclaf.corpora.labels import SCALES, label_scale
 from anclaf.corpora.rating_files import RatingFormat
 from anclaf.corpora.ratings import DIMENSIONS, Dimension, Ratings
-from anclaf.corpora.subjects import person_key, unnamed
 from anclaf.corpora.table_file import clip_name, further_columns, read_columns
 
 _EXPECTED = (

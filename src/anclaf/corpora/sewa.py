@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import unnamed
 from anclaf.corpora import recognise
 from anclaf.corpora.base import ClipNote, CorpusListing, LabelledFrame, SkippedFrame, Unusable, nothing_usable
 from anclaf.corpora.labels import Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.readers import Channel
 from anclaf.corpora.sewa_folder import LANDMARKS, Labels, SegmentFolder, segment_folders
-from anclaf.corpora.subjects import unnamed
 from anclaf.faces.frames import probe, read_video
 from anclaf.faces.images import read_image
 

@@ -1,30 +1,17 @@
 """Who is who: a name spelled in several ways is one person, or a person would be in training and in test at once."""
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from anclaf.core.arguments import checked
+from anclaf.core.people import person_key, unnamed
 from anclaf.corpora.base import Clip
 
 _SHORTEST = 5
 """Letters of a name that is compared with others; among shorter ones a single letter tells people apart."""
 _SHOWN = 5
-
-
-def unnamed(clip: str) -> str:
-    """The subject of a clip whose corpus names nobody: a person of its own."""
-    return f"clip {clip}"
-
-
-@checked
-def person_key(name: str) -> str:
-    """A name without regard to case, blanks and Unicode form; two spellings of one key are one person."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    visible = "".join(char for char in folded if unicodedata.category(char) != "Cf")
-    return " ".join(visible.split()) or name
 
 
 def subjects_of(clips: Sequence[Clip]) -> tuple[Callable[[Clip], str], list[str]]:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import person_key, unnamed
 from anclaf.core.sheets import numbers
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
-from anclaf.corpora.subjects import person_key, unnamed
 from anclaf.corpora.table_file import clip_name, further_columns, labelled_rows, read_columns
 from anclaf.faces.frames import VideoFrame, probe, read_video
 from anclaf.faces.images import read_image

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, StaleError
+from anclaf.core.people import digests
 from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.estimate import estimate_rows
@@ -48,7 +49,7 @@ def calibrate_model(
     network, spec = load_model(folder, device)
     if spec.fingerprints.get("corpus", corpus.card.fingerprint) != corpus.card.fingerprint:
         raise StaleError(f"{folder}: trained on another corpus than {corpus.folder}; calibrate it on its own")
-    seen = set(corpus.subjects[np.concatenate([split.train, split.validation])].tolist())
+    seen = set(digests(corpus.subjects[np.concatenate([split.train, split.validation])]))
     if (spec.protocol, spec.fold) != (split.protocol, split.fold) or not seen <= set(spec.subjects):
         raise ConfigError(
             f"{folder}: trained on fold {spec.fold}, protocol {spec.protocol}, of another split than "

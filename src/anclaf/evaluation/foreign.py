@@ -1,6 +1,6 @@
 """Models, and other tools, on a corpus that the models never saw: who of it they did learn from, and every score."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError
+from anclaf.core.people import is_unnamed
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import counted
-from anclaf.corpora.subjects import person_key
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.bootstrap import RESAMPLES, aligned, compare
 from anclaf.evaluation.values import clip_values, plain_values, values_of
@@ -28,19 +28,13 @@ frames."""
 _MOST_VALUES = 8
 
 
-def known_people(spec: ModelSpec, subjects: Iterable[str]) -> list[str]:
-    """Those of these people whom a model learnt from or was chosen by, by name, however it is spelled."""
-    seen = {person_key(name) for name in spec.subjects}
-    return sorted({name for name in subjects if person_key(name) in seen})
-
-
 def untold(name: str, spec: ModelSpec, corpus: PreparedCorpus) -> str:
     """Why it cannot be known for sure that a model has seen nobody of this corpus; nothing where it can."""
     if not spec.subjects:
         return f"{name} does not say whom it learnt from, so that it may have seen these people."
     if spec.fingerprints.get("corpus") == corpus.card.fingerprint:
         return ""
-    nameless = sum(person.startswith("clip ") for person in spec.subjects)
+    nameless = sum(is_unnamed(person) for person in spec.subjects)
     if nameless == len(spec.subjects):
         return f"{name} learnt from people without names, so that it cannot be told whether it has seen these."
     return (

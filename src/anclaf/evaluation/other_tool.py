@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from anclaf.core.errors import CorpusError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import person_key
 from anclaf.core.sheets import not_a_number, numbers
 from anclaf.core.words import counted
 from anclaf.corpora.labels import Numbering, shifts
-from anclaf.corpora.subjects import person_key
 from anclaf.corpora.table_file import clip_name, read_cells
 from anclaf.data.store import PreparedCorpus
 

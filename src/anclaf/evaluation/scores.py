@@ -208,8 +208,7 @@ def refuse_leak(spec: ModelSpec, tested: Iterable[str]) -> None:
         LeakError: the two share a subject.
     """
     tested = set(tested)
-    shared = sorted(tested & set(spec.subjects))
-    if shared:
+    if shared := spec.known(tested):
         more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
         raise LeakError(
             f"{spec.variant} of fold {spec.fold} was trained on {len(shared)} of the {len(tested)} people to be tested "

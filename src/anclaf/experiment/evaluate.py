@@ -27,7 +27,7 @@ from anclaf.core.words import counted
 from anclaf.data.store import PreparedCorpus
 from anclaf.evaluation.bootstrap import RESAMPLES
 from anclaf.evaluation.estimate import estimate_rows, predictions_table, stride
-from anclaf.evaluation.foreign import foreign_scores, known_people, untold
+from anclaf.evaluation.foreign import foreign_scores, untold
 from anclaf.evaluation.other_tool import read_tool
 from anclaf.models.folder import model_folder
 from anclaf.models.io import load_model, model_fingerprint
@@ -233,7 +233,7 @@ def _tool_names(predictions: Sequence[Path], taken: Sequence[str]) -> dict[str, 
 def _unseen(models: Sequence[_Model], corpus: PreparedCorpus, seen: Seen) -> tuple[NDArray[np.int64], list[str]]:
     """The rows that are tested, and what must be said of who was seen."""
     subjects = sorted(set(corpus.subjects.tolist()))
-    known = {model.name: known_people(model.spec, subjects) for model in models}
+    known = {model.name: model.spec.known(subjects) for model in models}
     notes = [words for model in models if (words := untold(model.name, model.spec, corpus))]
     everybody = np.arange(len(corpus))
     if not any(known.values()):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anclaf.comparators.registry import COMPARATORS, Task
 from anclaf.core.files import fingerprint, versions
+from anclaf.core.people import digests
 from anclaf.core.progress import Progress
 from anclaf.evaluation.calibrate import calibrate_model
 from anclaf.evaluation.estimate import (
@@ -87,7 +88,7 @@ def _save(
     """Write the model's folder; it has all that is needed to use the model."""
     split, corpus = fold.split, fold.corpus
     seen = np.concatenate([split.train, split.validation])
-    init, people, begun = job.run.init, set(corpus.subjects[seen].tolist()), dict[str, Any]()
+    init, people, begun = job.run.init, set(digests(corpus.subjects[seen])), dict[str, Any]()
     corpora = [corpus.card.source]
     if init is not None:
         people |= set(init.spec.subjects)

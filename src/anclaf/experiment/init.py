@@ -11,7 +11,6 @@ from anclaf.config import ModelConfig, RunConfig
 from anclaf.core.errors import ConfigError, LeakError, ModelError
 from anclaf.data.folds import Split
 from anclaf.data.store import PreparedCorpus
-from anclaf.evaluation.foreign import known_people
 from anclaf.models.folder import load_spec, model_folder
 from anclaf.models.io import load_model, model_fingerprint
 from anclaf.models.spec import ModelSpec, Variant
@@ -76,10 +75,14 @@ class Init:
         return {"fingerprint": _loaded(self._folder).fingerprint, "lr_scale": self.lr_scale}
 
     def described(self) -> dict[str, Any]:
-        """For `run.json` and `model.json`."""
+        """For `model.json`, which may leave this machine: no path."""
         spec = self.spec
-        of = {"model": str(self._folder), "variant": spec.variant, "corpora": list(spec.corpora)}
-        return of | {"people": len(spec.subjects)} | self.identity
+        of = {"variant": spec.variant, "corpora": list(spec.corpora), "people": len(spec.subjects)}
+        return of | self.identity
+
+    def located(self) -> dict[str, Any]:
+        """For `run.json`."""
+        return {"model": str(self._folder)} | self.described()
 
     def scaled(self, config: RunConfig, variant: Variant) -> RunConfig:
         """The configuration with the learning rates of this variant."""
@@ -116,7 +119,7 @@ class Init:
         if split.protocol != "strict":
             return
         tested = sorted(set(corpus.subjects[split.test].tolist()))
-        if people := known_people(spec, tested):
+        if people := spec.known(tested):
             more = f" and {len(people) - 3} more" if len(people) > 3 else ""
             raise LeakError(
                 f"{self.model}: learnt from {len(people)} of the {len(tested)} people to be tested in fold "

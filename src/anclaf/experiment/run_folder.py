@@ -119,7 +119,7 @@ class RunFolder:
             {
                 "fingerprint": identity, "recipe": run.recipe, "overrides": dict(run.overrides), "seed": run.seed,
                 **content, "corpus": asdict(corpus.card), "corpus_folder": str(corpus.folder.resolve()),
-                "versions": versions(), **({} if run.init is None else {"init": run.init.described()}),
+                "versions": versions(), **({} if run.init is None else {"init": run.init.located()}),
             },
         )  # fmt: skip
 

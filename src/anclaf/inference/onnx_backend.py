@@ -3,7 +3,6 @@
 import hashlib
 import json
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from anclaf.config import BackendName
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.inference.backend import Encoded
 from anclaf.models.calibration import Calibration, load_calibration
-from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, load_spec
+from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, load_spec, spec_of
 from anclaf.models.spec import ModelSpec
 
 
@@ -64,7 +63,7 @@ class OnnxBackend:
             _session(name, file, self._threads) for name, file in zip((ENCODER, HEAD), self._files, strict=True)
         )
         self.about, other = (_about(*one) for one in ((HEAD, self._head), (ENCODER, self._encoder)))
-        if self.about["model"] != other["model"] or self.about["spec"] != json.loads(json.dumps(asdict(self.spec))):
+        if self.about["model"] != other["model"] or spec_of(self.about["spec"], HEAD)[0] != self.spec:
             raise ModelError(f"{ENCODER}, {HEAD} and model.json are of different models; export it again")
         self._reads = [one.name for one in self._head.get_inputs()]
 

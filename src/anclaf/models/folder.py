@@ -7,6 +7,7 @@ from typing import Any
 from anclaf.config import ModelConfig
 from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ModelError
+from anclaf.core.people import digests
 from anclaf.models.shipped import shipped_model, shipped_names
 from anclaf.models.spec import DETECTED, FITTED, HEADS, SPEC_VERSION, ModelSpec, Variant
 
@@ -54,9 +55,18 @@ def read_spec(folder: Path) -> tuple[ModelSpec, int]:
     """The spec, and the version of the format that it was written in."""
     path = folder / SPEC
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path}: not JSON ({error}); copy the model folder again") from error
+    return spec_of(content, path)
+
+
+def spec_of(content: Any, path: Path | str) -> tuple[ModelSpec, int]:
+    """What `model.json`, read from `path`, says; and the version of the format that it was written in.
+
+    Raises:
+        ModelError: as `load_spec`, but for damaged JSON.
+    """
     version: Any = content.get("spec_version") if isinstance(content, dict) else None
     if version not in range(1, SPEC_VERSION + 1):
         raise ModelError(
@@ -64,21 +74,32 @@ def read_spec(folder: Path) -> tuple[ModelSpec, int]:
             "Use the anclaf that wrote it"
         )
     try:
+        content = dict(content)
         model = model_of_version_1(content.pop("sizes")) if version == 1 else content["model"]
         model = ModelConfig.from_json(_with_later_settings(model, version))
         content |= {"model": model, "spec_version": SPEC_VERSION}
         content["corpora"], content["subjects"] = tuple(content["corpora"]), tuple(content["subjects"])
+        if version < 5:
+            content |= _without_names(content)
         spec = ModelSpec(**content)
         kind = Variant.recorded(spec.variant).kind
         _ = spec.scale
-    except (TypeError, KeyError, AnclafError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, AnclafError) as error:
         raise ModelError(f"{path}: not a model's spec ({error}); copy the model folder again") from error
     if kind not in HEADS and kind not in FITTED:
         raise ModelError(
-            f"{folder}: {spec.variant} is of kind {kind}, which is not installed here (there are "
+            f"{path}: {spec.variant} is of kind {kind}, which is not installed here (there are "
             f"{', '.join(HEADS.names())}); install the package that brings it"
         )
     return spec, version
+
+
+def _without_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Of versions before 5, which named people and said where the model that they began from lay."""
+    training = dict(content.get("training") or {})
+    if "init" in training:
+        training["init"] = {name: value for name, value in training["init"].items() if name != "model"}
+    return {"subjects": digests(content["subjects"]), "training": training}
 
 
 def model_of_version_1(sizes: dict[str, Any]) -> dict[str, Any]:

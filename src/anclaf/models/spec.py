@@ -1,18 +1,20 @@
 """What a model is: its variant and sizes, and everything needed to use it without its training configuration."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from anclaf.config import CropName, ModelConfig
 from anclaf.core.errors import ConfigError
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import is_digest, person_digest
 from anclaf.core.registry import Registry
 
 if TYPE_CHECKING:
     from anclaf.models.anclaf import Head
 
-SPEC_VERSION = 4
+SPEC_VERSION = 5
 
 HEADS: Registry[type["Head"]] = Registry(
     "kind of model",
@@ -190,8 +192,12 @@ class ModelSpec:
 
     variant: as in `Variant.parse`. low, high: the label scale of the outputs. crop: how the faces were cut out.
     fps: frame rate it was trained at, 0 for stills. points: landmarks that it finds, 0 for none.
-    corpora, subjects: what it was trained on (for the leak check).
+    corpora, subjects: what it was trained on, and whom it learnt from or was chosen by, as `person_digest`: for the
+    leak check, of whoever has the model.
     fingerprints: of the prepared corpus, the configuration and the parent model.
+
+    Raises:
+        ConfigError: a subject is no digest.
     """
 
     variant: str
@@ -209,6 +215,15 @@ class ModelSpec:
     points: int = 0
     training: dict[str, Any] = field(default_factory=dict)
     spec_version: int = SPEC_VERSION
+
+    def __post_init__(self) -> None:
+        if odd := [person for person in self.subjects if not is_digest(person)]:
+            raise ConfigError(f"subjects: got {odd[0]!r}; expected digests of names, as person_digest makes them")
+
+    def known(self, people: Iterable[str]) -> list[str]:
+        """Those of these people, by name, whom the model learnt from or was chosen by, however they are spelled."""
+        own = set(self.subjects)
+        return sorted(name for name in set(people) if person_digest(name) in own)
 
     @property
     def parsed_variant(self) -> Variant:
