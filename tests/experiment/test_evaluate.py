@@ -96,7 +96,7 @@ def test_people_whom_a_model_learnt_from_are_refused(
 
 
 def test_nobody_left(run: Path, corpus: PreparedCorpus, make_corpus, tmp_path: Path):
-    known = load_model(run / "fold0" / "base")[1].subjects
+    known = load_model(run / "fold0" / "base")[1].known(corpus.subjects.tolist())
     folder = make_corpus(seed=8).folder
     index = pd.read_parquet(folder / "index.parquet")
     index["subject"] = known[0]

@@ -24,6 +24,7 @@ from anclaf.cli.prepare import prepare_command
 from anclaf.cli.report import Report
 from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
+from anclaf.cli.travel import Pull, Push
 from anclaf.core.errors import AnclafError
 
 DESCRIPTION = """Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021).
@@ -81,6 +82,8 @@ def parse(arguments: list[str]) -> Any:
         Annotated[Predict, tyro.conf.subcommand("predict")],
         Annotated[Summarize, tyro.conf.subcommand("summarize")],
         Annotated[Export, tyro.conf.subcommand("export")],
+        Annotated[Push, tyro.conf.subcommand("push")],
+        Annotated[Pull, tyro.conf.subcommand("pull")],
         Annotated[App, tyro.conf.subcommand("app")],
         Grid,
         Annotated[Demo, tyro.conf.subcommand("demo")],

@@ -47,3 +47,7 @@ class OutputError(AnclafError):
 
 class TableError(AnclafError):
     """A table of `anclaf predict` cannot be read, or is not one."""
+
+
+class TravelError(AnclafError):
+    """A place that models travel to or from cannot be used, or what lies there is not the model that it says."""

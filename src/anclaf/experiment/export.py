@@ -22,8 +22,7 @@ from anclaf.inference.onnx_backend import OnnxBackend
 from anclaf.inference.torch_backend import TorchBackend
 from anclaf.inference.torch_backend import load as load_torch
 from anclaf.models.calibration import save_calibration
-from anclaf.models.folder import ENCODER, HEAD, SPEC, model_folder
-from anclaf.models.io import WEIGHTS
+from anclaf.models.folder import ENCODER, HEAD, SPEC, WEIGHTS, model_folder
 from anclaf.models.onnx_graph import encoder_graph, head_graph, longest_window, metadata_of, quantised, with_metadata
 
 PARITY = 1e-4

@@ -12,8 +12,8 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import ModelError
 from anclaf.core.files import atomic_path, write_json
 from anclaf.models.calibration import load_calibration, save_calibration
-from anclaf.models.folder import SPEC
-from anclaf.models.io import SHARED, WEIGHTS, load_model
+from anclaf.models.folder import SPEC, WEIGHTS
+from anclaf.models.io import SHARED, load_model
 
 _SINGLE = 4096
 """Tensors of fewer numbers stay in float32: they are biases and statistics, and weigh nothing."""

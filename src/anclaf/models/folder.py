@@ -1,6 +1,7 @@
 """A model's folder, without its weights: who may be named, and the spec in `model.json`. Without torch."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from anclaf.models.shipped import shipped_model, shipped_names
 from anclaf.models.spec import DETECTED, FITTED, HEADS, SPEC_VERSION, ModelSpec, Variant
 
 SPEC = "model.json"
+WEIGHTS = "model.safetensors"
 ENCODER, HEAD = "encoder.onnx", "head.onnx"
 """Of a model that `anclaf export` wrote (`models/onnx_graph.py`)."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""A path that began as one has a single slash left."""
 METADATA, METADATA_FORMAT = "anclaf", 1
 """Key of the metadata in both, which is JSON, and the version of what it holds."""
 
@@ -31,6 +35,8 @@ def model_folder(model: Path | str) -> Path:
         return folder
     if (shipped := shipped_model(str(model))) is not None:
         return shipped
+    if _URL.match(str(model)):
+        raise ModelError(f"{model}: models are used from a folder; pull it first: anclaf pull {model} FOLDER")
     if (other := folder.parent / f"{folder.name}{DETECTED}" / SPEC).is_file():
         raise ModelError(
             f"{folder}: fitted on the landmarks of its corpus, which no new face has; use {other.parent}, fitted on "

@@ -14,11 +14,10 @@ from torch import Tensor
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.files import atomic_path, write_json
-from anclaf.models.folder import ENCODER, SPEC, model_folder, read_spec
+from anclaf.models.folder import ENCODER, SPEC, WEIGHTS, model_folder, read_spec
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec
 
-WEIGHTS = "model.safetensors"
 SHARED = "shared.safetensors"
 """In the folder above: the weights that packed models have in common (`models/bundle.py`)."""
 
@@ -29,7 +28,8 @@ def save_model(folder: Path, network: AffectNetwork, spec: ModelSpec) -> None:
     folder = Path(folder)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary, metadata={"format": "anclaf", "variant": spec.variant})
+        # one key: of several, the order in the file is not always the same
+        save_file(weights, temporary, metadata={"variant": spec.variant})
     write_json(folder / SPEC, asdict(spec))
 
 

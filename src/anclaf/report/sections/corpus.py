@@ -12,10 +12,10 @@ from anclaf.core.words import count, counted, fold_words, number, size_words
 from anclaf.data.store import corpus_kind
 from anclaf.experiment.run_folder import RunFolder
 from anclaf.models.spec import HEADS, Variant
-from anclaf.report.markup import bullets, details
+from anclaf.report.markup import bullets, details, paragraph
 from anclaf.report.published import AFEW_VA, PAPER_TABLES, SEWA
 
-_KINDS: dict[CorpusKind, str] = {
+PEOPLE_WORDS: dict[CorpusKind, str] = {
     "real": "real people",
     "synthetic": "rendered people (synthetic)",
     "drawn": "people drawn by this program",
@@ -37,7 +37,7 @@ def facts(card: Mapping[str, Any], name: str, *more: tuple[str, str]) -> str:
     found = [
         ("Name", name),
         ("Read as", card.get("source")),
-        ("People", _KINDS[corpus_kind(card)]),
+        ("People", PEOPLE_WORDS[corpus_kind(card)]),
         ("Size", size_words(card)),
         ("Labels", f"{card['low']:g} to {card['high']:g}" if "low" in card and "high" in card else None),
         ("Frame rate", _frame_rate(card.get("fps"))),
@@ -64,10 +64,11 @@ def _frame_rate(fps: Any) -> str | None:
 
 def limits(run: RunFolder) -> Iterable[str]:
     """What was not measured."""
-    yield bullets(_not_measured(run))
+    yield bullets(not_measured(run))
 
 
-def _not_measured(run: RunFolder) -> Iterable[str]:
+def not_measured(run: RunFolder) -> Iterable[str]:
+    """Of a run, sentences."""
     card = run.card
     kind, known = corpus_kind(card), PAPER_TABLES.get(str(card.get("source")))
     if kind in ("drawn", "synthetic"):
@@ -126,12 +127,13 @@ def _without_controls(run: RunFolder) -> Iterable[str]:
         )
 
 
-RESPONSIBLE = (
-    "<p>The numbers say how well an estimate follows what annotators made of a face. They do not say what a person "
+RESPONSIBLE_WORDS = (
+    "The numbers say how well an estimate follows what annotators made of a face. They do not say what a person "
     "feels: valence and arousal as labelled here describe an expression as others see it, and no inner state can be "
     "read off it. People, cultures and situations differ in how a face goes with a feeling, and a corpus holds few of "
-    "them.</p>",
-    "<p>In the European Union, Article 5(1)(f) of the AI Act (Regulation (EU) 2024/1689) forbids systems that infer "
+    "them.",
+    "In the European Union, Article 5(1)(f) of the AI Act (Regulation (EU) 2024/1689) forbids systems that infer "
     "emotions of people at work and in education, save for medical or safety reasons. Do not use these models for "
-    "decisions about people.</p>",
+    "decisions about people.",
 )
+RESPONSIBLE = tuple(map(paragraph, RESPONSIBLE_WORDS))
