@@ -94,7 +94,8 @@ class TestWhatTravels:
             "valence and arousal from -10 to 10", "windows of 4 frames at 25 frames a second",
             "by 20 people whom it did not train on", "- Corpus: people\\_1", "people drawn by this program",
             "Trained and chosen by: 2 people, 4 clips", "nobody in test is in training", "Recipe small",
-            "fold 0; in brackets the 95 % interval by bootstrap over people", "Real people: those of this corpus are drawn", "Article 5",
+            "fold 0; in brackets the 95 % interval by bootstrap over people",
+            "Real people: those of this corpus are drawn", "Article 5",
             "The weights: CC-BY-NC-4.0.", "- torch ",
         ):  # fmt: skip
             assert words in said, words
