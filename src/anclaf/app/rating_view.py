@@ -20,6 +20,7 @@ from anclaf.app.rating_answers import (
     RaterCurve,
 )
 from anclaf.core.labels import LabelScale
+from anclaf.core.people import person_key
 from anclaf.corpora.ratings import (
     DIMENSIONS,
     Dimension,
@@ -30,7 +31,6 @@ from anclaf.corpora.ratings import (
     evaluator_weights,
 )
 from anclaf.corpora.recordings import Recording, common_range
-from anclaf.corpora.subjects import person_key
 from anclaf.metrics import Moments
 
 JOINED = "joined"

@@ -34,10 +34,10 @@ from anclaf.app.rating_log import Log, Sample
 from anclaf.app.rating_table import name_subject, subject_of, write_table
 from anclaf.core.errors import TableError
 from anclaf.core.files import output_error, write_json
+from anclaf.core.people import person_key
 from anclaf.corpora.rating_files.carma import read_carma, write_carma
 from anclaf.corpora.ratings import DIMENSIONS, Dimension, Ratings
 from anclaf.corpora.readers import Join
-from anclaf.corpora.subjects import person_key
 
 FOLDER, TABLE, SETTINGS, KEPT = "ratings", "ratings.csv", "settings.json", "kept"
 _NAME = re.compile(r"(valence|arousal|unfinished)\.(.+)\.(csv|jsonl)")
