@@ -29,9 +29,9 @@ starter: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest
 
-# The page in Debian's or another Chromium: CHROMIUM names one that is not found by itself.
+# The pages in Debian's or another Chromium: CHROMIUM names one that is not found by itself, ONNXRUNTIME_WEB the npm package.
 test-browser: .venv/ready
-	$(BIN)/python -m pytest -m browser tests/app
+	$(BIN)/python -m pytest -m browser tests/app tests/web
 
 lint: .venv/ready
 	$(BIN)/ruff check $(SOURCES)

@@ -7,7 +7,7 @@ from pathlib import Path
 class Page(HTMLParser):
     """Tags with attributes, checked for being closed in order; visible text."""
 
-    VOID = frozenset({"meta", "img", "source", "link", "br", "hr"})
+    VOID = frozenset({"meta", "img", "source", "link", "br", "hr", "input"})
 
     def __init__(self, path: Path):
         super().__init__()

@@ -177,7 +177,8 @@ def flags(text: str, page: Path) -> list[str]:
 
 
 COMMANDS = (
-    *("", "train", "report", "evaluate", "predict", "summarize", "export", "push", "pull", "app", "demo", "completion"),
+    *("", "train", "report", "evaluate", "predict", "summarize", "export", "push", "pull", "web", "app", "demo"),
+    "completion",
     *("prepare", "prepare afew-va", "prepare sewa", "prepare table", "prepare puppet"),
     *("prepare aff-wild2", "prepare affectnet", "prepare crema-d"),
     *("grid", "grid plan", "grid run", "grid status", "grid report"),

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -24,15 +23,13 @@ from anclaf.inference.source import open_source
 from anclaf.inference.table import CsvTable, FaceEstimate
 from anclaf.synthetic.puppet import write_puppet_video
 from app_helpers import Served, running, write_results, write_video
-from chromium import CHROMIUM
+from chromium import chromium, needs_chromium, until
 from numbered_video import SIZE, Film, number_in, numbered
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [
-    pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium"),
-]  # fmt: skip
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium]
 DONE = "#videos li[data-state=done]"
 READY = "document.getElementById('video').readyState >= 2"
 
@@ -40,7 +37,6 @@ READY = "document.getElementById('video').readyState >= 2"
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
     """Headless, with a webcam that shows a drawn person."""
-    api = pytest.importorskip("playwright.sync_api")
     film = tmp_path_factory.mktemp("webcam") / "person.mp4"
     write_puppet_video(film, subject=5, frames=40, size=(320, 240))
     camera = film.with_suffix(".mjpeg")
@@ -50,14 +46,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
         for frame in open_source(film).read():
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
         container.mux(stream.encode())
-    flags = [
-        "--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+    flags = (
+        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera}",
-    ]  # fmt: skip
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    )  # fmt: skip
+    with chromium(*flags) as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -93,17 +87,9 @@ def worker() -> Iterator[Worker]:
     started.end()
 
 
-def _until(page: "Page", expression: str, seconds: float = 30.0) -> None:
-    """Wait; Playwright's own way evaluates texts in the page, which the page's policy forbids."""
-    until = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < until, f"not in {seconds} s: {expression}"
-        page.wait_for_timeout(30)
-
-
 def _open(page: "Page", name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
-    _until(page, f"document.getElementById('title').textContent === {json.dumps(name)}")
+    until(page, f"document.getElementById('title').textContent === {json.dumps(name)}")
 
 
 def _coloured(page: "Page", id: str, colour: tuple[int, int, int], near: int = 12) -> int:
@@ -131,9 +117,9 @@ def test_a_clip_goes_up_and_comes_back_as_a_timeline(visit: "Callable[..., Page]
         page = visit(served)
         page.set_input_files("#file", talk)
         page.wait_for_selector(DONE, timeout=120_000)
-        _until(page, "document.getElementById('title').textContent === 'talk.mp4'")
-        _until(page, READY)
-        _until(page, "document.getElementById('clock').textContent.includes('of 0:01.200')")
+        until(page, "document.getElementById('title').textContent === 'talk.mp4'")
+        until(page, READY)
+        until(page, "document.getElementById('clock').textContent.includes('of 0:01.200')")
         assert _coloured(page, "timeline", VALENCE) > 300
         assert _coloured(page, "timeline", AROUSAL) > 300
         assert _coloured(page, "timeline", PLAYHEAD) > 300
@@ -213,7 +199,7 @@ def test_what_is_shown_is_the_frame_that_is_drawn(visit: "Callable[..., Page]", 
     with running(tmp_path) as served:
         page = visit(served)
         _open(page, name)
-        _until(page, READY)
+        until(page, READY)
         frames = np.random.default_rng(0).permutation(len(numbers))[:8].tolist()
         for index in [*frames, 0, len(numbers) - 1]:
             shown = _jump(page, served, index)
@@ -240,8 +226,8 @@ def _jump(page: "Page", served: Served, index: int) -> tuple[int, int | None]:
 
 def _shown(page: "Page", index: int) -> tuple[int, int | None]:
     """Frame of the table that is drawn, and number in the picture, once the video has come to rest."""
-    _until(page, f"document.getElementById('boxes').dataset.frame === '{index}'")
-    _until(page, "!document.getElementById('video').seeking")
+    until(page, f"document.getElementById('boxes').dataset.frame === '{index}'")
+    until(page, "!document.getElementById('video').seeking")
     page.wait_for_timeout(150)
     pixels = page.evaluate(
         """([width, height]) => {
@@ -262,7 +248,7 @@ def test_while_it_plays_boxes_are_those_of_the_picture(visit: "Callable[..., Pag
     with running(tmp_path) as served:
         page = visit(served)
         _open(page, "film.mp4")
-        _until(page, READY)
+        until(page, READY)
         pairs = page.evaluate(
             """() => new Promise((resolve) => {
                 const video = document.getElementById("video"), found = [];
@@ -292,20 +278,20 @@ def test_people_are_lanes_of_which_one_is_chosen_named_joined_and_left_out(
     page.locator("#timeline").focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    _until(page, "document.getElementById('clock').textContent.startsWith('frame 5,')")
+    until(page, "document.getElementById('clock').textContent.startsWith('frame 5,')")
     assert "face too small" in page.inner_text("#numbers")
     page.keyboard.press("ArrowRight")
-    _until(page, "document.getElementById('numbers').textContent.includes('not in this frame')")
+    until(page, "document.getElementById('numbers').textContent.includes('not in this frame')")
     page.get_by_label("Name of person 1").fill("Bo")
     page.get_by_label("Name of person 1").press("Enter")
-    _until(page, "document.getElementById('people').textContent.includes('Bo')")
+    until(page, "document.getElementById('people').textContent.includes('Bo')")
     page.get_by_role("button", name="Leave out from here").click()
     page.locator("#timeline").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="…to here").click()
     page.wait_for_selector("#excluded li")
     page.get_by_label("Bo is the same person as").select_option("0")
-    _until(page, "document.querySelectorAll('#people input[type=radio]').length === 1")
+    until(page, "document.querySelectorAll('#people input[type=radio]').length === 1")
     folder = served.library.folder
     assert folder is not None
     saved = json.loads((folder / "results" / "first.edits.json").read_text())
@@ -315,9 +301,9 @@ def test_people_are_lanes_of_which_one_is_chosen_named_joined_and_left_out(
     assert (stretch["track"], stretch["from_s"]) == (1, pytest.approx(0.24))
     assert stretch["to_s"] == pytest.approx(0.32)
     page.reload()
-    _until(page, "document.querySelectorAll('#people input[type=radio]').length === 1")
+    until(page, "document.querySelectorAll('#people input[type=radio]').length === 1")
     page.get_by_role("button", name="Part track 1").click()
-    _until(page, "document.querySelectorAll('#people input[type=radio]').length === 2")
+    until(page, "document.querySelectorAll('#people input[type=radio]').length === 2")
 
 
 def test_attention_is_drawn_where_the_table_has_it(visit: "Callable[..., Page]", tmp_path: Path):
@@ -340,13 +326,13 @@ def test_a_format_that_the_browser_cannot_play(visit: "Callable[..., Page]", tmp
     with running(tmp_path) as served:
         page = visit(served)
         _open(page, "with.avi")
-        _until(page, "document.getElementById('note').textContent.includes('the overlay video is shown')")
-        _until(page, READY)
+        until(page, "document.getElementById('note').textContent.includes('the overlay video is shown')")
+        until(page, READY)
         _open(page, "without.avi")
-        _until(page, "document.getElementById('note').textContent.includes('cannot play the video')")
+        until(page, "document.getElementById('note').textContent.includes('cannot play the video')")
         page.locator("#timeline").focus()
         page.keyboard.press("ArrowRight")
-        _until(page, "document.getElementById('clock').textContent.startsWith('frame 1,')")
+        until(page, "document.getElementById('clock').textContent.startsWith('frame 1,')")
 
 
 def test_a_wrong_file_is_said_and_the_others_go_on(visit: "Callable[..., Page]", served: Served, tmp_path: Path):
@@ -356,8 +342,8 @@ def test_a_wrong_file_is_said_and_the_others_go_on(visit: "Callable[..., Page]",
     page.set_input_files("#file", [wrong, write_video(tmp_path / "right.mp4")])
     page.wait_for_selector("#problem:not([hidden])")
     assert "<b>page.mp4: not a video by its first bytes" in page.inner_text("#problem")
-    _until(page, f"document.querySelectorAll('{DONE}').length === 2")
-    _until(page, "document.getElementById('title').textContent === 'right.mp4'")
+    until(page, f"document.querySelectorAll('{DONE}').length === 2")
+    until(page, "document.getElementById('title').textContent === 'right.mp4'")
 
 
 def test_a_queue_is_shown_and_stopped(visit: "Callable[..., Page]", served: Served):
@@ -366,9 +352,9 @@ def test_a_queue_is_shown_and_stopped(visit: "Callable[..., Page]", served: Serv
     page.get_by_role("button", name="Again: first.mp4").click()
     page.get_by_role("button", name="Analyse: second.mp4").click()
     page.wait_for_selector("#videos li[data-state=running] progress")
-    _until(page, "document.getElementById('videos').textContent.includes('is next')")
+    until(page, "document.getElementById('videos').textContent.includes('is next')")
     page.get_by_role("button", name="Stop: second.mp4").click()
-    _until(page, "document.querySelector('#videos li[data-state=cancelled]')")
+    until(page, "document.querySelector('#videos li[data-state=cancelled]')")
     served.worker.free = True
     page.wait_for_selector(DONE)
 
@@ -377,22 +363,22 @@ def test_the_webcam_is_followed_live(visit: "Callable[..., Page]", worker: Worke
     with running(worker=worker, live=Webcams(Setup("starter", "haar"), 1)) as served:
         page, other = visit(served), visit(served)
         page.get_by_role("button", name="Webcam").click()
-        _until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
+        until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
         assert _coloured(page, "boxes", FIRST) > 100
         assert _coloured(page, "timeline", VALENCE) > 5
         other.get_by_role("button", name="Webcam").click()
         other.wait_for_selector("#problem:not([hidden])")
         assert "1 webcams are on already, the most" in other.inner_text("#problem")
         page.get_by_role("button", name="Webcam off").click()
-        _until(page, "document.getElementById('empty').textContent.includes('The webcam is off')")
+        until(page, "document.getElementById('empty').textContent.includes('The webcam is off')")
         page.get_by_role("button", name="Webcam").click()
-        _until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
+        until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
 
 
 def test_on_a_phone_nothing_is_cut_off(visit: "Callable[..., Page]", served: Served):
     page = visit(served, 360, 740)
     _open(page, "first.mp4")
-    _until(page, READY)
+    until(page, READY)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     wide = page.evaluate(
         """[...document.querySelectorAll("button, canvas, input, select, video, a")]
@@ -412,7 +398,7 @@ def test_it_can_be_used_by_everybody(visit: "Callable[..., Page]", served: Serve
     for opened in (False, True):
         if opened:
             _open(page, "first.mp4")
-            _until(page, READY)
+            until(page, READY)
         found = axe.run(page).response["violations"]
         serious = [
             (one["id"], [node["html"] for node in one["nodes"]])

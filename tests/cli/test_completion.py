@@ -70,7 +70,7 @@ def test_bash(scripts: Path, words: list[str], found: list[str]):
 
 
 def test_bash_completes_every_command(scripts: Path):
-    words = "prepare train report evaluate predict summarize export push pull app grid demo completion"
+    words = "prepare train report evaluate predict summarize export push pull web app grid demo completion"
     assert {*words.split()} == {*_bash(scripts, "")}
 
 

@@ -15,7 +15,7 @@ HEAVY = (
     "safetensors filelock rich fastapi uvicorn"
 )
 COMMANDS = {
-    "": "prepare train report evaluate predict summarize export push pull app grid demo completion",
+    "": "prepare train report evaluate predict summarize export push pull web app grid demo completion",
     "prepare": "afew-va sewa aff-wild2 affectnet crema-d table puppet",
     "grid": "plan run status report",
 }

@@ -35,9 +35,11 @@ PAGE = {
     "icon.svg": ("icon.svg", "image/svg+xml"),
     **{
         f"js/{name}.js": (f"js/{name}.js", "text/javascript; charset=utf-8")
-        for name in ("main", "api", "result", "stage", "timeline", "circumplex", "people", "attention", "live", "draw")
+        for name in (
+            "main", "api", "view", "result", "stage", "timeline", "circumplex", "people", "attention", "live", "draw",
+        )
     },
-}
+}  # fmt: skip
 """Address -> file of the page, and its type: nothing else is given."""
 _EVENTS_S = 0.25
 _NO_TELEMETRY: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs", "operation_spans"), False)

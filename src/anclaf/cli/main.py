@@ -25,6 +25,7 @@ from anclaf.cli.report import Report
 from anclaf.cli.summarize import Summarize
 from anclaf.cli.train import Train
 from anclaf.cli.travel import Pull, Push
+from anclaf.cli.web import Web
 from anclaf.core.errors import AnclafError
 
 DESCRIPTION = """Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021).
@@ -84,6 +85,7 @@ def parse(arguments: list[str]) -> Any:
         Annotated[Export, tyro.conf.subcommand("export")],
         Annotated[Push, tyro.conf.subcommand("push")],
         Annotated[Pull, tyro.conf.subcommand("pull")],
+        Annotated[Web, tyro.conf.subcommand("web")],
         Annotated[App, tyro.conf.subcommand("app")],
         Grid,
         Annotated[Demo, tyro.conf.subcommand("demo")],

@@ -51,3 +51,7 @@ class TableError(AnclafError):
 
 class TravelError(AnclafError):
     """A place that models travel to or from cannot be used, or what lies there is not the model that it says."""
+
+
+class DownloadError(AnclafError):
+    """A file that is fetched once cannot be had."""

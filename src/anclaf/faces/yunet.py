@@ -1,11 +1,5 @@
 """YuNet, a small network that finds faces: the detector, and its file, downloaded once and checked."""
 
-import hashlib
-import http.client
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import cv2
@@ -13,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
+from anclaf.core.download import cache_folder, download
 from anclaf.core.errors import DetectorError
-from anclaf.core.files import atomic_path
 from anclaf.faces.detect import Detector, Face, ReducedFrame, check_detector_settings, largest_first, refuse_argument
 from anclaf.faces.haar import HaarDetector
 
@@ -27,6 +21,9 @@ YUNET_BYTES = 322_906
 _INSTEAD = "Try again, or get the file by other means and name it with yunet:PATH, or use detector=haar"
 
 _LEAST = 64
+MIN_SCORE, OVERLAP, LONGER_SIDE = 0.6, 0.3, 640
+"""The least score of a face; of two boxes that overlap by more than this share the better one counts; larger frames are
+reduced to this many pixels first."""
 
 
 def auto_detector(argument: str | None = None) -> Detector:
@@ -41,16 +38,20 @@ def yunet_detector(argument: str | None = None) -> "YuNetDetector":
     Raises:
         DetectorError: as `YuNetDetector` and `download_yunet`. OutputError: the downloaded file cannot be kept.
     """
+    return YuNetDetector(yunet_path(argument))
+
+
+def yunet_path(argument: str | None = None) -> Path:
+    """Where the file of `yunet` or `yunet:PATH` lies, which is downloaded as `yunet_detector` says."""
     if argument is not None:
-        return YuNetDetector(argument)
+        return Path(argument)
     file = yunet_file()
-    return YuNetDetector(file if file.is_file() else download_yunet(file.parent))
+    return file if file.is_file() else download_yunet(file.parent)
 
 
 def yunet_file() -> Path:
-    """Where a downloaded YuNet lies: in the cache folder of the platform, below the home folder."""
-    cache = {"darwin": "Library/Caches", "win32": "AppData/Local"}.get(sys.platform, ".cache")
-    return Path.home() / cache / "anclaf" / YUNET_FILE
+    """Where a downloaded YuNet lies."""
+    return cache_folder() / YUNET_FILE
 
 
 class YuNetDetector:
@@ -68,7 +69,7 @@ class YuNetDetector:
 
     name = "yunet"
 
-    def __init__(self, path: Path | str, min_score: float = 0.6, longer_side: int = 640):
+    def __init__(self, path: Path | str, min_score: float = MIN_SCORE, longer_side: int = LONGER_SIDE):
         path = Path(path)
         check_detector_settings(min_score, longer_side)
         if not path.is_file():
@@ -80,7 +81,7 @@ class YuNetDetector:
         content = np.frombuffer(_fixed_size(path.read_bytes()), np.uint8)
         try:
             self._net = cv2.FaceDetectorYN.create(
-                "onnx", content, np.zeros(0, np.uint8), (_LEAST, _LEAST), min_score, 0.3, 5000
+                "onnx", content, np.zeros(0, np.uint8), (_LEAST, _LEAST), min_score, OVERLAP, 5000
             )
             self._net.detect(np.zeros((_LEAST, _LEAST, 3), np.uint8))
         except cv2.error as error:
@@ -132,35 +133,4 @@ def download_yunet(
         DetectorError: no connection, an answer other than the file, too slow, cut short, or other content than known.
         OutputError: the folder cannot be written.
     """
-    path = Path(folder) / YUNET_FILE
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
-        return path
-    content = _fetch(url, size, timeout_s)
-    if len(content) != size:
-        raise DetectorError(f"{url}: got {len(content)} bytes or more, expected {size}. {_INSTEAD}")
-    if (got := hashlib.sha256(content).hexdigest()) != sha256:
-        raise DetectorError(f"{url}: sha256 {got}, expected {sha256}; nothing was kept. {_INSTEAD}")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return path
-
-
-def _fetch(url: str, size: int, timeout_s: float) -> bytes:
-    """At most one byte more than `size`."""
-    if not url.startswith(("http://", "https://")):
-        raise DetectorError(f"{url}: expected an http or https address")
-    deadline = time.monotonic() + timeout_s
-    content = b""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-            # read1 returns what has come, so that a server that drips is noticed
-            while len(content) <= size and (piece := answer.read1(size + 1 - len(content))):
-                content += piece
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"more than {timeout_s:g} s")
-    except urllib.error.HTTPError as error:
-        raise DetectorError(f"{url}: the server answers {error.code} {error.reason}. {_INSTEAD}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DetectorError(f"{url}: cannot be downloaded ({reason}). {_INSTEAD}") from error
-    return content
+    return download(Path(folder) / YUNET_FILE, url, sha256, size, timeout_s, _INSTEAD, DetectorError)

@@ -1,6 +1,6 @@
 // The webcam: pictures go to the server one at a time, each is answered with its rows.
 
-import { Result } from "./result.js";
+import { Result, table } from "./result.js";
 
 const FPS = 10, WIDE = 640, QUALITY = 0.85, KEPT_S = 60;
 const NAMES = ["frame", "time_s", "track", "x", "y", "w", "h", "valence", "arousal", "status", "valence_low", "valence_high", "arousal_low", "arousal_high", "unfamiliar"];
@@ -43,9 +43,8 @@ export class Live {
     this.rows.push(...rows);
     const now = rows.at(-1)?.time_s ?? 0;
     while (this.rows.length && this.rows[0].time_s < now - KEPT_S) this.rows.shift();
-    const columns = Object.fromEntries(NAMES.map((name) => [name, this.rows.map((row) => row[name] ?? null)]));
     const { low, high } = this.model;
-    const about = { rows: this.rows.length, columns, first_s: 0, low, high, attention: 0, model_fps: FPS, width: this.width, height: this.height };
+    const about = table(this.rows, NAMES, { low, high, model_fps: FPS, width: this.width, height: this.height });
     this.tell(new Result(about, { names: {}, merged: {}, excluded: [] }), now);
   }
 

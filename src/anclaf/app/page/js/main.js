@@ -1,23 +1,17 @@
 // The page: the list of videos, and what is shown of one.
 
 import * as api from "./api.js";
-import { Attention } from "./attention.js";
-import { Circumplex } from "./circumplex.js";
-import { REASONS, clock, element, number, statusFill } from "./draw.js";
+import { element } from "./draw.js";
 import { Live } from "./live.js";
 import { People } from "./people.js";
 import { Result } from "./result.js";
-import { Stage } from "./stage.js";
-import { Timeline } from "./timeline.js";
+import { View } from "./view.js";
 
 const at = (id) => document.getElementById(id);
-const state = { model: null, videos: [], open: null, result: null, track: null, live: null, opening: 0, wanted: new Set() };
+const state = { model: null, videos: [], open: null, live: null, opening: 0, wanted: new Set() };
 
-const stage = new Stage(at("video"), at("boxes"), shown, (line) => (at("note").textContent = line));
-const timeline = new Timeline(at("timeline"), (time) => stage.go(state.result.frameAt(time)));
-const circumplex = new Circumplex(at("circumplex"));
-const attention = new Attention(at("weights"));
-const people = new People(choose, (edits) => saveEdits(edits), () => state.result.times[stage.index]);
+const view = new View();
+const people = new People(choose, (edits) => saveEdits(edits), () => view.now);
 
 function problem(text) {
   at("problem").textContent = text;
@@ -43,11 +37,9 @@ const open = doing(async (id) => {
   if (mine !== state.opening) return; // another one was chosen meanwhile
   state.open = id;
   history.replaceState(null, "", `#${id}`);
-  show(new Result(answer, edits));
   at("title").textContent = video.name;
   at("note").textContent = video.message || (answer.complete ? "" : "This analysis was stopped before the end of the video.");
-  attention.clear();
-  stage.open(state.result, {
+  show(new Result(answer, edits), {
     video: video.playable ? api.address(id, "video") : null,
     overlay: video.overlay ? api.address(id, "overlay") : null,
   });
@@ -58,16 +50,12 @@ const open = doing(async (id) => {
   list();
 });
 
-function show(result) {
-  state.result = result;
-  const most = [...result.people].sort((a, b) => b.estimates - a.estimates)[0];
-  if (!result.people.some((one) => one.track === state.track)) state.track = most ? most.track : null;
-  at("result").hidden = false;
-  at("empty").hidden = true;
-  for (const id of ["edit", "downloads", "about", "bar"]) at(id).hidden = Boolean(state.live);
-  at("boxes").dataset.ready = "";
-  timeline.show(result, state.track, Boolean(state.live));
-  if (!state.live) people.show(result, state.track);
+/** sources: of the video, where it is another one than before. */
+function show(result, sources) {
+  for (const id of ["edit", "downloads", "about"]) at(id).hidden = Boolean(state.live);
+  if (sources) view.open(result, sources);
+  else view.show(result);
+  people.show(result, view.track);
 }
 
 function downloads(video) {
@@ -79,54 +67,18 @@ function downloads(video) {
   );
 }
 
-function shown(index) {
-  const { result, track } = state;
-  if (!result || !result.times.length) return;
-  const time = result.times[index];
-  const row = track === null ? undefined : result.rowOf(index, track);
-  stage.draw(track);
-  circumplex.draw(result, index, track);
-  if (!state.live) {
-    attention.draw(result, index, track);
-    attention.keep(at("video"), result, index, track);
-  }
-  const told = numbers(index, row);
-  timeline.move(time, `${clock(time)}, ${told}`);
-  at("clock").textContent = `frame ${result.frames[index]}, ${clock(time)} of ${clock(result.end)}`;
-  at("boxes").dataset.frame = result.frames[index];
-}
-
-function numbers(index, row) {
-  const { result, track } = state, status = result.value("status", row);
-  const interval = (name) => {
-    const [value, low, high] = [name, `${name}_low`, `${name}_high`].map((one) => result.value(one, row));
-    return value === null ? "–" : number(value) + (low === null ? "" : ` [${number(low)}, ${number(high)}]`);
-  };
-  const why = status === null ? (track === null ? "nobody is tracked" : "not in this frame") : REASONS[status] ?? status;
-  const lines = [
-    ["person", track === null ? "–" : result.name(track)], ["valence", interval("valence")], ["arousal", interval("arousal")],
-    ["status", why + (result.excluded(result.times[index], track) ? ", left out" : "")],
-  ];
-  const odd = result.value("unfamiliar", row);
-  if (odd !== null) lines.push(["unfamiliar", `${odd.toFixed(2)}${odd > 0.9 ? " (unlike the faces it learnt from)" : ""}`]);
-  at("numbers").replaceChildren(...lines.flatMap(([term, text]) => [element("dt", { textContent: term }), element("dd", { textContent: text })]));
-  return `valence ${interval("valence")}, arousal ${interval("arousal")}, ${why}`;
-}
-
 function choose(track) {
-  state.track = track;
-  timeline.show(state.result, track);
-  people.show(state.result, track);
-  shown(stage.index);
+  view.choose(track);
+  people.show(view.result, track);
   document.querySelector("#people input:checked")?.focus();
 }
 
 const saveEdits = doing(async (edits) => {
   const saved = await api.saveEdits(state.open, edits);
-  state.result.edit(saved);
-  state.track = people.track;
-  show(state.result);
-  shown(stage.index);
+  view.result.edit(saved);
+  view.track = people.track;
+  show(view.result);
+  view.shown(view.stage.index);
 });
 
 // the list
@@ -177,11 +129,8 @@ async function removeVideo(video) {
 }
 
 function close() {
-  state.open = state.result = null;
-  stage.result = null;
-  at("video").removeAttribute("src");
-  at("result").hidden = true;
-  at("empty").hidden = false;
+  state.open = null;
+  view.close();
 }
 
 function changed(videos) {
@@ -257,17 +206,11 @@ at("webcam").addEventListener("click", doing(async () => {
   if (state.live) return stopLive();
   close();
   const live = new Live(at("video"), state.model, (result, now) => {
-    stage.result = result;
-    stage.camera = true;
-    stage.index = Math.max(0, result.times.length - 1);
-    timeline.window(Math.max(0, now - 30), Math.max(30, now));
-    show(result);
-    shown(stage.index);
+    view.follow(result, now);
     at("title").textContent = "Webcam";
   }, (said) => {
     state.live = null;
     at("webcam").textContent = "Webcam";
-    stage.camera = false;
     close();
     at("empty").firstElementChild.textContent = `${said} Choose a video on the left, or add one.`;
     if (live.problem) problem(live.problem);
@@ -288,44 +231,13 @@ at("webcam").addEventListener("click", doing(async () => {
   }
 }));
 
-// keys and buttons
-
-at("back").addEventListener("click", () => stage.step(-1));
-at("forward").addEventListener("click", () => stage.step(1));
-at("narrow").addEventListener("click", () => timeline.zoom(0.5));
-at("wide").addEventListener("click", () => timeline.zoom(2));
-at("whole").addEventListener("click", () => timeline.whole());
-
-document.addEventListener("keydown", (event) => {
-  if (!state.result || state.live || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest?.("input, select, textarea, summary")) return;
-  const acts = {
-    ArrowLeft: () => stage.step(-1), ArrowRight: () => stage.step(1), Home: () => stage.go(0),
-    End: () => stage.go(state.result.times.length - 1), "+": () => timeline.zoom(0.5), "-": () => timeline.zoom(2),
-  };
-  if (event.key === " " && !event.target.closest?.("button, a, video")) acts[" "] = () => (at("video").paused ? at("video").play() : at("video").pause());
-  if (!acts[event.key]) return;
-  event.preventDefault();
-  event.stopPropagation();
-  acts[event.key]();
-}, true);
-
-function legend() {
-  const parts = Object.entries(REASONS).map(([status, text]) => {
-    const box = element("i");
-    box.style.background = statusFill(null, status, "#0b5cad");
-    return [box, text];
-  });
-  at("legend").replaceChildren("Lanes:", ...parts.flat(), ". Bands are the intervals of single frames; a pale line is an unfamiliar face.");
-}
-
 const start = doing(async () => {
   const server = await api.server();
   state.model = server.model;
   state.limits = server.limits;
   at("model").textContent = `${server.model.variant}, ${server.model.detector}${server.model.about ? `: ${server.model.about}` : ""}`;
   at("attends").hidden = !server.model.attends;
-  legend();
+  view.legend();
   api.watch(changed, (gone) => gone && problem("The server is gone. Start `anclaf app` again; this page then goes on."));
 });
 start();

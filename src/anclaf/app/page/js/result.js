@@ -14,6 +14,12 @@ export function after(array, value) {
   return low;
 }
 
+/** What a result is made of: rows, by column; columns that a row lacks are null. */
+export function table(rows, names, about) {
+  const columns = Object.fromEntries(names.map((name) => [name, rows.map((row) => row[name] ?? null)]));
+  return { rows: rows.length, columns, first_s: 0, attention: 0, ...about };
+}
+
 export class Result {
   /** answer: of `GET /api/videos/ID/rows`. edits: of `…/edits`. */
   constructor(answer, edits) {
