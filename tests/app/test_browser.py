@@ -24,6 +24,7 @@ from anclaf.inference.table import CsvTable, FaceEstimate
 from anclaf.synthetic.puppet import write_puppet_video
 from app_helpers import Served, running, write_results, write_video
 from chromium import chromium, needs_chromium, until
+from fake_run import FakeRun
 from numbered_video import SIZE, Film, number_in, numbered
 
 if TYPE_CHECKING:
@@ -432,3 +433,39 @@ def test_a_long_video_opens_and_seeks_at_once(visit: "Callable[..., Page]", tmp_
         # bounds that a machine with much else to do keeps too
         assert took[0] < 60_000
         assert took[1] < 20_000
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_trained_run_shows_its_scores_and_curves(visit: "Callable[..., Page]", tmp_path: Path, width: int):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    folder = tmp_path / "folder"
+    write_results(folder, "talk")
+    run = FakeRun(variants=("base", "SA-4"), comparators=("mean",), clips=4, frames=12).write(tmp_path)
+    run.rename(folder / "mine")
+    (folder / "mine" / "report").mkdir()
+    (folder / "mine" / "report" / "index.html").write_text("<p id=p>a report</p><script>p.textContent = 'ran'</script>")
+    metrics = json.loads((folder / "mine" / "metrics.json").read_text())
+    with running(folder) as served:
+        page = visit(served, width)
+        page.get_by_role("button", name="mine", exact=True).click()
+        until(page, "document.getElementById('run-title').textContent === 'mine'")
+        row = page.locator("#run-scores tbody tr").nth(1)
+        own = metrics["variants"]["SA-4"]["arousal"]
+        shown = f"{own['ccc']:.3f} [{own['ci95']['ccc'][0]:.3f}, {own['ci95']['ccc'][1]:.3f}]".replace("-", "−")
+        assert [row.locator("th").inner_text(), row.locator("td").nth(1).inner_text()] == ["SA-4", shown]
+        assert page.locator("#run-scores tbody tr").count() == 3
+        page.select_option("#run-metric", "rmse")
+        assert row.locator("td").nth(1).inner_text().startswith(f"{own['rmse']:.3f} [")
+        page.select_option("#run-variant", "SA-4")
+        until(page, "document.querySelector('#run-losses + p').textContent.startsWith('train ')")
+        assert _coloured(page, "run-losses", (0x1D, 0x21, 0x26), 40) > 100
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = axe.run(page).response["violations"]
+        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+        with page.expect_popup() as opened:
+            page.get_by_role("link", name="Its report").click()
+        opened.value.wait_for_load_state()
+        assert opened.value.inner_text("body") == "a report"
+        opened.value.close()
+        _open(page, "talk")
+        assert page.is_hidden("#run")

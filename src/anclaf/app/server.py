@@ -26,6 +26,7 @@ from anclaf.app.live import Webcams, follow
 from anclaf.app.look import media_of
 from anclaf.app.rating_lag import LagSearch
 from anclaf.app.rating_routes import add_ratings
+from anclaf.app.runs import add_runs
 from anclaf.config import StreamOptions
 from anclaf.core.errors import AnclafError
 
@@ -33,6 +34,7 @@ PAGE = {
     "": ("index.html", "text/html; charset=utf-8"),
     "style.css": ("style.css", "text/css; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
+    "js/runs.js": ("js/runs.js", "text/javascript; charset=utf-8"),
     **{
         f"js/{name}.js": (f"js/{name}.js", "text/javascript; charset=utf-8")
         for name in (
@@ -83,6 +85,7 @@ def make_app(
     _add_results(app, library, queue)
     search = LagSearch(library.limits, queue.setup.detector)
     add_ratings(app, library, queue, search)
+    add_runs(app, library)
 
     @app.get("/api/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
