@@ -52,6 +52,8 @@ FaceChoice = Literal["all", "largest"]
 BackendName = Literal["auto", "torch", "onnx"]
 """What runs a model: the one whose files its folder has; PyTorch; onnxruntime, of what `anclaf export` wrote."""
 TableFormat = Literal["csv", "parquet"]
+Engine = Literal["local", "ray"]
+"""Where many runs or sources are worked on: on this machine, or on a Ray cluster."""
 TABLE_SUFFIXES = tuple(f".{name}" for name in get_args(TableFormat))
 
 LENGTHS = (2, 4, 8, 16, 32)

@@ -1,6 +1,7 @@
 """`anclaf predict` as a user types it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from anclaf.config import LstmConfig, ModelConfig
 from anclaf.core.files import versions
 from anclaf.core.people import digests
 from anclaf.faces import yunet
+from anclaf.inference.source import Source, open_source
 from anclaf.models.io import save_model
 from anclaf.models.network import AffectNetwork
 from anclaf.models.spec import ModelSpec, Variant
@@ -119,6 +121,23 @@ def test_patterns_are_expanded(model: Path, tmp_path: Path):
     assert sorted(p.name for p in (tmp_path / "out").glob("*.parquet")) == ["a.parquet", "b.parquet"]
 
 
+def test_ten_thousand_videos_are_listed_at_once(tmp_path: Path):
+    for k in range(10_000):
+        (tmp_path / f"{k}.mp4").touch()
+    took = []
+    for pattern in ("?.mp4", "*.mp4"):  # the first one imports
+        began = time.process_time()
+        found = cli.parse(["predict", f"{tmp_path}/{pattern}", "--out", str(tmp_path / "out")])._sources()
+        took.append(time.process_time() - began)
+    assert list(found) == sorted(map(str, range(10_000)), key=lambda name: f"{name}.mp4")
+    assert took[-1] < 2
+
+
+def test_of_many_failures_some_are_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert predict(model, tmp_path / "out", *(tmp_path / f"{k}.mp4" for k in range(22))) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("18, 19, and 2 more")
+
+
 def test_resume_does_what_is_missing(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     a, b, out = pictures(tmp_path / "a"), pictures(tmp_path / "b"), tmp_path / "out"
     assert predict(model, out, a) == 0
@@ -138,6 +157,14 @@ def test_contradictions_are_refused(model: Path, tmp_path: Path, capsys: pytest.
     assert "two sources would both write a.csv" in capsys.readouterr().err
     assert predict(model, out, CAMERA, "--resume") == 2
     assert "a camera or network stream cannot be resumed" in capsys.readouterr().err
+    for words, wrong in (
+        (("--jobs", "0"), "jobs 0: expected 1 or more"),
+        (("--jobs", "2", "--engine", "ray"), "jobs has no effect with engine ray"),
+        (("--address", "auto"), "address has no effect without engine ray"),
+        (("--gpus", "1"), "gpus has no effect without engine ray"),
+    ):
+        assert predict(model, out, one, *words) == 2
+        assert wrong in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -167,27 +194,69 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_ends_a_camera(model: Path, tmp_path: Path):
-    table = tmp_path / "lavfi_testsrc_size_64x48_rate_25.csv"
-    words = ["predict", CAMERA, "--model", str(model), "--out", str(tmp_path), "--detector", "haar", "--threads", "1"]
-    command = subprocess.Popen([sys.executable, "-m", "anclaf", *words], stderr=subprocess.PIPE, text=True)
-    part = table.with_name(table.name + ".part")
-    deadline = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 3000) and time.monotonic() < deadline:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_ends_cameras(model: Path, tmp_path: Path, jobs: int):
+    """All at once, with whole files; a terminal sends it to the workers too."""
+    cameras = [CAMERA, CAMERA.replace("testsrc", "testsrc2")][:jobs]
+    tables = [tmp_path / f"lavfi_{name}_size_64x48_rate_25.csv" for name in ("testsrc", "testsrc2")][:jobs]
+    words = [*cameras, "--model", model, "--out", tmp_path, "--detector", "haar", "--threads", 1, "--jobs", jobs]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "anclaf", "predict", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    parts = [table.with_name(table.name + ".part") for table in tables]
+    deadline = time.monotonic() + 120
+    while not all(part.exists() and part.stat().st_size > 3000 for part in parts) and time.monotonic() < deadline:
         time.sleep(0.05)
-    command.send_signal(signal.SIGINT)
+    os.killpg(command.pid, signal.SIGINT)
     try:
-        _, said = command.communicate(timeout=30)
+        _, said = command.communicate(timeout=60)
     finally:
         command.kill()
     assert command.returncode == 130
     assert "anclaf: stopped; what is done is in" in said
     assert "Traceback" not in said
-    rows = pd.read_csv(table)
-    assert len(rows) > 20
-    assert list(rows["frame"]) == list(range(len(rows)))
-    assert not part.exists()
-    assert table.with_suffix(".overlay.mp4").stat().st_size > 1000
+    for table in tables:
+        rows = pd.read_csv(table)
+        assert len(rows) > 20
+        assert list(rows["frame"]) == list(range(len(rows)))
+        assert table.with_suffix(".overlay.mp4").stat().st_size > 1000
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_several_jobs_say_what_one_says(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """On standard output the same; on the other the same of each source, in the same order."""
+    sources = [pictures(tmp_path / name) for name in ("b", "a")]
+    sources.insert(1, tmp_path / "none.mp4")
+    said = []
+    for jobs in (1, 2):
+        assert predict(model, tmp_path / "out", *sources, "--no-plot", "--overwrite", "--jobs", str(jobs)) == 2
+        out, err = capsys.readouterr()
+        # lines of progress say when a source begins and how long it took
+        said.append((out, [line for line in err.splitlines() if not line.startswith(("a  ", "b  ", "sources  "))]))
+    assert said[0] == said[1]
+    assert said[1][1][-1] == "anclaf: 1 of 3 sources failed: none"
+
+
+def test_a_fault_at_one_source_stops_no_other(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def faulty(source: Path | str, *rest: float) -> Source:
+        _ = 1 // str(source).count("b")
+        return open_source(source, *rest)
+
+    monkeypatch.setattr("anclaf.grid.sources.open_source", faulty)
+    monkeypatch.chdir(tmp_path)
+    a, b = (pictures(Path(name)) for name in "ab")
+    assert predict(model, Path("out"), a, b, "--no-plot") == 1
+    said = capsys.readouterr()
+    assert said.out == "out/b.csv\n"
+    assert f"anclaf: {a}: unexpected ZeroDivisionError (" in said.err
+    assert "This is a fault of anclaf: please report it" in said.err
+    assert "Traceback" not in said.err
+    monkeypatch.setenv("ANCLAF_TRACEBACK", "1")
+    assert predict(model, Path("out"), a, "--no-plot") == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.fixture

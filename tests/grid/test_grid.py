@@ -223,23 +223,6 @@ def test_killed_drivers_change_no_number(corpus: PreparedCorpus, tmp_path: Path)
     assert _metrics(killed) == _metrics(whole)
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch):
-    """Two Ray nodes of two CPUs on this machine."""
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # the workers unpickle this module's recipe, and run this checkout's package
-    tests = Path(__file__).parents[1]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent / "src")]))
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    nodes.add_node(num_cpus=1)
-    yield nodes
-    ray.shutdown()
-    nodes.shutdown()
-
-
 @pytest.mark.slow
 def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: PreparedCorpus, tmp_path: Path):
     here, there = tmp_path / "here", tmp_path / "there"

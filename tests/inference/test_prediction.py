@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ from PIL import Image
 
 from anclaf.config import OutputOptions, StreamOptions, TableFormat
 from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
+from anclaf.core.files import output_error
 from anclaf.core.progress import Progress, silent
 from anclaf.faces.frames import VideoFrame, read_video
 from anclaf.faces.haar import HaarDetector
@@ -232,6 +234,23 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, estimator: Make, video: Path)
         analyse(estimator("S-4"), video, tmp_path / "out", progress=interrupt)
     assert pd.read_csv(tmp_path / "out" / "talk.csv")["frame"].max() == 11
     assert open_source(tmp_path / "out" / "talk.overlay.mp4").frames == 12
+
+
+@pytest.mark.parametrize("where", ["anclaf.inference.outputs.write_json", "anclaf.inference.table.CsvTable.close"])
+def test_ctrl_c_beside_a_full_disk_is_still_ctrl_c(
+    tmp_path: Path, estimator: Make, video: Path, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    def interrupt(done: int, total: int, task: str, note: str = "") -> None:
+        if done == 12:
+            raise KeyboardInterrupt
+
+    def full(*_: object) -> None:
+        raise output_error(tmp_path, OSError(errno.ENOSPC, ""))
+
+    monkeypatch.setattr(where, full)
+    with pytest.raises(KeyboardInterrupt, match="the disk is full"):
+        analyse(estimator("S-4"), video, tmp_path, progress=interrupt)
+    assert not list(tmp_path.glob("talk.*")), "there is no checkpoint to go on from"
 
 
 def test_rows_are_on_disk_as_they_come(tmp_path: Path, estimator: Make, video: Path):

@@ -24,7 +24,8 @@ INTERVAL_S = 60.0
 """Where there is no terminal, a part that goes on is named at least so often."""
 _REMIND_S = 5.0
 """Between two looks whether that is due, for work that says nothing itself."""
-
+TRACEBACK = "ANCLAF_TRACEBACK"
+"""Set, it shows where a fault of the program is."""
 
 Threads = Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: as many as torch chooses)")]
 
@@ -46,6 +47,14 @@ def say(text: str) -> None:
 def fail(text: str) -> None:
     """The one line of an error."""
     print(f"anclaf: {' '.join(text.splitlines())}", file=sys.stderr)
+
+
+def fault_line(what: str) -> str:
+    """What is said of a fault of this program, beside what it was."""
+    return (
+        f"{what}. This is a fault of anclaf: please report it with what the same command says when {TRACEBACK}=1 is "
+        "set before it"
+    )
 
 
 @cache

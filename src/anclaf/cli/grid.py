@@ -3,13 +3,13 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from anclaf.cli.console import ProgressBars, ProgressLines, console, fail, one_or_more, progress_display, say
 from anclaf.cli.overrides import VARIANTS_TEXT, ConfigOverrides, comparators_text, recipes_text
-from anclaf.config import Precision, Protocol
+from anclaf.config import Engine, Precision, Protocol
 from anclaf.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Run:
 
     grid: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """Folder that `anclaf grid plan --out` made."""
-    engine: Literal["local", "ray"] = "local"
+    engine: Engine = "local"
     """local: in this process, one job after the other. ray: on a cluster."""
     address: Annotated[str | None, tyro.conf.arg(help_behavior_hint="(default: one is started here)")] = None
     """ray: of a running cluster, as HOST:PORT, or auto for this machine's."""

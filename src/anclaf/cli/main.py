@@ -14,7 +14,7 @@ import tyro
 import anclaf
 from anclaf.cli.app import App
 from anclaf.cli.completion import Completion
-from anclaf.cli.console import fail
+from anclaf.cli.console import TRACEBACK, fail, fault_line
 from anclaf.cli.demo import Demo
 from anclaf.cli.evaluate import Evaluate
 from anclaf.cli.export import Export
@@ -30,8 +30,6 @@ from anclaf.core.errors import AnclafError
 
 DESCRIPTION = """Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021).
 `anclaf COMMAND --help` says more of a command, `anclaf --version` which version this is."""
-TRACEBACK = "ANCLAF_TRACEBACK"
-"""Set, it shows where a fault of the program is."""
 NO_READER = 141
 """As a shell reports a program that SIGPIPE ended."""
 
@@ -62,10 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        fail(
-            f"unexpected {type(error).__name__} ({error}). This is a fault of anclaf: please report it with what the "
-            f"same command says when {TRACEBACK}=1 is set before it"
-        )
+        fail(fault_line(f"unexpected {type(error).__name__} ({error})"))
         return 1
 
 

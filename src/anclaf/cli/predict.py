@@ -1,5 +1,6 @@
 """`anclaf predict`: videos, pictures and cameras to a table of valence and arousal, and an overlay video."""
 
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anclaf.cli.console import Threads, fail, one_or_more, progress_display, say
-from anclaf.config import BackendName, FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
+from anclaf.cli.console import TRACEBACK, fail, fault_line, one_or_more, progress_display, say
+from anclaf.config import BackendName, Engine, FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
 from anclaf.core.errors import AnclafError, ConfigError
-from anclaf.core.progress import Progress
 
 if TYPE_CHECKING:
-    from anclaf.inference.baseline import Baseline
+    from anclaf.grid.sources import SourceOutcome, Where
     from anclaf.inference.estimator import AffectEstimator
 
 
+_NAMED = 20
+"""Sources that failed are named at the end, so many at most."""
 _SOURCES = (
     "Videos, pictures, folders of pictures, patterns such as 'talks/*.mp4', streams such as rtsp://HOST/PATH, or "
     "cameras such as v4l2:/dev/video0, avfoundation:0, dshow:video=NAME."
@@ -64,32 +66,61 @@ class Predict:
     """What runs the networks: torch, or onnx for a folder of `anclaf export`. auto: what the folder is for."""
     device: str = "cpu"
     """cpu, cuda or mps."""
-    threads: Threads = None
-    """CPU threads."""
+    threads: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: the cores, divided among the jobs)")] = (
+        None
+    )
+    """CPU threads of each job. Results are equal to the bit only where threads are equal."""
+    jobs: int = 1
+    """Sources that are analysed at once, each in a process of its own."""
+    engine: Engine = "local"
+    """local: on this machine. ray: on a cluster whose nodes see the same folders."""
+    address: Annotated[str | None, tyro.conf.arg(help_behavior_hint="(default: one is started here)")] = None
+    """ray: of a running cluster, as HOST:PORT, or auto for this machine's."""
+    gpus: float = 0.0
+    """ray: a job's share of GPUs; 0.25 lets four share one."""
 
     def run(self) -> int:
+        from anclaf.grid.sources import Analysis, predict_sources
+
         sources = self._sources()
+        where = self._where(len(sources))
         options = StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention)
         output = OutputOptions(self.format, self.overlay, self.plot, self.overwrite, self.resume)
-        estimator = self._estimator()
-        baseline = estimator.baseline(self.baseline, options)
-        failed = []
+        estimator = self._estimator(where.threads)
+        how = Analysis(
+            self.out, options, output, estimator.baseline(self.baseline, options), self.image_fps, self.seconds
+        )
+        failed: list[str] = []
+        faults = False
         with progress_display() as progress:
-            for name, source in sources.items():
-                try:
-                    whole = self._predict(estimator, source, options, output, progress, baseline)
-                except AnclafError as error:
-                    fail(str(error))
-                    whole = False
-                except KeyboardInterrupt:
-                    fail(f"stopped; what is done is in {self.out}, and the same command goes on with --resume")
-                    return 130
-                progress.drop(name)  # one that was not read to its end, or whose length nobody knew
-                if not whole:
-                    failed.append(name)
+
+            def ended(outcome: "SourceOutcome") -> None:
+                nonlocal faults
+                progress.drop(outcome.name)  # one that was not read to its end, or whose length nobody knew
+                faults = faults or bool(outcome.fault)
+                if not self._say(outcome) and not outcome.stopped:
+                    failed.append(outcome.name)
+
+            try:
+                predict_sources(estimator, sources, how, where, ended, progress)
+            except KeyboardInterrupt:
+                fail(f"stopped; what is done is in {self.out}, and the same command goes on with --resume")
+                return 130
         if failed:
-            fail(f"{len(failed)} of {len(sources)} sources failed: {', '.join(failed)}")
-        return 2 if failed else 0
+            more = f", and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+            fail(f"{len(failed)} of {len(sources)} sources failed: {', '.join(failed[:_NAMED])}{more}")
+        return 1 if faults else 2 if failed else 0
+
+    def _where(self, sources: int) -> "Where":
+        from anclaf.config import Resources
+        from anclaf.grid.sources import Where
+
+        ray = None
+        if self.engine == "ray":
+            ray = Resources(self.threads or 1, self.gpus)
+        elif self.gpus:
+            raise ConfigError("gpus has no effect without engine ray")
+        return Where(self.jobs, self.threads, ray, self.address).for_sources(sources)
 
     def _sources(self) -> dict[str, str]:
         """What the files of each source are called, and the source."""
@@ -118,7 +149,7 @@ class Predict:
         except (AnclafError, OSError):
             return [source]
 
-    def _estimator(self) -> "AffectEstimator":
+    def _estimator(self, threads: int | None) -> "AffectEstimator":
         from anclaf.inference.estimator import AffectEstimator
         from anclaf.models.folder import model_folder
         from anclaf.models.shipped import ABOUT, StarterWarning, is_shipped
@@ -126,7 +157,7 @@ class Predict:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StarterWarning)  # it is said here
             estimator = AffectEstimator.load(
-                self.model, detector=self.detector, device=self.device, backend=self.backend, threads=self.threads
+                self.model, detector=self.detector, device=self.device, backend=self.backend, threads=threads
             )
         if is_shipped(model_folder(self.model)):
             say(f"model: {ABOUT}")
@@ -136,21 +167,16 @@ class Predict:
         say(estimator.sureness)
         return estimator
 
-    def _predict(
-        self,
-        estimator: "AffectEstimator",
-        source: str,
-        options: StreamOptions,
-        output: OutputOptions,
-        progress: Progress,
-        baseline: "Baseline | None",
-    ) -> bool:
-        """Analyse one source and say what came of it; whether it could be read to its end."""
-        from anclaf.inference.prediction import predict_source
-        from anclaf.inference.source import open_source
-
-        opened = open_source(source, self.image_fps, self.seconds)
-        done = predict_source(estimator, opened, self.out, options, output, progress, baseline)
+    @staticmethod
+    def _say(outcome: "SourceOutcome") -> bool:
+        """What became of a source; whether it could be read to its end."""
+        if outcome.error:
+            if outcome.fault and os.environ.get(TRACEBACK):
+                say(outcome.fault)
+            fail(fault_line(outcome.error) if outcome.fault else outcome.error)
+        done = outcome.result
+        if done is None:
+            return False
         print(done.table)
         counts = f"{done.tracks} tracks, {done.estimated} of {done.rows} rows with an estimate"
         say(f"  {done.frames} frames, {counts}")

@@ -1,22 +1,26 @@
 """Running a planned grid on an engine, scoring each run as it ends, and the grid's status."""
 
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from anclaf.config import Resources
+from anclaf.config import Engine, Resources
 from anclaf.core.arguments import checked
+from anclaf.core.progress import Progress
+from anclaf.core.workers import Ended, Run, hand_out
 from anclaf.experiment import job_record
-from anclaf.experiment.engine import Watcher, make_fabric, run_local, score_run
+from anclaf.experiment.engine import Watcher, attempt, make_fabric, run_local, score_run
 from anclaf.experiment.fold import Fold, open_corpus
 from anclaf.experiment.job import Job, RunSpec
 from anclaf.experiment.room import check_room
 from anclaf.experiment.scheduler import Scheduler, State
 from anclaf.grid.plan import GridPlan
-from anclaf.grid.ray import run_on_ray
+from anclaf.grid.ray import RayWorkers
 
-Engine = Literal["local", "ray"]
+_POLL_S = 1.0
 
 
 @checked
@@ -33,7 +37,7 @@ def run_grid(
 
     Args:
         engine: local, in this process one job after the other; ray, on a cluster.
-        resources: what each job runs on. address: see `run_on_ray`.
+        resources: what each job runs on. address: see `RayWorkers`.
         retry: take up failed jobs again.
 
     Returns:
@@ -53,7 +57,7 @@ def run_grid(
     if engine == "local":
         run_local(scheduler, make_fabric(resources), scored)
     else:
-        run_on_ray(scheduler, resources, scored, address)
+        hand_out(_GridJobs(scheduler, scored), RayWorkers(partial(_worker, resources), resources, address))
     # a driver that was killed after a run's last job has not scored it
     for run in runs:
         if run.folder.unscored:
@@ -111,3 +115,60 @@ class _Scoring:
         self._watcher.ended(job, state, scheduler)
         if scheduler.run_over(job) and job.run.folder.unscored:
             score_run(job.run)
+
+
+def _worker(resources: Resources) -> Run:
+    """What does jobs in a process of a cluster."""
+    return partial(_attempt, resources)
+
+
+def _attempt(resources: Resources, job: Job, progress: Progress) -> State:
+    return attempt(make_fabric(resources), job, progress)
+
+
+class _GridJobs:
+    """A scheduler's jobs for workers elsewhere, whose progress their records tell."""
+
+    def __init__(self, scheduler: Scheduler, watcher: Watcher):
+        self._scheduler, self._watcher = scheduler, watcher
+        self._running: dict[str, Job] = {}
+
+    @property
+    def over(self) -> bool:
+        return self._scheduler.over
+
+    def ready(self, most: int) -> Sequence[Job]:
+        return self._scheduler.ready()[:most]
+
+    def begin(self, job: Job) -> None:
+        self._running[job.id] = job
+        self._scheduler.begin(job)
+
+    def again(self, job: Job) -> None:
+        del self._running[job.id]
+        self._scheduler.again(job)
+
+    def end(self, ended: Ended[Job]) -> None:
+        job, state = ended.job, ended.result
+        if ended.error is not None:
+            _note_failure(job, ended.error)
+            state = "failed"
+        if state == "running":  # another process holds the job's lock
+            time.sleep(_POLL_S)
+            self.again(job)
+            return
+        del self._running[job.id]
+        self._scheduler.end(job, state)
+        self._watcher.ended(job, state, self._scheduler)
+
+    def watch(self) -> None:
+        for job in self._running.values():
+            record = job_record.read(job.files)
+            if record is not None and record.state == "running":
+                self._watcher.progress(job, record.done, record.total, record.task, record.note)
+
+
+def _note_failure(job: Job, error: Exception) -> None:
+    with job_record.locked(job) as mine:
+        if mine:
+            job_record.RecordWriter(job).failed(error)

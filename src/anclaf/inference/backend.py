@@ -83,6 +83,10 @@ class Backend(Protocol):
         """
         ...
 
+    def use_threads(self, threads: int) -> None:
+        """Have so many threads of the CPU from now on; torch's are for all of it in this process."""
+        ...
+
     def beside_a_thread(self) -> AbstractContextManager[None]:
         """While another thread decodes and detects: a core is left to it, because threads that outnumber the cores
         wait for one another."""

@@ -114,6 +114,11 @@ class OnnxBackend:
         affect, *attention = self._head.run(None, {name: given[name] for name in self._reads})
         return affect, attention[0] if attention else None
 
+    def use_threads(self, threads: int) -> None:
+        if threads != self._threads:
+            self._threads = threads
+            self._open()
+
     def beside_a_thread(self) -> AbstractContextManager[None]:
         return nullcontext()  # idle threads of a session sleep: they leave the core by themselves
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anclaf.config import OutputOptions, StreamOptions
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError, StaleError, VideoError
+from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
 from anclaf.core.files import versions
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import counted, shown
@@ -78,6 +78,7 @@ def predict_source(
         OutputError: `folder` cannot be written, or holds the files and neither `overwrite` nor `resume` is on.
         StaleError: what is to be resumed was made with another model, detector, source, version, or other options.
         ConfigError: a camera is to be resumed, the model has no attention to write, or as `AffectEstimator.baseline`.
+        KeyboardInterrupt: Ctrl-C; its text is that of the OutputError where what was done could not be written.
     """
     options, output = options or StreamOptions(), output or OutputOptions()
     if output.resume and source.path is None:
@@ -101,22 +102,35 @@ def predict_source(
         caption = f"{estimator.spec.variant}, {estimator.detector.name}"
         plot_source(table, to, estimator.spec.scale, shown(files.name), caption)
 
-    with files.unfinished():
-        counts, stop = _write_frames(files, source, estimator, stream, start, progress)
-        interrupted = isinstance(stop, KeyboardInterrupt)
-        # a camera has no end that could be missing
-        complete = not interrupted or source.path is None
-        problem = "" if stop is None or interrupted else str(stop)
-        if source.problems:
-            more = len(source.problems) - 1
-            problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
-        found = asdict(counts) | {"problem": problem}
-        notes = (*stream.notes, *dict.fromkeys(source.notes), *([stream.rest_note] if stream.rest_note else []))
-        about = files.content_of_about(found, made_with, complete, notes, estimator.sureness)
-        files.publish(about, plot, complete=complete, whole_rests=whole and complete)
+    stop: VideoError | KeyboardInterrupt | None = None
+    try:
+        with files.unfinished():
+            counts, stop = _write_frames(files, source, estimator, stream, start, progress)
+            interrupted = isinstance(stop, KeyboardInterrupt)
+            # a camera has no end that could be missing
+            complete = not interrupted or source.path is None
+            problem = "" if stop is None or interrupted else str(stop)
+            if source.problems:
+                more = len(source.problems) - 1
+                problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
+            found = asdict(counts) | {"problem": problem}
+            notes = (*stream.notes, *dict.fromkeys(source.notes), *([stream.rest_note] if stream.rest_note else []))
+            about = files.content_of_about(found, made_with, complete, notes, estimator.sureness)
+            files.publish(about, plot, complete=complete, whole_rests=whole and complete)
+    except OutputError as error:
+        if isinstance(stop, KeyboardInterrupt) or _began_with_ctrl_c(error):
+            raise KeyboardInterrupt(str(error)) from error
+        raise
     if interrupted:
         raise stop
     return replace(result, **found, kept=start.counts["frames"], notes=notes)
+
+
+def _began_with_ctrl_c(error: BaseException | None) -> bool:
+    """Whether an error came up while Ctrl-C was being answered."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 @dataclass

@@ -78,6 +78,9 @@ class TorchBackend:
         found = self.network.estimate(windows, moved)
         return found.affect.cpu().numpy(), None if found.attention is None else found.attention.cpu().numpy()
 
+    def use_threads(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+
     @contextmanager
     def beside_a_thread(self) -> Iterator[None]:
         threads = torch.get_num_threads()
