@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from anclaf.config import OutputOptions, Resources, StreamOptions
+from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError, OutputError
 from anclaf.core.progress import Progress, silent
 from anclaf.core.workers import Ended, ProcessWorkers, Run, Workers, hand_out
@@ -83,6 +84,7 @@ class Where:
         return replace(self, jobs=jobs, threads=threads)
 
 
+@checked
 def predict_sources(
     estimator: AffectEstimator,
     sources: Mapping[str, str],
