@@ -24,9 +24,11 @@ from anclaf.app.server import make_app
 from anclaf.app.worker import Analysis, Cancelled, ModelInfo, Setup
 from anclaf.config import OutputOptions
 from anclaf.core.files import write_json
+from anclaf.core.labels import LabelScale
 from anclaf.inference.outputs import OutputFiles
 from anclaf.inference.table import CsvTable, FaceEstimate
 
+SCALE = LabelScale(-10, 10)
 INFO = ModelInfo("S-4", "0123456789abcdef", 25.0, -10, 10, "mark", "no intervals", False, "")
 
 
@@ -60,7 +62,8 @@ def write_results(folder: Path, stem: str, frames: int = 12, attention: int = 0,
     table.close()
     made_with = {"model": {"variant": "S-4", "fingerprint": INFO.fingerprint}}
     result = {"frames": frames}
-    write_json(files.about, files.content_of_about(result, made_with, complete, ["a note"], "no intervals"))
+    about = files.content_of_about(result, made_with, complete, ["a note"], "no intervals", scale=SCALE)
+    write_json(files.about, about)
     return files.table
 
 

@@ -22,7 +22,7 @@ from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import open_source
 from anclaf.inference.table import CsvTable, FaceEstimate
 from anclaf.synthetic.puppet import write_puppet_video
-from app_helpers import Served, running, write_results, write_video
+from app_helpers import SCALE, Served, running, write_results, write_video
 from chromium import chromium, needs_chromium, until
 from fake_run import FakeRun
 from numbered_video import SIZE, Film, number_in, numbered
@@ -154,7 +154,7 @@ def _numbered_results(path: Path) -> list[int]:
         assert number is not None
         numbers.append(number)
     table.close()
-    write_json(files.about, files.content_of_about({}, {}, True))
+    write_json(files.about, files.content_of_about({}, {}, True, scale=SCALE))
     return numbers
 
 

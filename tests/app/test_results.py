@@ -1,5 +1,6 @@
 """What is given of a video that is analysed: rows, tables, ranges of the file, edits."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,20 @@ def test_what_is_not_analysed_has_no_results(steady: Served):
     for what in ("rows", "table", "plot", "overlay", "edits"):
         answer = steady.client.get(f"/api/videos/{id}/{what}")
         assert answer.status_code == 404, what
+
+
+def test_the_scale_is_the_models_where_its_results_say_it(served: Served):
+    id = served.named("first.mp4")["id"]
+    path = served.library.folder / "results" / "first.json"  # type: ignore[operator]
+    about = json.loads(path.read_text())
+    assert about["scale"] == [-10, 10]
+    about["made_with"]["model"]["fingerprint"] = "of another model"
+    guessed = (-10, 10)
+    for told, shown in (([-25, 25], (-25, 25)), (None, guessed), ("x", guessed), ([3, 1], guessed), ([{}, 1], guessed)):
+        path.write_text(json.dumps(about | {"scale": told}))
+        answer = served.client.get(f"/api/videos/{id}/rows").json()
+        assert (answer["low"], answer["high"]) == shown, told
+    del about["scale"]  # as earlier versions wrote it
+    path.write_text(json.dumps(about))
+    answer = served.client.get(f"/api/videos/{id}/rows").json()
+    assert (answer["low"], answer["high"]) == (-10, 10)

@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from anclaf.cli.main import main
+from anclaf.inference.edits import Edits, edits_path, write_edits
 from anclaf.inference.summary import summarize
 from anclaf.inference.table import FaceEstimate, make_table
 
@@ -185,3 +187,25 @@ def test_bad_settings(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "is a folder" in _fails_in_a_line(capsys, one, "--out", tmp_path / "folder.csv")
     (tmp_path / "bare").mkdir()
     assert "a folder without tables" in _fails_in_a_line(capsys, tmp_path / "bare")
+
+
+def test_corrections_are_said_and_can_be_left_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    table = folder / "two.parquet"
+    write_edits(table, Edits({0: "Anna [x]"}, {1: 0}))
+    assert main(["summarize", str(folder), "--out", str(tmp_path / "s.csv")]) == 0
+    said = capsys.readouterr()
+    assert "two: as corrected in two.edits.json: 1 track joined, 1 person named (--raw: as it was)" in said.err
+    assert "[one]:" not in said.err
+    assert "0 Anna [x]" in said.out
+    found = pd.read_csv(tmp_path / "s.csv")
+    assert found["track"].tolist() == [0, 0]
+    assert found["name"].tolist()[1] == "Anna [x]"
+    assert main(["summarize", str(table), "--raw"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "Anna" not in said.out
+    os.utime(table, (2e9, 2e9))
+    assert main(["summarize", str(table)]) == 0
+    assert "it is older than the table, and may be of an earlier one" in capsys.readouterr().err
+    edits_path(table).write_text("{")
+    assert "two.edits.json: damaged; remove it, or put it right" in _fails(capsys, table)[0]

@@ -7,7 +7,6 @@ from fastapi import FastAPI, Query
 from starlette.responses import FileResponse
 
 from anclaf.app import tables
-from anclaf.app.edits import read_edits
 from anclaf.app.jobs import Queue
 from anclaf.app.library import Library, Video
 from anclaf.app.limits import RefusedError
@@ -32,6 +31,7 @@ from anclaf.app.rating_view import Estimates, estimates_of, view
 from anclaf.app.ratings import RatingStore
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.ratings import Dimension
+from anclaf.inference.edits import read_edits
 
 
 def add_ratings(app: FastAPI, library: Library, queue: Queue, search: LagSearch) -> None:

@@ -17,7 +17,6 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 import anclaf
 from anclaf.app import tables, uploads
 from anclaf.app.answers import AnalysisOptions, Problem, RowsAnswer, ServerAnswer, TableKind, VideoAnswer
-from anclaf.app.edits import Edits, read_edits, write_edits
 from anclaf.app.guard import Guard
 from anclaf.app.jobs import Queue
 from anclaf.app.library import Library, Video
@@ -29,6 +28,7 @@ from anclaf.app.rating_routes import add_ratings
 from anclaf.app.runs import add_runs
 from anclaf.config import StreamOptions
 from anclaf.core.errors import AnclafError
+from anclaf.inference.edits import Edits, read_edits, write_edits
 
 PAGE = {
     "": ("index.html", "text/html; charset=utf-8"),

@@ -12,8 +12,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from anclaf.app.worker import ModelInfo
-from anclaf.core.errors import TableError
+from anclaf.core.errors import AnclafError, TableError
 from anclaf.core.files import atomic_path
+from anclaf.core.labels import LabelScale
 from anclaf.inference.table import COLUMNS, column_types, csv_cell, write_parquet
 
 _ROWS = 20_000
@@ -57,8 +58,16 @@ def _types(names: list[str], path: Path) -> dict[str, Any]:
 
 
 def scale_of(table: pd.DataFrame, about: dict[str, Any], info: ModelInfo) -> tuple[float, float]:
-    """The ends of the model's scale. Of another model than the server's, whose results do not say it, the first of ±1
-    and ±10 that holds them, or what does."""
+    """The ends of the model's scale. Results of earlier versions do not say it: of the server's own model it is known,
+    of another the first of ±1 and ±10 that holds them, or what does."""
+    told = about.get("scale")
+    if isinstance(told, list) and len(told) == 2:
+        try:
+            scale = LabelScale(float(told[0]), float(told[1]))
+        except (TypeError, ValueError, AnclafError):
+            scale = None  # of a file that somebody changed
+        if scale is not None:
+            return scale.low, scale.high
     made_with = about.get("made_with")
     model = made_with.get("model") if isinstance(made_with, dict) else None
     if isinstance(model, dict) and model.get("fingerprint") == info.fingerprint:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anclaf.cli.console import fail, one_or_more, print_table
+from anclaf.cli.console import fail, one_or_more, print_table, say
 from anclaf.config import DWELL_S, TABLE_SUFFIXES
 from anclaf.core.errors import ConfigError, OutputError, TableError
 from anclaf.core.words import shown
@@ -25,10 +25,13 @@ class Summarize:
     """Also write all columns here, .csv or .parquet; docs/outputs.md says how each is defined."""
     dwell: float = DWELL_S
     """Seconds that a quadrant must be held to count as visited, so that trembling at a border is no transition."""
+    raw: bool = False
+    """Read tables as they are, without the corrections that were made on the page of `anclaf app` (NAME.edits.json)."""
     overwrite: bool = False
     """Replace OUT if it is there."""
 
     def run(self) -> int:
+        from anclaf.inference.edits import edits_are_older, edits_path
         from anclaf.inference.summary import join_summaries, summarize, write_summary
 
         self._check_out()
@@ -36,7 +39,10 @@ class Summarize:
         summaries: dict[str, DataFrame] = {}
         for name, path in zip(_names(paths), paths, strict=True):
             try:
-                summaries[name] = summarize(path, self.dwell)
+                summaries[name] = summarize(path, self.dwell, self.raw)
+                if edits := summaries[name].attrs["edits"]:
+                    older = "; it is older than the table, and may be of an earlier one" * edits_are_older(path)
+                    say(f"{name}: as corrected in {shown(edits_path(path).name)}: {edits}{older} (--raw: as it was)")
             except TableError as error:
                 fail(str(error))
         if failed := len(paths) - len(summaries):
@@ -112,7 +118,7 @@ def _show(summary: "DataFrame") -> None:
     for row, nobody in zip(summary.to_dict("records"), summary["track"].isna(), strict=True):
         table.add_row(
             escape(row["source"]),
-            "nobody" if nobody else str(row["track"]),
+            "nobody" if nobody else escape(" ".join([str(row["track"]), *([row["name"]] if row["name"] else [])])),
             _text(row["seconds"], 1),
             _share(row["estimated_share"]),
             _pair(row["valence_mean"], "±", row["valence_sd"]),

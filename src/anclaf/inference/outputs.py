@@ -19,6 +19,7 @@ from safetensors.numpy import save
 from anclaf.config import OutputOptions
 from anclaf.core.errors import OutputError, StaleError
 from anclaf.core.files import atomic_path, output_error, write_json
+from anclaf.core.labels import LabelScale
 from anclaf.inference.baseline import with_whole_rests
 from anclaf.inference.table import write_parquet
 
@@ -284,11 +285,19 @@ class OutputFiles:
             raise
 
     def content_of_about(
-        self, result: dict[str, Any], made_with: MadeWith, complete: bool, notes: Sequence[str] = (), sureness: str = ""
+        self,
+        result: dict[str, Any],
+        made_with: MadeWith,
+        complete: bool,
+        notes: Sequence[str] = (),
+        sureness: str = "",
+        *,
+        scale: LabelScale,
     ) -> dict[str, Any]:
-        """What `about` says."""
+        """What `about` says. scale: of the model's valence and arousal."""
         about = {"complete": complete, "files": [path.name for path in self._wanted()], "result": result}
-        return about | {"notes": list(notes), "sureness": sureness, "made_with": made_with}
+        about |= {"notes": list(notes), "sureness": sureness, "scale": [scale.low, scale.high]}
+        return about | {"made_with": made_with}
 
     def notes(self) -> tuple[str, ...]:
         """Those in `about`, once `finished` has read it; none in files of earlier versions."""

@@ -115,7 +115,8 @@ def predict_source(
                 problem = source.problems[0] + (f", and {counted(more, 'more picture')}" if more else "")
             found = asdict(counts) | {"problem": problem}
             notes = (*stream.notes, *dict.fromkeys(source.notes), *([stream.rest_note] if stream.rest_note else []))
-            about = files.content_of_about(found, made_with, complete, notes, estimator.sureness)
+            sureness, scale = estimator.sureness, estimator.spec.scale
+            about = files.content_of_about(found, made_with, complete, notes, sureness, scale=scale)
             files.publish(about, plot, complete=complete, whole_rests=whole and complete)
     except OutputError as error:
         if isinstance(stop, KeyboardInterrupt) or _began_with_ctrl_c(error):

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from anclaf.config import DWELL_S
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError
+from anclaf.core.errors import ConfigError, TableError
 from anclaf.core.files import atomic_path
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.windows import MAX_GAP
+from anclaf.inference.edits import Edits, edits_path, read_edits
 from anclaf.inference.table import BOUNDS, STATUSES, UNFAMILIAR, read_table
 
 _ROUNDING_S = 1e-5
@@ -30,13 +31,19 @@ _ROUNDING_S = 1e-5
 
 
 @checked
-def summarize(table: pd.DataFrame | Path, dwell_s: float = DWELL_S) -> pd.DataFrame:
+def summarize(table: pd.DataFrame | Path, dwell_s: float = DWELL_S, raw: bool = False) -> pd.DataFrame:
     """A row for each track, and one with no track for the frames in which nobody is tracked.
 
+    Of a file, corrections that were made on the page (`NAME.edits.json` beside it) are applied: tracks that are one
+    person are one, and stretches that do not count are no rows. `attrs["edits"]` says which; it is empty where there
+    are none.
+
     Columns:
-        track, frames, seconds: of the track's rows. estimated_frames, estimated_s; estimated_share: of `seconds`.
+        track; name: of the person, as given in the corrections. frames, seconds: of the track's rows. estimated_frames,
+            estimated_s; estimated_share: of `seconds`.
         STATUS_share: of `seconds`, by status; together 1.
-        longest_gap_s: the longest time without an estimate between the track's first and last row.
+        longest_gap_s: the longest time without an estimate between the track's first and last row; a stretch that does
+            not count is such a time.
         valence_mean, _sd, _median, _p5, _p95, _min, _max: in the table's units, weighted by time. sd is that of the
             population; a percentile is the least value that the estimate did not exceed for that share of the time.
         valence_change_per_s: absolute change from estimate to estimate, summed, by the time that it took. It grows with
@@ -57,16 +64,26 @@ def summarize(table: pd.DataFrame | Path, dwell_s: float = DWELL_S) -> pd.DataFr
     Args:
         table: a CSV or Parquet file that `anclaf predict` wrote, or what `AffectEstimator.predict` gave.
         dwell_s: see `transitions`; 0 counts every change of quadrant.
+        raw: read the table as it was, without corrections.
 
     Raises:
-        TableError: as `read_chunks`. ConfigError: `dwell_s` is no such time.
+        TableError: as `read_chunks`, or of its corrections: they are damaged, or leave nothing.
+        ConfigError: `dwell_s` is no such time.
     """
     if not 0 <= dwell_s < np.inf:
         raise ConfigError(f"dwell_s {dwell_s}: expected seconds, 0 or more")
     rows = read_table(table)
     period, rows["seconds"] = _durations(rows["frame"].to_numpy(), rows["time_s"].to_numpy())
-    tracks = rows.groupby("track", dropna=False)
-    return pd.DataFrame([_summary(own, period, dwell_s) for _, own in tracks]).astype({"track": "Int64"})
+    edits = Edits() if raw or isinstance(table, pd.DataFrame) else read_edits(table)
+    if edits != Edits():
+        rows = edits.applied(rows)
+        if rows.empty:
+            raise TableError(f"{table}: its corrections leave nothing; see {edits_path(Path(str(table))).name}")
+    found = pd.DataFrame([_summary(own, period, dwell_s) for _, own in rows.groupby("track", dropna=False)])
+    found = found.astype({"track": "Int64"})
+    found.insert(1, "name", found["track"].map(edits.names).astype("string"))
+    found.attrs["edits"] = edits.words
+    return found
 
 
 def join_summaries(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
