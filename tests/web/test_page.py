@@ -1,7 +1,6 @@
 """The whole page in a browser, with the networks: its numbers are Python's, and nothing leaves it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +18,16 @@ from anclaf.inference.source import open_source
 from anclaf.synthetic.puppet import write_puppet_video
 from anclaf.web.build import write_page
 from anclaf.web.runtime import Runtime
-from chromium import chromium, needs_chromium, serving, until
+from chromium import chromium, needs_chromium, serving
+from web_page import Visit, visiting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium]
 NEAR = {"x": 0.01, "y": 0.01, "w": 0.01, "h": 0.01, "size": 0.01}
 """Pixels; what is not named here may differ by `_NEAR`."""
 _NEAR = 1e-3
-DONE = "!document.getElementById('about').hidden && document.getElementById('work').hidden"
 
 
 @pytest.fixture(scope="module")
@@ -37,62 +36,21 @@ def browser() -> "Iterator[Browser]":
         yield started
 
 
-@dataclass
-class Visit:
-    page: "Page"
-    wrong: list[str]
-
-    def analyse(self, files: list[Path], seconds: float = 240) -> None:
-        self.page.set_input_files("#file", files)
-        until(self.page, f"{DONE} || !document.getElementById('problem').hidden", seconds)
-        assert self.page.inner_text("#problem") == ""
-
-    def table(self) -> pd.DataFrame:
-        with self.page.expect_download() as saved:
-            self.page.get_by_role("button", name="Save CSV").click()
-        return pd.read_csv(saved.value.path())
-
-
 @pytest.fixture(scope="module")
 def visit(
     browser: "Browser", tmp_path_factory: pytest.TempPathFactory, yunet: Path, runtime: Runtime
 ) -> Iterator[Callable[..., Visit]]:
-    """`visit(model)`: a page of it. Every request that is not to its own server is denied, and none may be made."""
+    """`visit(model)`: a page of it."""
     pages: dict[str, Path] = {}
-    wrong: list[str] = []
-    ends: list[Any] = []
+    with visiting(browser) as visit:
 
-    def visit(model: str = "starter", width: int = 1280) -> Visit:
-        if model not in pages:
-            pages[model] = tmp_path_factory.mktemp("page")
-            write_page(model, pages[model], yunet, runtime)
-        server = serving(pages[model])
-        address, _ = server.__enter__()
-        context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
-        _deny_others(context, address, wrong)
-        ends.extend([context.close, lambda: server.__exit__(None, None, None)])
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        page.goto(address)
-        until(page, "!document.getElementById('file').disabled", 120)
-        return Visit(page, wrong)
+        def of_model(model: str = "starter") -> Visit:
+            if model not in pages:
+                pages[model] = tmp_path_factory.mktemp("page")
+                write_page(model, pages[model], yunet, runtime)
+            return visit(pages[model])
 
-    yield visit
-    for end in ends:
-        end()
-    assert wrong == []
-
-
-def _deny_others(context: "BrowserContext", address: str, wrong: list[str]) -> None:
-    def decide(route: Any) -> None:
-        if route.request.url.startswith((address, "blob:")):
-            route.continue_()
-        else:
-            wrong.append(f"request to {route.request.url}")
-            route.abort()
-
-    context.route("**/*", decide)
+        yield of_model
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,8 @@ export class View {
     this.live = true;
     Object.assign(this.stage, { result, camera: true, index: Math.max(0, result.times.length - 1) });
     this.timeline.window(Math.max(0, now - LIVE_S), Math.max(LIVE_S, now));
+    const last = result.rowsOf(this.stage.index).map((row) => result.columns.track[row]);
+    if (last[0] !== null && !last.includes(this.track)) this.track = last[0]; // whoever was chosen is gone
     this.show(result);
     this.shown(this.stage.index);
   }

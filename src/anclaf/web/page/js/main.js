@@ -7,11 +7,11 @@ import { Result, table } from "./result.js";
 import { Film, Pictures, Webcam } from "./sources.js";
 import { View } from "./view.js";
 
-const LIVE_KEPT_S = 60, WARMING = 6, SLOW = 0.9;
+const LIVE_KEPT_S = 60, MOST_FPS = 25, SLOW = 0.9, DRAWN_MS = 150;
 const at = (id) => document.getElementById(id);
 const view = new View();
 const analysis = new Analysis();
-const state = { about: null, source: null, rows: [], name: "", address: null };
+const state = { about: null, source: null, rows: [], name: "", address: null, last: Promise.resolve() };
 
 function problem(text) {
   at("problem").textContent = text;
@@ -20,7 +20,7 @@ function problem(text) {
 
 const columns = (attention) => [...state.about.columns, ...Array.from({ length: attention }, (_, k) => `attention_${k + 1}`)];
 
-function resultOf(rows, fps, size) {
+function resultOf(rows, size) {
   const { low, high } = state.about;
   const about = table(rows, columns(state.attention), { low, high, attention: state.attention, model_fps: state.about.fps, ...size });
   return new Result(about, { names: {}, merged: {}, excluded: [] });
@@ -38,25 +38,34 @@ function people() {
   if (!view.result.people.length) at("people").append(element("li", { textContent: "No face was found." }));
 }
 
-function notes(fps) {
-  const { about } = state, told = [];
+/** What a reader of the numbers must know. */
+function notes({ fps, note }) {
+  const { about } = state, told = note ? [note] : [];
   if (about.n > 1 && fps < SLOW * about.fps)
     told.push(`${fps.toFixed(1)} frames a second, and ${about.variant} was trained at ${about.fps}: frames are repeated to fill its windows, and arousal may be underestimated.`);
-  at("notes").replaceChildren(...told.map((line) => element("li", { textContent: line })));
   return told;
 }
 
-/** Analyse a source to its end, or until it is stopped. */
-async function run(source, name, live) {
+function stop() {
+  state.source?.stop();
+}
+
+/** Analyse a source to its end, or until it is stopped; one after the other. */
+function run(source, name) {
   stop();
+  state.last = state.last.then(() => analyse(source, name));
+  return state.last;
+}
+
+async function analyse(source, name) {
+  const live = source instanceof Webcam, options = { largest: at("largest").checked, attention: at("attention").checked };
   problem("");
   view.close();
-  const mine = (state.source = source);
-  const options = { largest: at("largest").checked, attention: at("attention").checked };
-  Object.assign(state, { rows: [], name, attention: options.attention ? state.about.reach : 0 });
+  Object.assign(state, { source, rows: [], name, attention: options.attention ? state.about.reach : 0 });
   at("work").hidden = false;
   at("webcam").textContent = live ? "Webcam off" : "Webcam";
   at("progress").hidden = live;
+  at("state").textContent = "It is looked at…";
   at("title").textContent = name;
   at("note").textContent = "";
   at("weights").hidden = true;
@@ -64,42 +73,36 @@ async function run(source, name, live) {
   at("empty").hidden = true;
   for (const id of ["edit", "about", "bar"]) at(id).hidden = true;
   try {
-    await source.open?.();
-    if (mine !== state.source) return;
+    await analysis.open(MOST_FPS, {});
+    await source.open?.((picture) => analysis.step(picture, 0, 0), state.about.fps || MOST_FPS);
     await analysis.open(source.fps, options);
-    await follow(source, live);
-    if (mine === state.source) finish(live);
+    await follow(source);
   } catch (error) {
-    if (mine !== state.source) return;
-    problem(error.message);
-    finish(live);
+    if (!source.over) problem(error.message);
   }
+  finish(source);
 }
 
-async function follow(source, live) {
-  const began = performance.now(), size = {};
+async function follow(source) {
+  const began = performance.now(), size = (state.size = {});
   let frames = 0, drawn = 0, recent = [];
   for await (const { picture, time, number } of source.frames()) {
     [size.width, size.height] = [picture.width, picture.height];
     const rows = await analysis.step(picture, time, number);
-    if (source !== state.source) return;
     state.rows.push(...rows);
     recent = [...recent.filter((row) => row.time_s > time - LIVE_KEPT_S), ...rows];
     frames++;
     const now = performance.now(), speed = (1000 * frames) / (now - began);
-    document.body.dataset.speed = speed.toFixed(2);
     at("state").textContent = `${frames} frames, ${speed.toFixed(1)} a second${rows[0].track === null ? ": no face is found" : ""}`;
     if (source.count) at("progress").value = Math.min(1, (number + 1) / source.count);
-    if (now - drawn < 50) continue; // the page need not be drawn more often
+    if (source.over || now - drawn < DRAWN_MS) continue; // the page need not be drawn more often
     drawn = now;
-    view.follow(resultOf(recent, source.fps, size), time);
+    view.follow(resultOf(recent, size), time);
   }
-  state.size = size;
 }
 
 /** What was found, whole. */
-function finish() {
-  const { source } = state;
+function finish(source) {
   source.stop();
   state.source = null;
   at("work").hidden = true;
@@ -108,27 +111,22 @@ function finish() {
     view.close();
     return;
   }
-  const result = resultOf(state.rows, source.fps, state.size);
   for (const id of ["edit", "about"]) at(id).hidden = false;
-  view.open(result, { video: source.address ?? null, overlay: null });
-  const told = notes(source.fps);
-  at("note").textContent = told.join(" ");
+  view.open(resultOf(state.rows, state.size), { video: source.address ?? null, overlay: null });
+  const told = notes(source);
+  at("notes").replaceChildren(...told.map((line) => element("li", { textContent: line })));
+  at("note").textContent = [...(source.address ? [] : ["There is no video to play: the numbers are shown."]), ...told].join(" ");
   people();
-}
-
-function stop() {
-  state.source?.stop();
 }
 
 async function add(files) {
   const all = [...files];
   if (!all.length || !state.about) return;
-  if (state.address) URL.revokeObjectURL(state.address);
-  state.address = null;
-  if (all.every((file) => file.type.startsWith("image/"))) return run(new Pictures(all), all[0].name, false);
+  if (all.every((file) => file.type.startsWith("image/"))) return run(new Pictures(all), all[0].name);
   if (all.length > 1) return problem("One video at a time; or several pictures, which are the frames of a video.");
+  if (state.address) URL.revokeObjectURL(state.address);
   state.address = URL.createObjectURL(all[0]);
-  return run(new Film(at("video"), state.address), all[0].name, false);
+  return run(new Film(at("video"), state.address), all[0].name);
 }
 
 at("file").addEventListener("change", async (event) => {
@@ -144,7 +142,7 @@ for (const kind of ["dragover", "drop", "dragleave"])
   });
 at("webcam").addEventListener("click", () => {
   if (state.source instanceof Webcam) return stop();
-  return run(new Webcam(at("video"), state.about.fps || 25), "Webcam", true);
+  return run(new Webcam(at("video")), "Webcam");
 });
 at("stop").addEventListener("click", stop);
 at("save").addEventListener("click", () => save(`${state.name.replace(/\.[^.]*$/, "")}.csv`, csv(state.rows, columns(state.attention))));

@@ -1,6 +1,6 @@
 // Frames with their times and numbers, of pictures, of a video file, and of a webcam.
 
-const PICTURES_FPS = 25, AHEAD = 4, PROBE = 12, WIDE = 640, LEAST_RATE = 0.1, SETTLED_MS = 400;
+const PICTURES_FPS = 25, AHEAD = 4, PROBE = 12, WIDE = [640, 480, 320], ENOUGH = 12, TRIALS = 8, LEAST_RATE = 0.1, SETTLED_MS = 400;
 const names = new Intl.Collator(undefined, { numeric: true });
 
 /** Draws what a video shows, or a bitmap, and reads its pixels. */
@@ -28,6 +28,7 @@ export class Pictures {
   async *frames() {
     const reader = new Reader();
     for (const [number, file] of this.files.entries()) {
+      if (this.over) return;
       let bitmap;
       try {
         bitmap = await createImageBitmap(file, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
@@ -39,7 +40,9 @@ export class Pictures {
     }
   }
 
-  stop() {}
+  stop() {
+    this.over = true;
+  }
 }
 
 /** A video file that the page's player plays: it waits where the analysis is slower, and goes back for what it left out. */
@@ -47,24 +50,26 @@ export class Film {
   /** video: the player. address: of the file. */
   constructor(video, address) {
     Object.assign(this, { video, address, rate: 1, over: false });
+    this.halted = new Promise((_, reject) => (this.halt = reject));
+    this.halted.catch(() => {}); // where nothing waits for it
+    this.fail = () => this.halt(new Error("This browser cannot play the video's format."));
   }
 
   /** Find out its frame rate. */
   async open() {
     const { video } = this;
     if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) throw new Error("This browser does not tell which frame it shows; take a newer one.");
-    const failed = new Promise((_, reject) => (this.fail = () => reject(new Error("This browser cannot play the video's format."))));
     video.addEventListener("error", this.fail);
     video.addEventListener("loadedmetadata", () => video.videoWidth || this.fail(), { once: true }); // its sound alone
     const shown = this.#shown();
     video.src = this.address;
-    const times = [(this.first = await Promise.race([shown, failed]))];
+    const times = [(this.first = await Promise.race([shown, this.halted]))];
     const ended = new Promise((resolve) => video.addEventListener("ended", () => resolve(null), { once: true }));
     video.playbackRate = 0.5;
     while (times.length < PROBE) {
       const next = this.#shown();
       if (video.paused) await video.play();
-      const time = await Promise.race([next, ended, failed]);
+      const time = await Promise.race([next, ended, this.halted]);
       if (time === null) break;
       if (time > times.at(-1)) times.push(time);
     }
@@ -173,34 +178,60 @@ export class Film {
     this.over = true;
     this.video.pause();
     this.wake?.();
+    this.halt(new Error("stopped"));
   }
 }
 
 /** A webcam: always the newest picture, no more of them a second than `fps`. */
 export class Webcam {
-  constructor(video, fps) {
-    Object.assign(this, { video, fps, over: false });
+  constructor(video) {
+    Object.assign(this, { video, fps: 1, over: false, reader: new Reader() });
   }
 
-  async open() {
+  /** Switch it on, and find out how many pictures a second can be analysed. step: analyses one. most: that are wanted. */
+  async open(step, most) {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("The browser gives the webcam to pages of this machine, or by HTTPS, alone.");
     try {
-      this.camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDE } }, audio: false });
+      this.camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDE[0] } }, audio: false });
     } catch (error) {
       throw new Error(`No webcam: ${error.message || error.name}`);
     }
-    this.video.srcObject = this.camera;
-    this.camera.getVideoTracks()[0].addEventListener("ended", () => (this.over = true));
-    await this.video.play();
+    const { video } = this, [track] = this.camera.getVideoTracks();
+    track.addEventListener("ended", () => (this.over = true));
+    video.srcObject = this.camera;
+    await video.play();
+    let speed = await this.#speed(step);
+    for (const width of WIDE.slice(1)) {
+      if (speed >= ENOUGH || this.over) break;
+      await track.applyConstraints({ width: { ideal: width } });
+      await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+      speed = await this.#speed(step);
+    }
+    this.fps = Math.min(most, speed, track.getSettings().frameRate || most);
+    this.note = `The webcam's pictures were ${video.videoWidth}×${video.videoHeight}.`;
+  }
+
+  async #speed(step) {
+    const took = [];
+    for (let k = 0; k < TRIALS && !this.over; k++) {
+      const began = performance.now();
+      await step(this.#picture());
+      took.push(performance.now() - began);
+    }
+    // the first ones are slow: programs are still being made
+    return 1000 / (took.slice(-(TRIALS >> 1)).sort((a, b) => a - b)[TRIALS >> 2] || 1000);
+  }
+
+  #picture() {
+    return this.reader.read(this.video, this.video.videoWidth, this.video.videoHeight);
   }
 
   async *frames() {
-    const { video } = this, reader = new Reader(), began = performance.now();
+    const began = performance.now();
     for (let number = 0; !this.over; number++) {
       const asked = performance.now();
-      yield { picture: reader.read(video, video.videoWidth, video.videoHeight), time: (asked - began) / 1000, number };
-      const rest = 1000 / this.fps - (performance.now() - asked);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, rest)));
+      yield { picture: this.#picture(), time: (asked - began) / 1000, number };
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, 1000 / this.fps - (performance.now() - asked))));
     }
   }
 
