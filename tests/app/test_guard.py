@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from importlib import resources
 
 import httpx
 import pytest
@@ -26,6 +27,15 @@ def test_a_name_that_was_made_to_lead_here_is_refused(steady: Served, host: str)
         answer = steady.client.get(path, headers={"host": host})
         assert answer.status_code == 421 or (host == "" and answer.status_code == 400), path
         assert "first.mp4" not in answer.text
+
+
+def test_the_page_has_all_its_files(steady: Served):
+    root = resources.files("anclaf.app") / "page"
+    for path in [*root.iterdir(), *(root / "js").iterdir()]:
+        if path.is_file():
+            address = {"index.html": ""}.get(path.name, f"js/{path.name}" if path.name.endswith(".js") else path.name)
+            answer = steady.client.get(f"/{address}")
+            assert (answer.status_code, answer.content) == (200, path.read_bytes()), address
 
 
 ELSEWHERE = [
