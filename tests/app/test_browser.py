@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -23,62 +23,15 @@ from anclaf.inference.source import open_source
 from anclaf.inference.table import CsvTable, FaceEstimate
 from anclaf.synthetic.puppet import write_puppet_video
 from app_helpers import SCALE, Served, running, write_results, write_video
-from chromium import chromium, needs_chromium, until
+from browsing import DONE, READY, coloured, open_video, serious, too_wide
+from chromium import needs_chromium, until
 from fake_run import FakeRun
 from numbered_video import SIZE, Film, number_in, numbered
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium]
-DONE = "#videos li[data-state=done]"
-READY = "document.getElementById('video').readyState >= 2"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
-    """Headless, with a webcam that shows a drawn person."""
-    film = tmp_path_factory.mktemp("webcam") / "person.mp4"
-    write_puppet_video(film, subject=5, frames=40, size=(320, 240))
-    camera = film.with_suffix(".mjpeg")
-    with av.open(str(camera), "w", format="mjpeg") as container:
-        stream: Any = container.add_stream("mjpeg", rate=25, options={"qscale": "2"})
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
-        for frame in open_source(film).read():
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
-        container.mux(stream.encode())
-    flags = (
-        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
-    )  # fmt: skip
-    with chromium(*flags) as started:
-        yield started
-
-
-@pytest.fixture
-def visit(browser: "Browser") -> "Iterator[Callable[..., Page]]":
-    """`visit(served, width)`: a page. No request may leave the server, no script may fail, and nothing be refused."""
-    open_pages, wrong = [], list[str]()
-
-    def visit(served: Served, width: int = 1280, height: int = 1000) -> "Page":
-        page = browser.new_page(viewport={"width": width, "height": height}, accept_downloads=True)
-        base = f"http://127.0.0.1:{served.port}/"
-
-        def check(request: Any) -> None:
-            if not request.url.startswith((base, "blob:", f"ws://127.0.0.1:{served.port}/")):
-                wrong.append(f"request to {request.url}")
-
-        page.on("request", check)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
-        page.goto(base)
-        open_pages.append(page)
-        return page
-
-    yield visit
-    for page in open_pages:
-        page.close()
-    assert wrong == []
 
 
 @pytest.fixture(scope="module")
@@ -86,26 +39,6 @@ def worker() -> Iterator[Worker]:
     started = Worker(Setup("starter", "haar"))
     yield started
     started.end()
-
-
-def _open(page: "Page", name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
-    until(page, f"document.getElementById('title').textContent === {json.dumps(name)}")
-
-
-def _coloured(page: "Page", id: str, colour: tuple[int, int, int], near: int = 12) -> int:
-    """How many pixels of a canvas have a colour."""
-    return page.evaluate(
-        """([id, colour, near]) => {
-            const canvas = document.getElementById(id);
-            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-            let count = 0;
-            for (let k = 0; k < data.length; k += 4)
-                count += data[k + 3] > 200 && [0, 1, 2].every((c) => Math.abs(data[k + c] - colour[c]) <= near);
-            return count;
-        }""",
-        [id, list(colour), near],
-    )
 
 
 VALENCE, AROUSAL, PLAYHEAD, FIRST = (0x17, 0x5A, 0x96), (0xA8, 0x46, 0x0F), (0xC4, 0x0D, 0x0D), (0x0B, 0x5C, 0xAD)
@@ -121,11 +54,11 @@ def test_a_clip_goes_up_and_comes_back_as_a_timeline(visit: "Callable[..., Page]
         until(page, "document.getElementById('title').textContent === 'talk.mp4'")
         until(page, READY)
         until(page, "document.getElementById('clock').textContent.includes('of 0:01.200')")
-        assert _coloured(page, "timeline", VALENCE) > 300
-        assert _coloured(page, "timeline", AROUSAL) > 300
-        assert _coloured(page, "timeline", PLAYHEAD) > 300
-        assert _coloured(page, "circumplex", FIRST, 40) > 20
-        assert _coloured(page, "boxes", FIRST) > 300
+        assert coloured(page, "timeline", VALENCE) > 300
+        assert coloured(page, "timeline", AROUSAL) > 300
+        assert coloured(page, "timeline", PLAYHEAD) > 300
+        assert coloured(page, "circumplex", FIRST, 40) > 20
+        assert coloured(page, "boxes", FIRST) > 300
         with page.expect_download() as saved:
             page.get_by_role("link", name="CSV").click()
         assert saved.value.suggested_filename == "talk.csv"
@@ -199,7 +132,7 @@ def test_what_is_shown_is_the_frame_that_is_drawn(visit: "Callable[..., Page]", 
     numbers = _numbered_results(tmp_path / name)
     with running(tmp_path) as served:
         page = visit(served)
-        _open(page, name)
+        open_video(page, name)
         until(page, READY)
         frames = np.random.default_rng(0).permutation(len(numbers))[:8].tolist()
         for index in [*frames, 0, len(numbers) - 1]:
@@ -248,7 +181,7 @@ def test_while_it_plays_boxes_are_those_of_the_picture(visit: "Callable[..., Pag
     _numbered_results(tmp_path / "film.mp4")
     with running(tmp_path) as served:
         page = visit(served)
-        _open(page, "film.mp4")
+        open_video(page, "film.mp4")
         until(page, READY)
         pairs = page.evaluate(
             """() => new Promise((resolve) => {
@@ -270,7 +203,7 @@ def test_people_are_lanes_of_which_one_is_chosen_named_joined_and_left_out(
     visit: "Callable[..., Page]", served: Served
 ):
     page = visit(served)
-    _open(page, "first.mp4")
+    open_video(page, "first.mp4")
     assert page.get_by_role("radio").count() == 2
     assert page.get_by_role("radio").first.is_checked()
     assert "estimated" in page.inner_text("#numbers")
@@ -312,10 +245,10 @@ def test_attention_is_drawn_where_the_table_has_it(visit: "Callable[..., Page]",
     write_results(tmp_path / "results", "first", attention=4)
     with running(tmp_path) as served:
         page = visit(served)
-        _open(page, "first.mp4")
+        open_video(page, "first.mp4")
         page.wait_for_selector("#weights:not([hidden])")
         page.wait_for_timeout(300)
-        assert _coloured(page, "weights", FIRST) > 500
+        assert coloured(page, "weights", FIRST) > 500
 
 
 def test_a_format_that_the_browser_cannot_play(visit: "Callable[..., Page]", tmp_path: Path):
@@ -326,10 +259,10 @@ def test_a_format_that_the_browser_cannot_play(visit: "Callable[..., Page]", tmp
     shutil.copy(write_video(tmp_path / "overlay" / "x.mp4"), tmp_path / "results" / "with.overlay.mp4")
     with running(tmp_path) as served:
         page = visit(served)
-        _open(page, "with.avi")
+        open_video(page, "with.avi")
         until(page, "document.getElementById('note').textContent.includes('the overlay video is shown')")
         until(page, READY)
-        _open(page, "without.avi")
+        open_video(page, "without.avi")
         until(page, "document.getElementById('note').textContent.includes('cannot play the video')")
         page.locator("#timeline").focus()
         page.keyboard.press("ArrowRight")
@@ -365,8 +298,8 @@ def test_the_webcam_is_followed_live(visit: "Callable[..., Page]", worker: Worke
         page, other = visit(served), visit(served)
         page.get_by_role("button", name="Webcam").click()
         until(page, "document.getElementById('numbers').textContent.includes('estimated')", 120)
-        assert _coloured(page, "boxes", FIRST) > 100
-        assert _coloured(page, "timeline", VALENCE) > 5
+        assert coloured(page, "boxes", FIRST) > 100
+        assert coloured(page, "timeline", VALENCE) > 5
         other.get_by_role("button", name="Webcam").click()
         other.wait_for_selector("#problem:not([hidden])")
         assert "1 webcams are on already, the most" in other.inner_text("#problem")
@@ -378,35 +311,22 @@ def test_the_webcam_is_followed_live(visit: "Callable[..., Page]", worker: Worke
 
 def test_on_a_phone_nothing_is_cut_off(visit: "Callable[..., Page]", served: Served):
     page = visit(served, 360, 740)
-    _open(page, "first.mp4")
+    open_video(page, "first.mp4")
     until(page, READY)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    wide = page.evaluate(
-        """[...document.querySelectorAll("button, canvas, input, select, video, a")]
-            .filter((one) => one.offsetParent && one.id !== "file")
-            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
-            .map((one) => one.outerHTML)"""
-    )
-    assert wide == []
+    assert too_wide(page) == []
 
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_can_be_used_by_everybody(visit: "Callable[..., Page]", served: Served, width: int):
     """No serious or critical finding of axe, before and after a video is opened."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visit(served, width)
     page.wait_for_selector(DONE)
     for opened in (False, True):
         if opened:
-            _open(page, "first.mp4")
+            open_video(page, "first.mp4")
             until(page, READY)
-        found = axe.run(page).response["violations"]
-        serious = [
-            (one["id"], [node["html"] for node in one["nodes"]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
+        assert serious(page) == []
 
 
 def test_a_long_video_opens_and_seeks_at_once(visit: "Callable[..., Page]", tmp_path: Path):
@@ -437,7 +357,6 @@ def test_a_long_video_opens_and_seeks_at_once(visit: "Callable[..., Page]", tmp_
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_trained_run_shows_its_scores_and_curves(visit: "Callable[..., Page]", tmp_path: Path, width: int):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     folder = tmp_path / "folder"
     write_results(folder, "talk")
     run = FakeRun(variants=("base", "SA-4"), comparators=("mean",), clips=4, frames=12).write(tmp_path)
@@ -458,14 +377,13 @@ def test_a_trained_run_shows_its_scores_and_curves(visit: "Callable[..., Page]",
         assert row.locator("td").nth(1).inner_text().startswith(f"{own['rmse']:.3f} [")
         page.select_option("#run-variant", "SA-4")
         until(page, "document.querySelector('#run-losses + p').textContent.startsWith('train ')")
-        assert _coloured(page, "run-losses", (0x1D, 0x21, 0x26), 40) > 100
+        assert coloured(page, "run-losses", (0x1D, 0x21, 0x26), 40) > 100
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = axe.run(page).response["violations"]
-        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+        assert serious(page) == []
         with page.expect_popup() as opened:
             page.get_by_role("link", name="Its report").click()
         opened.value.wait_for_load_state()
         assert opened.value.inner_text("body") == "a report"
         opened.value.close()
-        _open(page, "talk")
+        open_video(page, "talk")
         assert page.is_hidden("#run")

@@ -30,18 +30,17 @@ from anclaf.config import StreamOptions
 from anclaf.core.errors import AnclafError
 from anclaf.inference.edits import Edits, read_edits, write_edits
 
+_PAGE = files("anclaf.app").joinpath("page")
 PAGE = {
     "": ("index.html", "text/html; charset=utf-8"),
     "style.css": ("style.css", "text/css; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
-    "js/runs.js": ("js/runs.js", "text/javascript; charset=utf-8"),
     **{
-        f"js/{name}.js": (f"js/{name}.js", "text/javascript; charset=utf-8")
-        for name in (
-            "main", "api", "view", "result", "stage", "timeline", "circumplex", "people", "attention", "live", "draw",
-        )
+        f"js/{file.name}": (f"js/{file.name}", "text/javascript; charset=utf-8")
+        for file in _PAGE.joinpath("js").iterdir()
+        if file.name.endswith(".js")
     },
-}  # fmt: skip
+}
 """Address -> file of the page, and its type: nothing else is given."""
 _EVENTS_S = 0.25
 _NO_TELEMETRY: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs", "operation_spans"), False)
@@ -130,10 +129,8 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 
 def _add_page(app: FastAPI) -> None:
-    root = files("anclaf.app").joinpath("page")
-
     def giver(file: str, kind: str) -> Callable[[], Response]:
-        content = root.joinpath(file).read_bytes()
+        content = _PAGE.joinpath(file).read_bytes()
         return lambda: Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
     for address, (file, kind) in PAGE.items():

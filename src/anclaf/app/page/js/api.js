@@ -8,7 +8,7 @@ async function answered(response) {
   } catch {
     // no JSON: the status says it
   }
-  throw new Error(typeof detail === "string" ? detail : JSON.stringify(detail));
+  throw Object.assign(new Error(typeof detail === "string" ? detail : JSON.stringify(detail)), { status: response.status });
 }
 
 async function ask(path, options) {
@@ -29,6 +29,25 @@ export const analyse = async (id, options) => (await ask(`videos/${id}/analysis`
 export const cancel = async (id) => (await ask(`videos/${id}/analysis`, { method: "DELETE" })).json();
 export const remove = async (id) => ask(`videos/${id}`, { method: "DELETE" });
 export const address = (id, what) => `/api/videos/${id}/${what}`;
+
+const json = async (path, options) => (await ask(path, options)).json();
+
+/** Of the ratings of a video, or of the folder. */
+export const ratings = {
+  of: (id) => json(`videos/${id}/ratings`),
+  begin: (id, asked) => json(`videos/${id}/ratings`, sending("POST", asked)),
+  add: (id, samples) => json(`videos/${id}/ratings/samples`, sending("POST", samples)),
+  addLeaving: (id, samples) => void fetch(`/api/videos/${id}/ratings/samples`, { ...sending("POST", samples), keepalive: true }),
+  finish: (id, asked) => json(`videos/${id}/ratings/finish`, sending("POST", asked)),
+  take: (id, asked) => json(`videos/${id}/ratings/imports`, sending("POST", asked)),
+  remove: (id, rater, what) => json(`videos/${id}/ratings?${new URLSearchParams({ rater, what })}`, { method: "DELETE" }),
+  file: (id, rater, dimension) => `/api/videos/${id}/ratings/file?${new URLSearchParams({ rater, dimension })}`,
+  subject: (id, subject) => json(`videos/${id}/ratings/subject`, sending("PUT", { subject })),
+  joined: (id) => json(`videos/${id}/ratings/joined`),
+  folder: () => json("ratings"),
+  settings: (choice) => json("ratings/settings", sending("PUT", choice)),
+  lag: () => json("ratings/lag", { method: "POST" }),
+};
 
 /** Tell of all videos whenever one changes; `lost` when the server is gone, and when it is back. */
 export function watch(tell, lost) {

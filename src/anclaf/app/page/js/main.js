@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { element } from "./draw.js";
 import { Live } from "./live.js";
 import { People } from "./people.js";
+import { Rating } from "./rating.js";
 import { Result } from "./result.js";
 import { View } from "./view.js";
 
@@ -27,10 +28,13 @@ const doing = (work) => async (...given) => {
   }
 };
 
+const rating = new Rating(doing, (id) => api.address(id, "video"));
+
 // one video
 
 const open = doing(async (id) => {
   stopLive();
+  await rating.close();
   const mine = ++state.opening;
   const video = state.videos.find((one) => one.id === id);
   const [answer, edits] = await Promise.all([api.rows(id), api.edits(id)]);
@@ -119,6 +123,7 @@ function acts(video) {
   const made = [];
   if (video.playable && video.state !== "done") made.push(act("Analyse", () => api.analyse(video.id, options())));
   if (video.playable && video.state === "done") made.push(act("Again", () => api.analyse(video.id, { ...options(), overwrite: true })));
+  if (video.playable && !video.uploaded) made.push(act("Rate", () => rate(video)));
   if (video.uploaded) made.push(act("Remove", () => removeVideo(video)));
   return made;
 }
@@ -126,6 +131,14 @@ function acts(video) {
 async function removeVideo(video) {
   await api.remove(video.id);
   if (video.id === state.open) close();
+}
+
+async function rate(video) {
+  stopLive();
+  state.opening++;
+  close();
+  at("empty").hidden = true;
+  await rating.open(video);
 }
 
 function close() {
@@ -142,7 +155,7 @@ function changed(videos) {
   for (const video of videos) {
     const ended = video.state === "done" && before.has(video.id) && before.get(video.id) !== "done";
     const wanted = video.state === "done" && state.wanted.delete(video.id);
-    if (!state.live && (wanted || (ended && (video.id === state.open || state.open === null)))) open(video.id);
+    if (!state.live && !rating.video && (wanted || (ended && (video.id === state.open || state.open === null)))) open(video.id);
   }
   if (state.first !== false) {
     state.first = false;
@@ -204,6 +217,7 @@ function stopLive() {
 
 at("webcam").addEventListener("click", doing(async () => {
   if (state.live) return stopLive();
+  await rating.close();
   close();
   const live = new Live(at("video"), state.model, (result, now) => {
     view.follow(result, now);
