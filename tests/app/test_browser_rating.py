@@ -120,6 +120,21 @@ def test_by_mouse_on_the_plane(visit: "Callable[..., Page]", film: Path):
         assert min(len(before), len(after)) >= 4
 
 
+def test_by_a_gamepad_s_stick(visit: "Callable[..., Page]", film: Path):
+    """Of which up, a negative number there, is more."""
+    with running(film) as served:
+        page = visit(served)
+        page.add_init_script("navigator.getGamepads = () => [null, { axes: [0.5, 0.25] }]")
+        page.reload()
+        page.get_by_role("button", name="Rate: clip.mp4").click()
+        page.locator("#rating-by").select_option("gamepad")
+        page.get_by_label("Rater", exact=True).first.fill("Gus")
+        page.locator("#rating-start").click()
+        until(page, SAVED)
+    for name, value in (("valence", 50), ("arousal", -25)):
+        assert _said(film / "ratings" / "clip.mp4" / f"{name}.Gus.csv")[1] == [value] * 16
+
+
 def test_a_closed_tab_loses_a_second_and_the_rating_goes_on(visit: "Callable[..., Page]", film: Path):
     with running(film) as served:
         page = visit(served)
