@@ -1,9 +1,14 @@
-"""How many frames a second go from a video file to a table, and where the time goes.
+"""Where the time of `anclaf predict` goes, part by part, and how it grows with faces and with length.
 
-    python benchmarks/predict_speed.py CLIP --yunet FILE --variant SA-8 --repeats 5
+    python benchmarks/predict_speed.py CLIP --yunet FILE --threads 1 2 --backends torch onnx --faces 1 2 4
 
-CLIP, a video of one face, is scaled to 640x360 and repeated. The model has the paper's sizes and random weights. The
-parts are timed one after another; from file to table, reading and detecting share the cores with the networks.
+CLIP, a video of one face, is scaled to 640x360 and repeated, for several faces several times side by side. Models: the
+starter model as it comes, or one of the paper's sizes with random weights. Prints Markdown: milliseconds a frame of
+each part by itself, one after the other; frames a second from the file to the table, where reading and detecting share
+the cores with the networks; and `step`, a frame at a time. Rounds take all settings in turn; medians over the rounds.
+
+With `--clock cpu` parts are in seconds that the process had of the processor, all threads together: on a machine that
+does other work too, that is nearer to what it would be alone. Frames a second and `step` are of the clock on the wall.
 """
 
 import argparse
@@ -11,7 +16,8 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,44 +26,86 @@ import cv2
 import numpy as np
 import torch
 from av.video.stream import VideoStream
+from backends import paper, processor, starter
 from numpy.typing import NDArray
 
 from anclaf.config import ModelConfig, OutputOptions
 from anclaf.faces.detect import Face, make_detector
 from anclaf.faces.frames import read_video
+from anclaf.inference.backend import Backend
 from anclaf.inference.estimator import AffectEstimator
-from anclaf.inference.overlay import OverlayVideo
+from anclaf.inference.onnx_backend import OnnxBackend
 from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import CHUNK, open_source
 from anclaf.inference.table import CsvTable
 from anclaf.inference.torch_backend import TorchBackend
 from anclaf.models.network import AffectNetwork
+from anclaf.models.onnx_graph import encoder_graph, head_graph, metadata_of, with_metadata
 from anclaf.models.spec import ModelSpec, Variant
 
 WIDTH, HEIGHT = 640, 360
+PARTS = ("decode", "detect", "align", "networks", "write")
+WHOLE, P50, P99 = "file to table, frames/s", "step p50, ms", "step p99, ms"
+Setting = tuple[str, int, int, int]
+"""Backend, threads, faces, frames."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path)
     parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file; default: the detector is Haar")
-    parser.add_argument("--variant", default="SA-8")
-    parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sizes", choices=("starter", "paper"), default="starter")
+    parser.add_argument("--backends", nargs="+", choices=("torch", "onnx"), default=["torch", "onnx"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--faces", nargs="+", type=int, default=[1])
+    parser.add_argument("--frames", nargs="+", type=int, default=[150])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--overlay", action="store_true", help="frames a second with the overlay video")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    cv2.setNumThreads(arguments.threads)
-    made = estimator(arguments.variant, arguments.yunet)
-    print(f"{arguments.variant}, {made.detector.name}, {arguments.frames} frames, {arguments.threads} threads")
-    with tempfile.TemporaryDirectory() as folder:
-        video = film(arguments.clip, Path(folder) / "video.mp4", arguments.frames)
-        parts(made, video, Path(folder))
-        for overlay in (False, True):
-            rates = [whole(made, video, Path(folder), overlay) for _ in range(arguments.repeats + 1)][1:]
-            what = "table and overlay" if overlay else "table"
-            print(f"from file to {what}: median {statistics.median(rates):.1f} frames a second of {rounded(rates)}")
-        latency(made, video)
+    clock = time.perf_counter if arguments.clock == "wall" else time.process_time
+    network, spec = starter() if arguments.sizes == "starter" else paper()
+    detector = make_detector(f"yunet:{arguments.yunet}" if arguments.yunet else "haar")
+    settings = list(itertools.product(arguments.backends, arguments.threads, arguments.faces, arguments.frames))
+    found: dict[Setting, dict[str, list[float]]] = {setting: defaultdict(list) for setting in settings}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        films = {
+            (faces, frames): film(arguments.clip, folder / f"{faces}_{frames}.mp4", frames, faces)
+            for faces, frames in itertools.product(arguments.faces, arguments.frames)
+        }
+        for _ in range(arguments.rounds):
+            for setting in settings:
+                backend, threads, faces, frames = setting
+                made = AffectEstimator(load(backend, network, spec), detector)
+                made.backend.use_threads(threads)
+                torch.set_num_threads(threads)
+                cv2.setNumThreads(threads)
+                for part, value in measured(made, films[faces, frames], faces, clock, arguments.overlay):
+                    found[setting][part].append(value)
+    print(
+        f"{spec.variant}, {arguments.sizes} sizes, {spec.model.image_size} pixels; {detector.name}; {WIDTH}x{HEIGHT}; ",
+        end="",
+    )
+    print(f"{processor()}; medians of {arguments.rounds} rounds; parts in ms a frame by the {arguments.clock} clock\n")
+    table(found)
+
+
+def table(found: dict[Setting, dict[str, list[float]]]) -> None:
+    """Print Markdown."""
+    columns = ("backend", "threads", "faces", "frames", *PARTS, WHOLE, P50, P99)
+    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
+    for setting, values in found.items():
+        medians = [statistics.median(values[column]) for column in (*PARTS, WHOLE, P50, P99)]
+        print("| " + " | ".join([*map(str, setting), *(f"{median:.3g}" for median in medians)]) + " |")
+
+
+def load(backend: str, network: AffectNetwork, spec: ModelSpec) -> Backend:
+    if backend == "torch":
+        return TorchBackend(network, spec)
+    about = metadata_of(network, spec)
+    encoder, head = (with_metadata(graph, about) for graph in (encoder_graph(network), head_graph(network)))
+    return OnnxBackend(encoder, head, spec, None, 1)
 
 
 def estimator(variant: str, yunet: Path | None, sizes: ModelConfig | None = None) -> AffectEstimator:
@@ -69,9 +117,17 @@ def estimator(variant: str, yunet: Path | None, sizes: ModelConfig | None = None
     return AffectEstimator(TorchBackend(network, spec), make_detector(f"yunet:{yunet}" if yunet else "haar"))
 
 
-def film(clip: Path, path: Path, frames: int) -> Path:
-    """The clip, 640x360 with black borders, over and over, H.264, 25 frames a second."""
-    images = [fitted(frame.image) for frame in itertools.islice(read_video(clip), frames)]
+def film(clip: Path, path: Path, frames: int, faces: int = 1) -> Path:
+    """The clip, 640x360 with black borders, over and over, H.264, 25 frames a second; so many times side by side."""
+    columns = int(np.ceil(np.sqrt(faces)))
+    width, height = WIDTH // columns, HEIGHT // columns
+    images = []
+    for frame in itertools.islice(read_video(clip), frames):
+        one, image = fitted(frame.image, width, height), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        for face in range(faces):
+            x, y = face % columns * width, face // columns * height
+            image[y : y + height, x : x + width] = one
+        images.append(image)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "bf": "0"})
         assert isinstance(stream, VideoStream)
@@ -82,22 +138,13 @@ def film(clip: Path, path: Path, frames: int) -> Path:
     return path
 
 
-def fitted(image: NDArray[np.uint8]) -> NDArray:
-    factor = min(WIDTH / image.shape[1], HEIGHT / image.shape[0])
+def fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray:
+    factor = min(width / image.shape[1], height / image.shape[0])
     image = cv2.resize(image, (round(image.shape[1] * factor), round(image.shape[0] * factor)))  # type: ignore
-    right, below = WIDTH - image.shape[1], HEIGHT - image.shape[0]
+    right, below = width - image.shape[1], height - image.shape[0]
     return cv2.copyMakeBorder(
         image, below // 2, below - below // 2, right // 2, right - right // 2, cv2.BORDER_CONSTANT
     )
-
-
-def whole(made: AffectEstimator, video: Path, folder: Path, overlay: bool) -> float:
-    """Frames a second."""
-    began = time.perf_counter()
-    output = OutputOptions(overlay=overlay, plot=False, overwrite=True)
-    done = predict_source(made, open_source(video), folder, output=output)
-    assert done.estimated == done.frames, f"{done.estimated} of {done.frames} frames have an estimate: not one face"
-    return done.frames / (time.perf_counter() - began)
 
 
 class Known:
@@ -112,44 +159,44 @@ class Known:
         return next(self._faces)
 
 
-def parts(made: AffectEstimator, video: Path, folder: Path) -> None:
-    """Print milliseconds a frame of each part of the work."""
-    count = sum(1 for _ in read_video(video))
+def measured(
+    made: AffectEstimator, video: Path, faces: int, clock: Callable[[], float], overlay: bool
+) -> Iterator[tuple[str, float]]:
+    """What the table's columns say of one round, by their names."""
+    frames, folder = list(read_video(video)), video.parent
+    count = len(frames)
 
-    def spent(name: str, work: Callable[[], list]) -> list:
-        began = time.perf_counter()
+    def spent(work: Callable[[], list]) -> tuple[list, float]:
+        began = clock()
         result = work()
-        print(f"{name}: {1e3 * (time.perf_counter() - began) / count:.2f} ms a frame")
-        return result
+        return result, 1e3 * (clock() - began) / count
 
-    spent("decode", lambda: [frame.index for frame in read_video(video)])
-    frames = list(read_video(video))
+    yield "decode", spent(lambda: [frame.index for frame in read_video(video)])[1]
     made.detect(frames[0].image)
-    faces = spent("detect", lambda: [made.detect(frame.image) for frame in frames])
-    known = AffectEstimator(made.backend, Known(faces)).stream(25)
-    seen = spent("align", lambda: [known.see(frame.image) for frame in frames])
+    found, took = spent(lambda: [made.detect(frame.image) for frame in frames])
+    yield "detect", took
+    known = AffectEstimator(made.backend, Known(found)).stream(25)
+    seen, took = spent(lambda: [known.see(frame.image) for frame in frames])
+    yield "align", took
+    made.stream(25).describe(seen[:CHUNK])
     stream = made.stream(25)
-    stream.describe(seen[:CHUNK])
-    rows = spent("networks", lambda: [r for i in range(0, count, CHUNK) for r in stream.describe(seen[i : i + CHUNK])])
-    with closing(CsvTable(folder / "table.csv")) as table:
-        spent("table", lambda: [table.append(row) for row in rows])
-    with OverlayVideo(folder / "overlay.mp4", 25, made.spec.scale) as drawn:
-        spent("overlay", lambda: [drawn.add(f.time_s, f.image, r) for f, r in zip(frames, rows, strict=True)])
-
-
-def latency(made: AffectEstimator, video: Path) -> None:
-    """Print how long `step` takes with a frame in memory, until its estimates are there."""
-    stream, times = made.stream(25), []
-    for frame in read_video(video):
+    rows, took = spent(lambda: [r for i in range(0, count, CHUNK) for r in stream.describe(seen[i : i + CHUNK])])
+    yield "networks", took
+    estimated = sum(row.estimated for of_frame in rows for row in of_frame)
+    assert estimated == faces * count, f"{estimated} estimates in {count} frames of {faces} faces"
+    with closing(CsvTable(folder / "table.csv")) as written:
+        yield "write", spent(lambda: [written.append(row) for row in rows])[1]
+    began = time.perf_counter()
+    output = OutputOptions(overlay=overlay, plot=False, overwrite=True)
+    predict_source(made, open_source(video), folder, output=output)
+    yield WHOLE, count / (time.perf_counter() - began)
+    stream, times = made.stream(25), list[float]()
+    for frame in frames:
         began = time.perf_counter()
         stream.step(frame.image)
         times.append(1e3 * (time.perf_counter() - began))
-    p50, p99 = np.percentile(times[10:], [50, 99])
-    print(f"step: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-
-
-def rounded(values: list[float]) -> list[float]:
-    return [round(value, 1) for value in values]
+    yield P50, float(np.percentile(times[10:], 50))
+    yield P99, float(np.percentile(times[10:], 99))
 
 
 if __name__ == "__main__":

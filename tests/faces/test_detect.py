@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import cv2
@@ -6,11 +7,12 @@ import pytest
 
 from anclaf.core.errors import ConfigError, DetectorError
 from anclaf.faces.align import TEMPLATE
-from anclaf.faces.detect import DETECTORS, Detector, Face, make_detector
+from anclaf.faces.detect import DETECTORS, Detector, Face, ReducedFrame, make_detector
 from anclaf.faces.frames import read_video
 from anclaf.faces.haar import HaarDetector
 from anclaf.faces.images import read_image
 from anclaf.faces.yunet import YuNetDetector, yunet_file
+from anclaf.faces.yunet_network import _fixed_size
 
 EYES = ((203, 104), (247, 104))
 """Of the astronaut, by eye."""
@@ -142,6 +144,37 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder, and so a cache, of its own."""
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     return tmp_path / "home"
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    "name", ["facerec_two_people", "facerec_obama_small", "skimage_astronaut", "facealign_grass_noface"]
+)
+def test_yunet_finds_the_same_with_and_without_onnxruntime(
+    yunet: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    pytest.importorskip("onnxruntime")
+    (path,) = (shared / "realdata" / "images").glob(f"{name}.*")
+    image, by_runtime = read_image(path)[:-3, :-5], YuNetDetector(yunet)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    by_opencv = YuNetDetector(yunet)
+    assert by_runtime.versions
+    assert not by_opencv.versions
+    for longer_side in (image.shape[1], 90, 40):  # some are of less than a network's least plane
+        small = ReducedFrame.of(image, longer_side).image
+        found, expected = by_runtime.detect(small), by_opencv.detect(small)
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose([*one.box, one.score], [*other.box, other.score], atol=1e-3)
+            np.testing.assert_allclose(one.points, other.points, atol=1e-3)
+
+
+@pytest.mark.realdata
+def test_a_yunet_of_fixed_size_is_run_by_opencv(yunet: Path, tmp_path: Path, astronaut: np.ndarray):
+    (fixed := tmp_path / "fixed.onnx").write_bytes(_fixed_size(yunet.read_bytes()))
+    detector = YuNetDetector(fixed)
+    assert not detector.versions
+    assert len(detector.detect(astronaut)) == len(YuNetDetector(yunet).detect(astronaut)) == 1
 
 
 def test_auto_takes_yunet_only_where_it_is(home: Path):

@@ -11,6 +11,7 @@ from anclaf.core.download import cache_folder, download
 from anclaf.core.errors import DetectorError
 from anclaf.faces.detect import Detector, Face, ReducedFrame, check_detector_settings, largest_first, refuse_argument
 from anclaf.faces.haar import HaarDetector
+from anclaf.faces.yunet_network import LEAST, load_network
 
 YUNET_FILE = "face_detection_yunet.onnx"
 """What it is called in the cache folder."""
@@ -20,10 +21,8 @@ YUNET_BYTES = 322_906
 
 _INSTEAD = "Try again, or get the file by other means and name it with yunet:PATH, or use detector=haar"
 
-_LEAST = 64
-MIN_SCORE, OVERLAP, LONGER_SIDE = 0.6, 0.3, 640
-"""The least score of a face; of two boxes that overlap by more than this share the better one counts; larger frames are
-reduced to this many pixels first."""
+MIN_SCORE, LONGER_SIDE = 0.6, 640
+"""The least score of a face; larger frames are reduced to this many pixels first."""
 
 
 def auto_detector(argument: str | None = None) -> Detector:
@@ -55,7 +54,7 @@ def yunet_file() -> Path:
 
 
 class YuNetDetector:
-    """YuNet (Wu et al. 2023, Machine Intelligence Research) through OpenCV.
+    """YuNet (Wu et al. 2023, Machine Intelligence Research), by onnxruntime where that is installed, else by OpenCV.
 
     Args:
         path: its ONNX file, the one of dynamic input size or one of a fixed size; any frame size is taken with either.
@@ -78,12 +77,8 @@ class YuNetDetector:
             )
         self._longer_side = longer_side
         self._made_of = (path.absolute(), min_score, longer_side)
-        content = np.frombuffer(_fixed_size(path.read_bytes()), np.uint8)
         try:
-            self._net = cv2.FaceDetectorYN.create(
-                "onnx", content, np.zeros(0, np.uint8), (_LEAST, _LEAST), min_score, OVERLAP, 5000
-            )
-            self._net.detect(np.zeros((_LEAST, _LEAST, 3), np.uint8))
+            self._network = load_network(path.read_bytes(), min_score)
         except cv2.error as error:
             raise DetectorError(
                 f"{path}: OpenCV {cv2.__version__} cannot use it as a YuNet ({error.err}). Get it again"
@@ -92,29 +87,18 @@ class YuNetDetector:
     def __reduce__(self) -> tuple[type["YuNetDetector"], tuple[Path, float, int]]:
         return YuNetDetector, self._made_of  # OpenCV's objects cannot be pickled
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that run it beside OpenCV, name -> version: faces are the same with and without them but for
+        rounding."""
+        return self._network.versions
+
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         frame = ReducedFrame.of(image, self._longer_side)
-        # on planes of 32 pixels OpenCV's network gives noise; checked against another ONNX runtime
-        below, beside = (max(0, _LEAST - side) for side in frame.image.shape[:2])
+        below, beside = (max(0, LEAST - side) for side in frame.image.shape[:2])
         small = cv2.copyMakeBorder(frame.image, 0, below, 0, beside, cv2.BORDER_CONSTANT)
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        if found is None:
-            return []
-        rows = np.asarray(found, np.float64)
+        rows = self._network(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), np.uint8))
         return largest_first([Face(frame.box(r[:4]), frame.points(r[4:14].reshape(5, 2)), float(r[14])) for r in rows])
-
-
-def _fixed_size(onnx: bytes) -> bytes:
-    """The ONNX file with its free batch, height and width set to 1, 640 and 640.
-
-    OpenCV 4 refuses free sizes, and takes any frame all the same once they are fixed. Each name of a free size becomes
-    a number of equally many bytes (a padded varint), so that no length written in the file changes.
-    """
-    for name, size in ((b"batch", 1), (b"height", 640), (b"width", 640)):
-        digits = [size >> 7 * i & 0x7F | 0x80 for i in range(len(name))]
-        onnx = onnx.replace(b"\x12" + bytes([len(name)]) + name, b"\x08" + bytes([*digits, 0]))
-    return onnx
 
 
 @checked

@@ -165,7 +165,7 @@ def _made_with(
         "source": None if source.path is None else source.fingerprint(),
         "options": asdict(options) | {"fps": source.fps, "seconds": end},
         "device": estimator.backend.device,
-        "versions": versions() | estimator.backend.versions,
+        "versions": versions() | getattr(estimator.detector, "versions", {}) | estimator.backend.versions,
     } | ({} if baseline is None else {"baseline": baseline.to_json()})
 
 

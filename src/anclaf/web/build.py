@@ -17,7 +17,8 @@ from anclaf.core.files import atomic_path, json_text
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.windows import MAX_GAP
 from anclaf.experiment.export import export_model
-from anclaf.faces.yunet import LONGER_SIDE, MIN_SCORE, OVERLAP, YuNetDetector
+from anclaf.faces.yunet import LONGER_SIDE, MIN_SCORE, YuNetDetector
+from anclaf.faces.yunet_network import OVERLAP
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.onnx_backend import OnnxBackend
 from anclaf.inference.onnx_backend import load as load_onnx
