@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import torch
 from anclaf.core.files import fingerprint, write_json
 from anclaf.data.store import CorpusCard, PreparedCorpus, card_json
 from anclaf.faces import align
+
+if TYPE_CHECKING:
+    from doc_world import World
 
 torch.set_num_threads(1)
 
@@ -28,6 +32,14 @@ def shared() -> Path:
     if not (SHARED / "realdata").is_dir():
         pytest.skip("no real data beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> "World":
+    """What the commands of the documentation run on."""
+    from doc_world import World
+
+    return World.make(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """Folders that look like gated databases, with what users report of theirs: files of the system, holes, lines too many
 or too few, other tracks in folders of the same names, pictures that are none."""
 
-from collections.abc import Callable, Mapping
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -9,7 +11,7 @@ import numpy as np
 
 LFS_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 265922\n"
 WritePicture = Callable[[Path, int], None]
-WriteVideo = Callable[[Path, int, int], None]
+WriteVideo = Callable[[Path, int, int], object]
 
 
 def aff_wild2(root: Path, write_picture: WritePicture, write_video: WriteVideo) -> Path:
@@ -98,3 +100,61 @@ def crema_d(root: Path, write_video: WriteVideo) -> Path:
     (root / "VideoFlash" / "1002_IWW_NEU_XX.flv").write_text(LFS_POINTER)
     (root / "VideoFlash" / "._1001_IEO_HAP_LO.mp4").write_bytes(b"\0\5\x16\7")
     return root
+
+
+def written(value: float) -> str:
+    return "NaN" if np.isnan(value) else f"{value:g}"
+
+
+def carma(path: Path, ends: Sequence[float], values: Sequence[float], low: float = -100, high: float = 100) -> Path:
+    head = [
+        ("Time of Rating", "01-Mar-2020"), ("Multimedia File", "C:\\films\\a, b.mp4"), ("Lower Label", "Negative"),
+        ("Upper Label", "Positive"), ("Minimum Value", low), ("Maximum Value", high), ("Number of Steps", 9),
+        ("Second", "Rating"), ("%%%%%%", "%%%%%%"),
+    ]  # fmt: skip
+    lines = [",".join(f'"{cell}"' for cell in row) for row in [*head, *zip(ends, map(written, values), strict=True)]]
+    path.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
+    return path
+
+
+def points(count: int) -> np.ndarray:
+    """(count, 2) pixels, spread over the middle of a frame of 64x48."""
+    rng = np.random.default_rng(count)
+    return rng.uniform((16, 12), (48, 36), (count, 2)).round(3)
+
+
+def sewa_landmarks(number: int, count: int = 49) -> str:
+    """A landmark file; the frame's number is added to x, so that a test sees which file a frame got."""
+    xy = points(count) + (0.001 * number, 0)
+    return "\n".join(["1.0 2.0 3.0", " ".join(["0"] * 20), " ".join(f"{v:.3f}" for v in xy.ravel())]) + "\n"
+
+
+def sewa_segment(
+    write_video: WriteVideo,
+    root: Path,
+    name: str = "C1_S003_P007_VC1_001204_001208",
+    frames: int = 5,
+    labels: list[int] | None = None,
+    landmarks: list[int] | None = None,
+    header: str = "frame_idx,value",
+    row: Callable[[int, float], str] = lambda number, value: f"{number},{value:.4f}",
+    video: bool = True,
+) -> Path:
+    """A segment with zips; `labels` and `landmarks` say which frame numbers each source has."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    if video:
+        write_video(folder / f"{name}.avi", frames, 50)
+    numbers = list(range(frames)) if labels is None else labels
+    for dimension, base in (("Valence", 0.2), ("Arousal", 0.6)):
+        with zipfile.ZipFile(folder / f"{name}-{dimension}.zip", "w") as file:
+            for channel, more in (("A", 0.0), ("V", 0.1), ("AV", 0.2)):
+                rows = [row(n, base + more + 0.01 * k) for k, n in enumerate(numbers)]
+                text = "\n".join([header, *rows]) + "\n"
+                file.writestr(f"{name}-{dimension}/{name}_{dimension}_{channel}_Aligned.csv", text)
+    with zipfile.ZipFile(folder / f"{name}-Landmarks.zip", "w") as file:
+        for number in list(range(frames)) if landmarks is None else landmarks:
+            file.writestr(f"{name}-Landmarks/{number:06d}.txt", sewa_landmarks(number))
+    (person,) = re.findall(r"_P(\d+)_", name) or ["7"]
+    (folder / "metadata.ini").write_text(f"[info]\nindex=3\nsession=3\nsubject={int(person)}\n")
+    return folder

@@ -4,7 +4,7 @@ import ast
 import importlib
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from io import StringIO
@@ -22,10 +22,9 @@ from anclaf.faces.detect import DETECTORS
 from anclaf.losses.terms import TERMS
 from anclaf.models.spec import HEADS
 from anclaf.recipes import ABLATIONS, RECIPES, make_run
+from doc_pages import PAGES, ROOT, fenced, shell_lines
 from docs.hooks import NAMED, line_of, source_file
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCE = ROOT / "src" / "anclaf"
 REGISTRIES = (COMPARATORS, DETECTORS, HEADS, RATING_FORMATS, READERS, TERMS)
 
@@ -52,7 +51,7 @@ def dotted_names(text: str, page: Path) -> list[str]:
     for name, attribute in re.findall(r"`([A-Z][a-z]\w+)\.([a-z_]\w*)\b", text):
         if not hasattr(_public().get(name), attribute):
             wrong.append(f"no {name}.{attribute}")
-    for block in _fenced(text, "python"):
+    for block in fenced(text, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
                 wrong += [f"no {node.module}.{one.name}" for one in node.names if not _imports(node.module, one.name)]
@@ -145,7 +144,7 @@ def _headings(text: str) -> set[str]:
 def commands(text: str, page: Path) -> list[str]:
     """Those in `sh` blocks as wholes; of those within a line, which may lack what is required, command and flags."""
     wrong = []
-    for line in _shell_lines(text):
+    for line in shell_lines(text):
         words = shlex.split(line, comments=True)
         if "anclaf" in words[:4] and words[0] in ("anclaf", "python", "torchrun"):
             said = _refused(words[words.index("anclaf") + 1 :])
@@ -183,15 +182,6 @@ COMMANDS = (
     *("prepare aff-wild2", "prepare affectnet", "prepare crema-d"),
     *("grid", "grid plan", "grid run", "grid status", "grid report"),
 )
-
-
-def _shell_lines(text: str) -> list[str]:
-    blocks = "\n".join(_fenced(text, "sh")).replace("\\\n", " ")
-    return [part.strip() for line in blocks.splitlines() for part in line.split(";") if part.strip()]
-
-
-def _fenced(text: str, language: str) -> Iterator[str]:
-    yield from re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def _refused(words: list[str]) -> str:

@@ -1,8 +1,8 @@
 """Small corpora on disk, in the layouts that the readers take."""
 
 import json
-import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from lookalike import points, sewa_landmarks, sewa_segment
+
 WIDTH, HEIGHT = 64, 48
-
-
-def points(count: int) -> np.ndarray:
-    """(count, 2) pixels, spread over the middle of a frame."""
-    rng = np.random.default_rng(count)
-    return rng.uniform((16, 12), (48, 36), (count, 2)).round(3)
 
 
 def picture(level: int) -> np.ndarray:
@@ -76,42 +72,8 @@ def afew_clip() -> Callable[..., Path]:
 
 @pytest.fixture
 def sewa_clip() -> Callable[..., Path]:
-    """Writes a segment of SEWA with zips; `labels` and `landmarks` say which frame numbers each source has."""
-
-    def write(
-        root: Path,
-        name: str = "C1_S003_P007_VC1_001204_001208",
-        frames: int = 5,
-        labels: list[int] | None = None,
-        landmarks: list[int] | None = None,
-        header: str = "frame_idx,value",
-        row: Callable[[int, float], str] = lambda number, value: f"{number},{value:.4f}",
-        video: bool = True,
-    ) -> Path:
-        folder = root / name
-        folder.mkdir(parents=True)
-        if video:
-            _write_video(folder / f"{name}.avi", frames)
-        numbers = list(range(frames)) if labels is None else labels
-        for dimension, base in (("Valence", 0.2), ("Arousal", 0.6)):
-            with zipfile.ZipFile(folder / f"{name}-{dimension}.zip", "w") as file:
-                for channel, more in (("A", 0.0), ("V", 0.1), ("AV", 0.2)):
-                    rows = [row(n, base + more + 0.01 * k) for k, n in enumerate(numbers)]
-                    text = "\n".join([header, *rows]) + "\n"
-                    file.writestr(f"{name}-{dimension}/{name}_{dimension}_{channel}_Aligned.csv", text)
-        with zipfile.ZipFile(folder / f"{name}-Landmarks.zip", "w") as file:
-            for number in list(range(frames)) if landmarks is None else landmarks:
-                file.writestr(f"{name}-Landmarks/{number:06d}.txt", _landmark_text(number))
-        (folder / "metadata.ini").write_text("[info]\nindex=3\nsession=3\nsubject=7\n")
-        return folder
-
-    return write
-
-
-def _landmark_text(number: int, count: int = 49) -> str:
-    """The frame's number is added to x, so that a test sees which file a frame got."""
-    xy = points(count) + (0.001 * number, 0)
-    return "\n".join(["1.0 2.0 3.0", " ".join(["0"] * 20), " ".join(f"{v:.3f}" for v in xy.ravel())]) + "\n"
+    """Writes a segment of SEWA with zips: `lookalike.sewa_segment`, its video as `write_video` writes it."""
+    return partial(sewa_segment, _write_video)
 
 
 @pytest.fixture
@@ -129,4 +91,4 @@ def write_video() -> Callable[..., None]:
 @pytest.fixture
 def landmark_text() -> Callable[..., str]:
     """`landmark_text(number, count=49)`: a landmark file of SEWA."""
-    return _landmark_text
+    return sewa_landmarks

@@ -17,20 +17,10 @@ from anclaf.corpora.rating_files import RATING_FORMATS
 from anclaf.corpora.ratings import Ratings
 from anclaf.faces import TEMPLATE, Face
 from anclaf.faces.detect import DETECTORS
+from lookalike import carma, written
 
 FPS = 10
 nan = float("nan")
-
-
-def carma(path: Path, ends: Sequence[float], values: Sequence[float], low: float = -100, high: float = 100) -> Path:
-    head = [
-        ("Time of Rating", "01-Mar-2020"), ("Multimedia File", "C:\\films\\a, b.mp4"), ("Lower Label", "Negative"),
-        ("Upper Label", "Positive"), ("Minimum Value", low), ("Maximum Value", high), ("Number of Steps", 9),
-        ("Second", "Rating"), ("%%%%%%", "%%%%%%"),
-    ]  # fmt: skip
-    lines = [",".join(f'"{cell}"' for cell in row) for row in [*head, *zip(ends, map(written, values), strict=True)]]
-    path.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
-    return path
 
 
 def darma(path: Path, ends: Sequence[float], x: Sequence[float], y: Sequence[float], axes: str = "X,Y") -> Path:
@@ -73,10 +63,6 @@ def pagan(path: Path, *sessions: tuple[str, str, str, Sequence[tuple[float, floa
         lines += [f"{video},db,{participant},{session},{9e11 + t:.0f},{t:.0f},{v:g}" for t, v in changes]
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def written(value: float) -> str:
-    return "NaN" if np.isnan(value) else f"{value:g}"
 
 
 @pytest.fixture
