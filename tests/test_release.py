@@ -137,7 +137,7 @@ def test_how_many_packages_an_installation_has():
 
 def test_what_the_code_imports_is_asked_for():
     """By the wheel itself or by an extra of it that users install."""
-    asked = set()
+    asked, owners_of = set(), packages_distributions()
     for text in (*PROJECT["dependencies"], *chain(*(PROJECT["optional-dependencies"][extra] for extra in FOR_USERS))):
         asked.add(canonicalize_name(Requirement(text).name))
     for path in (ROOT / "src" / "anclaf").rglob("*.py"):
@@ -145,7 +145,7 @@ def test_what_the_code_imports_is_asked_for():
             modules = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             for top in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {"anclaf"}:
-                owners = {canonicalize_name(one) for one in packages_distributions().get(top, [top])}
+                owners = {canonicalize_name(one) for one in owners_of.get(top, [top])}
                 assert owners & asked, f"{path.relative_to(ROOT)} imports {top}"
 
 
