@@ -216,8 +216,10 @@ def test_a_browser_reads_and_searches_it_from_disk_and_asks_for_nothing_else(sit
         for name in ("index", "method", "api", "api/anclaf/losses", "source/src/anclaf/models/anclaf.py"):
             page.goto((site / f"{name}.html").as_uri())
         page.goto((site / "index.html").as_uri())
-        page.fill(".md-search__input", "baseline")
-        result = page.wait_for_selector(".md-search-result__link", timeout=20_000)
+        page.click(".md-search__input")
+        page.wait_for_selector(".md-search-result__meta:not(:has-text('Initializing'))", timeout=60_000)
+        page.keyboard.type("baseline")  # what is typed before the search listens is not seen by it
+        result = page.wait_for_selector(".md-search-result__link", timeout=60_000)
         assert result is not None
         assert "html" in str(result.get_attribute("href"))
         browser.close()
