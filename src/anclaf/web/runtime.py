@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from anclaf.core.arguments import checked
 from anclaf.core.download import cache_folder, download
 from anclaf.core.errors import ConfigError, DownloadError
 
@@ -30,6 +31,7 @@ class Runtime:
     files: dict[str, bytes]
 
 
+@checked
 def read_runtime(path: Path) -> Runtime:
     """The runtime of an npm package.
 
@@ -66,6 +68,7 @@ def _read(path: Path, content: Callable[[str], bytes]) -> Runtime:
     return Runtime(version, {file: content(f"dist/{file}") for file in FILES})
 
 
+@checked
 def download_runtime(
     registry: str,
     folder: Path | None = None,
