@@ -4,13 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import av
 import pytest
 
 from anclaf.inference.source import open_source
 from anclaf.synthetic.puppet import write_puppet_video
 from app_helpers import Served
-from chromium import chromium, until
+from chromium import chromium, until, webcam
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,18 +23,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
     """Headless, with a webcam that shows a drawn person."""
     film = tmp_path_factory.mktemp("webcam") / "person.mp4"
     write_puppet_video(film, subject=5, frames=40, size=(320, 240))
-    camera = film.with_suffix(".mjpeg")
-    with av.open(str(camera), "w", format="mjpeg") as container:
-        stream: Any = container.add_stream("mjpeg", rate=25, options={"qscale": "2"})
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
-        for frame in open_source(film).read():
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
-        container.mux(stream.encode())
-    flags = (
-        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
-    )  # fmt: skip
-    with chromium(*flags) as started:
+    shown = [frame.image for frame in open_source(film).read()]
+    with chromium(*webcam(film.with_suffix(".mjpeg"), shown)) as started:
         yield started
 
 

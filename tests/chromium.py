@@ -6,12 +6,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -30,6 +33,24 @@ def chromium(*flags: str) -> "Iterator[Browser]":
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
         yield started
         started.close()
+
+
+def webcam(film: Path, images: Sequence[NDArray[np.uint8]]) -> tuple[str, str, str]:
+    """Flags of a Chromium whose webcam shows these pictures, one size, 25 a second, without asking anybody.
+
+    film: the file to write, `.mjpeg`.
+    """
+    with av.open(str(film), "w", format="mjpeg") as container:
+        stream: Any = container.add_stream("mjpeg", rate=25, options={"qscale": "2"})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return (
+        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    )  # fmt: skip
 
 
 def until(page: "Page", expression: str, seconds: float = 30.0) -> None:

@@ -4,9 +4,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from anclaf.core.labels import LabelScale
 from anclaf.corpora.rating_files.carma import write_carma
 from anclaf.corpora.ratings import Ratings
 from anclaf.faces.detect import DETECTORS
+from lookalike import talking
 from whole_frame import WholeFrame
 
 FPS = 5
@@ -28,15 +27,7 @@ def _late(folder: Path) -> Path:
     seconds = np.arange(0, 60, 1 / FPS)
     mouth = np.convolve(rng.normal(size=len(seconds) + 20), np.ones(9), "same")[: len(seconds)]
     mouth /= np.abs(mouth).max()
-    with av.open(str(folder / "a.mp4"), "w") as box:
-        stream: Any = box.add_stream("mpeg4", rate=FPS)
-        stream.width = stream.height = 64
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
-        for level in mouth:
-            picture = np.full((64, 64, 3), 160, np.uint8)
-            picture[int(44 - 12 * level) :, 16:48] = 30
-            box.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        box.mux(stream.encode())
+    talking(folder / "a.mp4", mouth.tolist(), FPS)
     said = Ratings.bins(seconds + 0.2, 100 * np.interp(seconds - 1.4, seconds, mouth))
     write_carma(folder / "v.csv", replace(said, scale=LabelScale(-100, 100)), "valence", "a.mp4", datetime.now())
     table = folder / "t.csv"

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from anclaf.corpora.rating_files import RATING_FORMATS
 from anclaf.corpora.ratings import Ratings
 from anclaf.faces import TEMPLATE, Face
 from anclaf.faces.detect import DETECTORS
-from lookalike import carma, written
+from lookalike import carma, talking, written
 
 FPS = 10
 nan = float("nan")
@@ -205,15 +204,7 @@ def test_lag_auto_finds_how_late_raters_answer(tmp_path):
     for name in ("a", "b"):
         mouth = np.convolve(rng.normal(size=len(seconds) + 40), np.ones(15), "same")[: len(seconds)]
         mouth /= np.abs(mouth).max()
-        with av.open(str(tmp_path / f"{name}.mp4"), "w") as box:
-            stream = box.add_stream("mpeg4", rate=FPS)
-            stream.width = stream.height = 64
-            stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
-            for level in mouth:
-                picture = np.full((64, 64, 3), 160, np.uint8)
-                picture[int(44 - 12 * level) :, 16:48] = 30
-                box.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            box.mux(stream.encode())
+        talking(tmp_path / f"{name}.mp4", mouth.tolist(), FPS)
         late = np.interp(seconds - 1.4, seconds, mouth)
         for rater, noise in (("x", 0.05), ("y", 0.1)):
             for dimension, sign in (("v", 0.4), ("a", -0.4)):

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from anclaf.synthetic.puppet import write_puppet_video
 from anclaf.web.build import write_page
 from anclaf.web.runtime import Runtime
 from app_helpers import write_video
-from chromium import chromium, needs_chromium, until
+from chromium import chromium, needs_chromium, until, webcam
 from web_page import DONE, Visit, visiting
 
 if TYPE_CHECKING:
@@ -30,21 +29,9 @@ NUMBERS = "document.getElementById('numbers').textContent"
 @pytest.fixture(scope="module")
 def browser(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
     """With a webcam that shows a real person for two seconds, and nobody for three."""
-    camera = tmp_path_factory.mktemp("webcam") / "person.mjpeg"
     frames = [frame.image for frame in open_source(shared / "realdata" / "videos" / "pyfeat_single_face.mp4").read()]
     frames = [*frames[:50], *[np.full_like(frames[0], 100)] * 75]
-    with av.open(str(camera), "w", format="mjpeg") as container:
-        stream: Any = container.add_stream("mjpeg", rate=25, options={"qscale": "2"})
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuvj420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-    flags = (
-        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
-    )  # fmt: skip
-    with chromium(*flags) as started:
+    with chromium(*webcam(tmp_path_factory.mktemp("webcam") / "person.mjpeg", frames)) as started:
         yield started
 
 

@@ -1,5 +1,6 @@
 """A model, a detector, a runtime and a page, written as static files that need no server of their own."""
 
+import re
 import tempfile
 from dataclasses import dataclass
 from importlib import resources
@@ -31,7 +32,7 @@ from anclaf.web.runtime import MODULE, Runtime
 
 ABOUT_PAGE = "page.json"
 """Written last: a folder that has it has all."""
-SHARED = ("draw.js", "result.js", "timeline.js", "circumplex.js", "attention.js", "stage.js", "view.js")
+SHARED = ("draw.js", "files.js", "result.js", "timeline.js", "circumplex.js", "attention.js", "stage.js", "view.js")
 """Modules that are the page of `anclaf app`'s too."""
 _OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
@@ -123,7 +124,10 @@ def _check_free_size(detector: Path) -> None:
 def page_files() -> dict[str, bytes]:
     """Name -> content of what is the same on every page."""
     own, app = resources.files("anclaf.web") / "page", resources.files("anclaf.app") / "page"
-    files = {"index.html": (own / "index.html").read_bytes()}
+    stage = re.search(r"<!-- stage -->.*<!-- /stage -->", (app / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+    assert stage is not None
+    index = (own / "index.html").read_text(encoding="utf-8").replace("<!-- stage -->", stage[0])
+    files = {"index.html": index.encode()}
     files |= {name: (app / name).read_bytes() for name in ("style.css", "icon.svg")}
     files |= {f"js/{name}": (app / "js" / name).read_bytes() for name in SHARED}
     return files | {f"js/{file.name}": file.read_bytes() for file in sorted((own / "js").iterdir(), key=str)}

@@ -48,6 +48,9 @@ export function number(value, digits = 2) {
   return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 }
 
+/** What has this id. */
+export const at = (id) => document.getElementById(id);
+
 /** An element with properties and children. */
 export function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);

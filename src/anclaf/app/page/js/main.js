@@ -1,14 +1,14 @@
 // The page: the list of videos, and what is shown of one.
 
 import * as api from "./api.js";
-import { element } from "./draw.js";
+import { at, element } from "./draw.js";
+import { takeFiles } from "./files.js";
 import { Live } from "./live.js";
 import { People } from "./people.js";
 import { Rating } from "./rating.js";
 import { Result } from "./result.js";
 import { View } from "./view.js";
 
-const at = (id) => document.getElementById(id);
 const state = { model: null, videos: [], open: null, live: null, opening: 0, wanted: new Set() };
 
 const view = new View();
@@ -197,17 +197,7 @@ async function send(file) {
   }
 }
 
-at("file").addEventListener("change", async (event) => {
-  const files = [...event.target.files];
-  event.target.value = "";
-  await add(files);
-});
-for (const kind of ["dragover", "drop", "dragleave"])
-  document.addEventListener(kind, (event) => {
-    event.preventDefault();
-    at("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop" && event.dataTransfer?.files.length) add(event.dataTransfer.files);
-  });
+takeFiles(add);
 
 // webcam
 

@@ -1,8 +1,6 @@
 // Who is shown, what they are called, who is the same person, and what does not count.
 
-import { clock, element, personColour } from "./draw.js";
-
-const at = (id) => document.getElementById(id);
+import { at, clock, element, personColour } from "./draw.js";
 
 export class People {
   /** choose: called with a track. save: with changed edits. now: the time of the frame that is shown. */

@@ -2,9 +2,8 @@
 
 import { ratings } from "./api.js";
 import { Curves } from "./curves.js";
-import { element, number, personColour } from "./draw.js";
+import { at, element, number, personColour } from "./draw.js";
 
-const at = (id) => document.getElementById(id);
 const ICC = ["A,1", "C,1", "A,k", "C,k"];
 const two = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
 

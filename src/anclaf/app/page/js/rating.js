@@ -1,13 +1,12 @@
 // A person rates a video while it plays: countdown, pause, begin anew, finish. What is given is saved as it comes.
 
 import { ratings } from "./api.js";
-import { clock, element } from "./draw.js";
+import { at, clock, element } from "./draw.js";
 import { Pad } from "./pad.js";
 import { Raters } from "./raters.js";
 import { Recorder } from "./recorder.js";
 
 const COUNT = 3;
-const at = (id) => document.getElementById(id);
 const words = (dimensions) => dimensions.join(" and ");
 
 export class Rating {

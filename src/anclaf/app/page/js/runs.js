@@ -1,8 +1,7 @@
 // Trained runs: their scores with intervals, by fold, and the curves of their training.
 
-import { AROUSAL, INK, LINE, PALE, VALENCE, element, fresh } from "./draw.js";
+import { AROUSAL, INK, LINE, PALE, VALENCE, at, element, fresh } from "./draw.js";
 
-const at = (id) => document.getElementById(id);
 const COLOURS = [INK, "#00694c", "#8a2a6b", "#5c5300", "#4a4f9c", "#39606b"];
 const colour = (one, k) => ({ valence_ccc: VALENCE, arousal_ccc: AROUSAL })[one.name] ?? COLOURS[k % COLOURS.length];
 const LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 24;

@@ -2,11 +2,10 @@
 
 import { Attention } from "./attention.js";
 import { Circumplex } from "./circumplex.js";
-import { REASONS, clock, element, number, statusFill } from "./draw.js";
+import { REASONS, at, clock, element, number, statusFill } from "./draw.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 
-const at = (id) => document.getElementById(id);
 const LIVE_S = 30;
 
 export class View {

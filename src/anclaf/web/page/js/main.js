@@ -2,13 +2,13 @@
 
 import { Analysis } from "./analysis.js";
 import { csv, save } from "./csv.js";
-import { element, personColour } from "./draw.js";
+import { at, element, personColour } from "./draw.js";
+import { takeFiles } from "./files.js";
 import { Result, table } from "./result.js";
 import { Film, Pictures, Webcam } from "./sources.js";
 import { View } from "./view.js";
 
 const LIVE_KEPT_S = 60, MOST_FPS = 25, SLOW = 0.9, DRAWN_MS = 150;
-const at = (id) => document.getElementById(id);
 const view = new View();
 const analysis = new Analysis();
 const state = { about: null, source: null, rows: [], name: "", address: null, last: Promise.resolve() };
@@ -129,17 +129,7 @@ async function add(files) {
   return run(new Film(at("video"), state.address), all[0].name);
 }
 
-at("file").addEventListener("change", async (event) => {
-  const files = [...event.target.files];
-  event.target.value = "";
-  await add(files);
-});
-for (const kind of ["dragover", "drop", "dragleave"])
-  document.addEventListener(kind, (event) => {
-    event.preventDefault();
-    at("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop" && event.dataTransfer?.files.length) add(event.dataTransfer.files);
-  });
+takeFiles(add);
 at("webcam").addEventListener("click", () => {
   if (state.source instanceof Webcam) return stop();
   return run(new Webcam(at("video")), "Webcam");
