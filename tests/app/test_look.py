@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from anclaf.app.limits import Limits, RefusedError
-from anclaf.app.look import look_at, media_type
+from anclaf.app.look import look_at, media_of, media_type
 from app_helpers import HOSTILE, write_video
 
 
 def test_a_video_is_described(tmp_path: Path):
-    look = look_at(write_video(tmp_path / "a.mp4"), Limits())
+    path = write_video(tmp_path / "a.mp4")
+    look = look_at(path, Limits())
     assert (look.width, look.height, look.fps, look.frames, look.codec) == (64, 48, 25.0, 12, "h264")
-    assert (look.media, look.first_s) == ("video/mp4", 0.0)
+    assert (media_of(path), look.first_s) == ("video/mp4", 0.0)
     assert look.duration_s == pytest.approx(0.48)
 
 

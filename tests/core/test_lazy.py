@@ -20,6 +20,7 @@ PACKAGES = sorted(
 )
 WITHOUT = {
     "anclaf.app",
+    "anclaf.app.rating",
     "anclaf.cli",
     "anclaf.core",
     "anclaf.corpora.rating_files",

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from anclaf.app.limits import RefusedError
-from anclaf.app.rating_answers import MOST_IMPORT
+from anclaf.app.rating.answers import MOST_IMPORT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from anclaf.app.limits import Limits, RefusedError
 from anclaf.app.room import limit_memory
+from anclaf.faces.video_info import VideoInfo
 
 KINDS = ("MP4", "MOV", "Matroska", "WebM", "AVI", "MPEG", "FLV", "WMV", "Ogg")
 SUFFIXES = (
@@ -22,19 +23,11 @@ _HEAD = 1024
 
 
 @dataclass(frozen=True)
-class Look:
-    """width, height: of the upright frame. fps: 0 where unknown. frames, duration_s: None where unknown.
-    first_s: when the first frame is shown on the clock of a player, which starts with the file's first sound or frame.
-    media: MIME type."""
+class Look(VideoInfo):
+    """first_s: when the first frame is shown on the clock of a player, which starts with the file's first sound or
+    frame."""
 
-    width: int
-    height: int
-    fps: float
-    frames: int | None
-    duration_s: float | None
-    codec: str
     first_s: float
-    media: str
 
 
 def media_type(head: bytes) -> str | None:
@@ -104,7 +97,7 @@ def _look(path: Path, limits: Limits) -> Look:
 
     from anclaf.faces.frames import probe
 
-    media = media_of(path)
+    media_of(path)
     try:
         with av.open(os.fspath(path)) as container:
             if not container.streams.video:
@@ -123,7 +116,7 @@ def _look(path: Path, limits: Limits) -> Look:
         first_s = max(0.0, float(starts * base) - started / av.time_base)
     info = probe(path)
     _check_size(info.width, info.height, limits)
-    return Look(info.width, info.height, info.fps, info.frames, info.duration_s, info.codec, first_s, media)
+    return Look(**asdict(info), first_s=first_s)
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:

@@ -23,8 +23,8 @@ from anclaf.app.library import Library, Video
 from anclaf.app.limits import RefusedError
 from anclaf.app.live import Webcams, follow
 from anclaf.app.look import media_of
-from anclaf.app.rating_lag import LagSearch
-from anclaf.app.rating_routes import add_ratings
+from anclaf.app.rating.lag import LagSearch
+from anclaf.app.rating.routes import add_ratings
 from anclaf.app.runs import add_runs
 from anclaf.config import StreamOptions
 from anclaf.core.errors import AnclafError

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from anclaf.faces.detect import make_detector as make_detector
     from anclaf.faces.frames import Address as Address
     from anclaf.faces.frames import VideoFrame as VideoFrame
-    from anclaf.faces.frames import VideoInfo as VideoInfo
     from anclaf.faces.frames import probe as probe
     from anclaf.faces.frames import read_live as read_live
     from anclaf.faces.frames import read_video as read_video
     from anclaf.faces.haar import HaarDetector as HaarDetector
     from anclaf.faces.images import read_image as read_image
+    from anclaf.faces.video_info import VideoInfo as VideoInfo
     from anclaf.faces.yunet import YuNetDetector as YuNetDetector
     from anclaf.faces.yunet import download_yunet as download_yunet
 
@@ -43,7 +43,7 @@ __getattr__, __dir__, __all__ = attach(
         "make_detector": "faces.detect",
         "Address": "faces.frames",
         "VideoFrame": "faces.frames",
-        "VideoInfo": "faces.frames",
+        "VideoInfo": "faces.video_info",
         "probe": "faces.frames",
         "read_image": "faces.images",
         "read_live": "faces.frames",

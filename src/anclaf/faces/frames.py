@@ -23,6 +23,7 @@ from anclaf.faces.clock import LostPicture
 from anclaf.faces.decode import Decoding, duration_s, frame_rate
 from anclaf.faces.images import animation, foreign, read_animation
 from anclaf.faces.picture import Screen
+from anclaf.faces.video_info import VideoInfo
 
 _SILENT_S = 10.0
 """A network stream that sends nothing for so long has broken off."""
@@ -48,22 +49,6 @@ class VideoFrame:
     stretch: tuple[float, float] = (1.0, 1.0)
     file: str | None = None
     problem: str = ""
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a container says of its video before it is decoded; width and height are of the upright frame.
-
-    fps: average frames a second, 0 where unknown. frames, duration_s: None where the container does not say.
-    """
-
-    width: int
-    height: int
-    fps: float
-    frames: int | None
-    duration_s: float | None
-    codec: str
-    container: str
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anclaf.app import rating_lag
 from anclaf.app.limits import Limits, RefusedError
-from anclaf.app.rating_lag import LagSearch
+from anclaf.app.rating import lag
+from anclaf.app.rating.lag import LagSearch
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.rating_files.carma import write_carma
 from anclaf.corpora.ratings import Ratings
@@ -36,11 +36,11 @@ def _late(folder: Path) -> Path:
 
 
 def test_it_is_found_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(rating_lag, "limit_memory", lambda megabytes: None)  # of this process
+    monkeypatch.setattr(lag, "limit_memory", lambda megabytes: None)  # of this process
     DETECTORS.register("whole", lambda _: WholeFrame())
     options = {"root": str(tmp_path), "join": None, "detector": "whole", "memory_mb": 1e4}
     try:
-        rating_lag.main(str(_late(tmp_path)), json.dumps(options))
+        lag.main(str(_late(tmp_path)), json.dumps(options))
     finally:
         DETECTORS.unregister("whole")
     answer = json.loads(capsys.readouterr().out)

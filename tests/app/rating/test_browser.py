@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from anclaf.app.rating_log import Log
+from anclaf.app.rating.log import Log
 from anclaf.corpora.rating_files import RATING_FORMATS
 from app_helpers import Served, running, write_results, write_video
 from browsing import coloured, serious, too_wide

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from anclaf.app.limits import RefusedError
-from anclaf.app.rating_answers import MOST_IMPORT, Rater, RatingImport
+from anclaf.app.rating.answers import MOST_IMPORT, Rater, RatingImport
 from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.rating_files import RATING_FORMATS

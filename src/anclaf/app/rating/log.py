@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.app.limits import RefusedError
-from anclaf.app.rating_answers import LONGEST_S, RATE, RatingBegin, RatingSession
+from anclaf.app.rating.answers import LONGEST_S, RATE, RatingBegin, RatingSession
 from anclaf.core.errors import TableError
 from anclaf.core.files import output_error, write_text
 from anclaf.core.labels import LabelScale

@@ -1,4 +1,4 @@
-"""How late the raters of a folder answer, in a process of its own: `python -m anclaf.app.rating_lag TABLE OPTIONS`.
+"""How late the raters of a folder answer, in a process of its own: `python -m anclaf.app.rating.lag TABLE OPTIONS`.
 
 It decodes the videos. It answers with one line of JSON: `{"lag_s": …, "told": …}` or `{"refused": …}`.
 """
@@ -42,7 +42,7 @@ class LagSearch:
 
     def _find(self, table: Path, root: Path, join: Join | None, seconds: float) -> tuple[float, str]:
         options = {"root": str(root), "join": join, "detector": self._detector, "memory_mb": self._limits.memory_mb}
-        words = [sys.executable, "-m", "anclaf.app.rating_lag", os.fspath(table), json.dumps(options)]
+        words = [sys.executable, "-m", "anclaf.app.rating.lag", os.fspath(table), json.dumps(options)]
         null = subprocess.DEVNULL
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=null, stdin=null) as child:
             self._process = child

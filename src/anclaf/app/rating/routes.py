@@ -10,7 +10,7 @@ from anclaf.app import tables
 from anclaf.app.jobs import Queue
 from anclaf.app.library import Library, Video
 from anclaf.app.limits import RefusedError
-from anclaf.app.rating_answers import (
+from anclaf.app.rating.answers import (
     FolderRatings,
     JoinChoice,
     JoinedAnswer,
@@ -26,9 +26,9 @@ from anclaf.app.rating_answers import (
     Subject,
     VideoRatings,
 )
-from anclaf.app.rating_lag import LagSearch
-from anclaf.app.rating_view import Estimates, estimates_of, view
-from anclaf.app.ratings import RatingStore
+from anclaf.app.rating.lag import LagSearch
+from anclaf.app.rating.store import RatingStore
+from anclaf.app.rating.view import Estimates, estimates_of, view
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.ratings import Dimension
 from anclaf.inference.edits import read_edits

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anclaf.app.rating_answers import (
+from anclaf.app.rating.answers import (
     AgreementAnswer,
     Coefficient,
     CurveAnswer,

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from anclaf.app.library import Library, Video
 from anclaf.app.limits import RefusedError
-from anclaf.app.rating_answers import (
+from anclaf.app.rating.answers import (
     MOST_RATERS,
     FolderRatings,
     JoinSettings,
@@ -29,9 +29,9 @@ from anclaf.app.rating_answers import (
     RatingSession,
     UnfinishedAnswer,
 )
-from anclaf.app.rating_import import read_import
-from anclaf.app.rating_log import Log, Sample
-from anclaf.app.rating_table import name_subject, subject_of, write_table
+from anclaf.app.rating.imports import read_import
+from anclaf.app.rating.log import Log, Sample
+from anclaf.app.rating.table import name_subject, subject_of, write_table
 from anclaf.core.errors import TableError
 from anclaf.core.files import output_error, write_json
 from anclaf.core.people import person_key

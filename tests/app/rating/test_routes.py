@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from anclaf.app.rating_log import Log
-from anclaf.app.ratings import RatingStore
+from anclaf.app.rating.log import Log
+from anclaf.app.rating.store import RatingStore
 from anclaf.cli.main import main
 from anclaf.corpora.rated import list_rated
 from anclaf.corpora.rating_files import RATING_FORMATS
@@ -464,7 +464,7 @@ def test_files_that_cannot_be_taken(served: Served, tools: dict[str, dict[str, A
 
 
 def test_there_is_room_for_so_many_raters(served: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anclaf.app.ratings.MOST_RATERS", 1)
+    monkeypatch.setattr("anclaf.app.rating.store.MOST_RATERS", 1)
     rating = Rating(served)
     rating.begin()
     assert rating.begin("Bo").status_code == 507
