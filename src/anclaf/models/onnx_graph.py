@@ -26,6 +26,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.onnx import register_custom_op_symbolic as register  # pyright: ignore[reportPrivateImportUsage]
+from torch.onnx import unregister_custom_op_symbolic as unregister  # pyright: ignore[reportPrivateImportUsage]
 
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import versions
@@ -36,6 +38,7 @@ from anclaf.models.network import AffectNetwork, pooled
 from anclaf.models.spec import ModelSpec
 
 OPSET = 18
+_PRODUCTS = ["Conv", "Gemm", "MatMul"]
 _OUTPUTS = ("x", "q", "pooled"), ("affect", "attention")
 
 
@@ -102,7 +105,8 @@ def quantised(encoder: bytes, crops: Iterable[NDArray[np.uint8]]) -> bytes:
 
     Activations are uint8, one scale a tensor, from the least to the greatest value of the given faces; weights are int8
     of 7 bits, one scale a channel, so that no processor's sums overflow. Where landmarks are found, all stays float:
-    they are a matter of a hundredth of the face's side.
+    they are a matter of a hundredth of the face's side. So does the first convolution: of three channels, it takes
+    longer in eight bits.
 
     Args:
         crops: batches (B, S, S, 3) of faces like those to come.
@@ -119,22 +123,44 @@ def quantised(encoder: bytes, crops: Iterable[NDArray[np.uint8]]) -> bytes:
             return None if batch is None else {"crops": batch}
 
     model = onnx.load_from_string(encoder)
-    exact = [node.name for node in model.graph.node if "/landmarks/" in node.name]
+    exact = [node.name for node in model.graph.node if node.name.startswith(("/landmarks/", "/encoder.0/"))]
     with tempfile.TemporaryDirectory() as folder, _quiet():
         quantization.quantize_static(
             model, Path(folder) / "int8.onnx", Faces(),
-            op_types_to_quantize=["Conv", "Gemm", "MatMul"], nodes_to_exclude=exact, per_channel=True,
+            op_types_to_quantize=_PRODUCTS, nodes_to_exclude=exact, per_channel=True,
             reduce_range=True,
             activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
-        return (Path(folder) / "int8.onnx").read_bytes()
+        return _float_where_it_was(onnx.load(Path(folder) / "int8.onnx"), exact).SerializeToString()
+
+
+def _float_where_it_was(model: Any, exact: list[str]) -> Any:
+    """Quantising gives every reader of a rounded tensor the rounded numbers; here only products get them, and the rest
+    the numbers as they were, where these are there in float at all."""
+    made_by = {output: node for node in model.graph.node for output in node.output}
+
+    def rounds(node: Any) -> bool:
+        return node.op_type in (*_PRODUCTS, "QuantizeLinear", "DequantizeLinear") and node.name not in exact
+
+    for node in model.graph.node:
+        if rounds(node):
+            continue
+        for index, name in enumerate(node.input):
+            opened = made_by.get(name)
+            if opened is None or opened.op_type != "DequantizeLinear":
+                continue
+            closed = made_by.get(opened.input[0])  # none, of weights
+            if closed is not None and not rounds(made_by[closed.input[0]]):
+                node.input[index] = closed.input[0]
+    return model
 
 
 class _Encoder(nn.Module):
     def __init__(self, network: AffectNetwork):
         super().__init__()
         self.network = deepcopy(network).cpu().eval()
-        _in_plain_nodes(self.network)
+        for part in (self.network.generator, self.network.discriminator):
+            _in_quick_nodes(part)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # as `to_input`, in operations that can be traced
@@ -142,19 +168,64 @@ class _Encoder(nn.Module):
         return self.network.features(latents), latents.q, pooled(latents.z)
 
 
-def _in_plain_nodes(module: nn.Module) -> None:
-    """Layers that have a form of their own for torch's sake as what they are, one node of the graph each."""
+def _in_quick_nodes(module: nn.Module) -> None:
+    """Layers in the form in which onnxruntime is quick at them; the numbers are the same to rounding."""
     for name, child in module.named_children():
-        plain: nn.Module | None = None
+        quick: nn.Module | None = None
         if isinstance(child, nn.GroupNorm) and child.num_groups == child.num_channels:
-            plain = nn.InstanceNorm2d(child.num_channels, eps=child.eps, affine=True)
+            quick = nn.InstanceNorm2d(child.num_channels, eps=child.eps, affine=True)
+            quick.load_state_dict(child.state_dict())
+        elif isinstance(child, FewOutputs) and child.out_channels < child.in_channels:
+            quick = _Blocks.of_few(child)
         elif isinstance(child, FewOutputs):
-            plain = nn.Conv2d(child.in_channels, child.out_channels, 7, padding=3, bias=child.bias is not None)
-        if plain is None:
-            _in_plain_nodes(child)
-            continue
-        plain.load_state_dict(child.state_dict())
-        setattr(module, name, plain.eval())
+            quick = nn.Conv2d(child.in_channels, child.out_channels, 7, padding=3, bias=child.bias is not None)
+            quick.load_state_dict(child.state_dict())
+        elif isinstance(child, nn.ConvTranspose2d):
+            quick = _Blocks.of_transposed(child)
+        if quick is None:
+            _in_quick_nodes(child)
+        else:
+            setattr(module, name, quick.eval())
+
+
+class _Blocks(nn.Module):
+    """A convolution whose channels are the pixels of blocks of 2x2, by channel, column and row; and cut off the border.
+
+    Two transpositions that move a single axis each are what onnxruntime copies fast; its DepthToSpace is slow.
+    """
+
+    def __init__(self, kernel: Tensor, bias: Tensor | None, stride: int, padding: int, cut: int):
+        super().__init__()
+        outputs, inputs, side, _ = kernel.shape
+        self.convolution = nn.Conv2d(inputs, outputs, side, stride, padding, bias=bias is not None)
+        self.convolution.weight = nn.Parameter(kernel)
+        self.convolution.bias = None if bias is None else nn.Parameter(bias)
+        self.cut = cut
+
+    @classmethod
+    def of_few(cls, layer: FewOutputs) -> "_Blocks":
+        """The kernel moved to each pixel of a block."""
+        pads = [(x, 1 - x, y, 1 - y) for x in (0, 1) for y in (0, 1)]
+        kernel = torch.stack([functional.pad(layer.weight, pad) for pad in pads], 1).flatten(0, 1)
+        return cls(kernel, None if layer.bias is None else layer.bias.repeat_interleave(4), 2, 3, 0)
+
+    @classmethod
+    def of_transposed(cls, layer: nn.ConvTranspose2d) -> "_Blocks":
+        """Of kernel 4, stride 2 and padding 1: each output is of two by two inputs. A block begins a pixel before the
+        input does: its first pixel has the kernel's places 2 and 0, its second one 3 and 1."""
+        assert (layer.kernel_size, layer.stride, layer.padding) == ((4, 4), (2, 2), (1, 1))
+        assert layer.bias is None
+        places = [(2, 0), (3, 1)]
+        parts = [layer.weight[:, :, rows][:, :, :, columns] for columns in places for rows in places]
+        return cls(torch.stack(parts, 2).transpose(0, 1).transpose(1, 2).flatten(0, 1), None, 1, 1, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        planes = self.convolution(image)
+        channels, height, width = (int(size) for size in planes.shape[1:])  # which tracing knows
+        tall = planes.reshape(-1, 2, height, width).transpose(1, 2)
+        wide = tall.reshape(-1, 2, 2 * height * width).transpose(1, 2)
+        whole = wide.reshape(-1, channels // 4, 2 * height, 2 * width)
+        return functional.pad(whole, [-self.cut] * 4) if self.cut else whole
 
 
 class _Windows(nn.Module):
@@ -180,13 +251,27 @@ def _traced(
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     # of both exporters the one that traces: the other takes minutes for a head that is unrolled
-    with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+    with _quiet(), _plain_lerp(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         torch.onnx.export(
             module.eval(), tuple(inputs.values()), Path(folder) / "graph.onnx", dynamo=False, opset_version=OPSET,
             input_names=list(inputs), output_names=list(outputs),
             dynamic_axes={name: some for name, some in axes.items() if name in inputs or name in outputs},
         )  # fmt: skip
         return (Path(folder) / "graph.onnx").read_bytes()
+
+
+@contextmanager
+def _plain_lerp() -> Iterator[None]:
+    """`torch.lerp` as one product; by itself the exporter makes two, and a choice between them for every number."""
+
+    def symbolic(graph: Any, start: Any, end: Any, weight: Any) -> Any:
+        return graph.op("Add", start, graph.op("Mul", weight, graph.op("Sub", end, start)))
+
+    register("aten::lerp", symbolic, OPSET)
+    try:
+        yield
+    finally:
+        unregister("aten::lerp", OPSET)
 
 
 @contextmanager
