@@ -560,8 +560,9 @@ def test_a_separator_that_is_none(tmp_path):
 def test_contradicting_columns(tmp_path):
     with pytest.raises(CorpusError, match="Both image and video are there: make a table of each"):
         list_table(write(tmp_path / "t.csv", "image,video,frame,valence,arousal", "a,b,0,0,0"))
-    with pytest.raises(CorpusError, match="valence: there twice"):
-        list_table(write(tmp_path / "t.csv", "image,valence,Valence,arousal", "a,0,0,0"))
+    for second in ("Valence", "valence", '"valence"', "valence "):
+        with pytest.raises(CorpusError, match="valence: there twice"):
+            list_table(write(tmp_path / "t.csv", f"image,valence,{second},arousal", "a,0,0,0"))
 
 
 @pytest.mark.parametrize("fold", ["", "x", "-1", "0.5"])
@@ -577,7 +578,9 @@ def test_folds_that_are_no_numbers(tmp_path, fold):
         ("t.csv", b"image,valence,arousal\n", "a header without rows"),
         ("t.csv", "image;M\xfcller".encode("latin-1"), "not UTF-8 text; in Excel, save it as `CSV UTF-8`"),
         ("t.csv", b"\xff\xfe\x00image", "got the columns"),
-        ("t.csv", b"PK\x03\x04\x00\x00", "not a text"),
+        ("t.csv", b"PK\x03\x04\x00\x00", "a workbook or a zip archive without the suffix .xlsx; save it as .xlsx"),
+        ("t.xls", b"\xd0\xcf\x11\xe0" + bytes(99), r"a workbook of an old Excel \(.xls\); save it as .xlsx or as"),
+        ("t.csv", b"\0\1\2\3", "not a text"),
         ("t.csv", b"image,valence,arousal\na,0,0,0,0\nb,0,0\n", "more cells than the header|not a table"),
         ("t.parquet", b"image,valence,arousal\na,0,0\n", "not readable as Parquet"),
     ],

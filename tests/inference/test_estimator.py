@@ -84,6 +84,15 @@ def test_pictures_in_memory(tmp_path: Path, estimator: Make, painted: Paint, fol
     assert made.stream(25).step(Image.fromarray(frames[0])) == made.stream(25).step(frames[0])
 
 
+def test_a_film_in_one_pillow_image_is_refused(tmp_path: Path, estimator: Make):
+    pictures = [Image.new("RGB", (64, 64), (80 * k, 0, 0)) for k in range(2)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=40)
+    with Image.open(tmp_path / "a.gif") as film:
+        with pytest.raises(ConfigError, match=r"frame 0: 2 pictures in one Pillow image; .* Give the file's name"):
+            estimator().predict(film)
+        assert len(estimator().predict(film.copy())) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -100,8 +100,12 @@ def test_what_a_folder_without_pictures_is(tmp_path: Path):
     with pytest.raises(VideoError, match="a folder without images, of folders; expected pictures"):
         open_source(tmp_path / "deep")
     (tmp_path / "deep" / "er" / "a.heic").touch()
-    with pytest.raises(VideoError, match=r"a folder without images \(it has \.heic files\)"):
+    with pytest.raises(VideoError, match=r"a folder of \.heic pictures, which cannot be read\. Save them as PNG"):
         open_source(tmp_path / "deep" / "er")
+    _numbered(tmp_path / "deep" / "er", "a.png")
+    assert open_source(tmp_path / "deep" / "er").notes == ["1 picture of .heic left out: save as PNG or JPEG"]
+    (tmp_path / "deep" / "er" / "b.CR2").touch()
+    assert open_source(tmp_path / "deep" / "er").notes == ["2 pictures of .cr2 and .heic left out: save as PNG or JPEG"]
 
 
 def test_an_animated_picture_is_a_video(tmp_path: Path):
@@ -110,6 +114,22 @@ def test_an_animated_picture_is_a_video(tmp_path: Path):
     source = open_source(tmp_path / "a.webp")
     assert (source.fps, source.frames, source.images) == (25, 5, ())
     assert [int(frame.image[0, 0, 0]) for frame in source.read()] == [0, 40, 80, 120, 160]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png"])
+def test_of_an_animated_picture_that_is_cut_the_beginning_is_read(tmp_path: Path, suffix: str):
+    rng = np.random.default_rng(1)
+    pictures = [Image.fromarray(rng.integers(0, 255, (32, 32, 3)).astype(np.uint8)) for _ in range(6)]
+    whole, path = tmp_path / f"whole.{suffix}", tmp_path / f"a.{suffix}"
+    pictures[0].save(whole, save_all=True, append_images=pictures[1:], duration=40)
+    assert len([*open_source(whole).read()]) == 6
+    content = whole.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
+    source, frames = open_source(path), []
+    with pytest.raises(VideoError, match=f"a.{suffix}: damaged image"):
+        frames.extend(source.read())
+    assert 3 <= len(frames) < 6
+    assert source.fps == pytest.approx(25)
 
 
 def test_a_name_that_is_no_text_is_shown_as_bytes(tmp_path: Path):
@@ -136,6 +156,12 @@ def test_a_video_says_its_frame_rate(shared: Path):
 def test_what_cannot_be_read_is_refused(tmp_path: Path, folder_of: Callable[[Path, Sequence[NDArray]], Path]):
     with pytest.raises(VideoError, match="no such video file"):
         open_source(tmp_path / "none.mp4")
+    with pytest.raises(VideoError, match=r"none\.png: no such image file"):
+        open_source(tmp_path / "none.png")
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.avif")
+    (tmp_path / "b.avif").write_bytes((tmp_path / "a.avif").read_bytes()[:100])
+    with pytest.raises(VideoError, match=r"b\.avif: damaged image \(only its beginning is one\)"):
+        list(open_source(tmp_path / "b.avif").read())
     with pytest.raises(VideoError, match="a folder without images; expected"):
         open_source(folder_of(tmp_path / "empty", []))
     with pytest.raises(ConfigError, match="image_fps 0: expected a positive number"):

@@ -27,6 +27,10 @@ _GROUPED = re.compile(rf"[+\-{_MINUS}]?[1-9]\d{{0,2}}(,\d{{3}})+")
 """One thousand, or one and three digits."""
 _PLAIN_SIGNS = str.maketrans({",": ".", **dict.fromkeys(_MINUS, "-")})
 _NO_VALUE = frozenset({"", "-", "\u2013", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
+_OFFICE = (
+    (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel (.xls)"),
+    (b"PK\x03\x04", "a workbook or a zip archive without the suffix .xlsx"),
+)
 _HEAD = 65_536
 """Bytes of a file by which its dialect is known."""
 
@@ -56,6 +60,8 @@ class Dialect(NamedTuple):
         blank = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
         if blank == len(lines):
             raise NotATable("empty; expected a CSV file with a header line")
+        if what := next((what for mark, what in _OFFICE if head.startswith(mark)), ""):
+            raise NotATable(f"{what}; save it as .xlsx or as `CSV UTF-8`")
         if "\0" in lines[blank]:
             raise NotATable("not a text; expected a CSV file with a header line")
         if named := re.fullmatch(r"\s*\"?sep=(.)\"?[,;\s]*", lines[blank], re.IGNORECASE):
@@ -91,6 +97,7 @@ def read_csv(content: bytes) -> pd.DataFrame:
         NotATable: empty, of another encoding, or not a table.
     """
     text, dialect = _decoded(content)
+    _check_titles(text, dialect)
     try:
         table = pd.read_csv(
             io.StringIO(text), sep=dialect.separator, dtype=str, keep_default_na=False,
@@ -103,6 +110,14 @@ def read_csv(content: bytes) -> pd.DataFrame:
     table = table.fillna("").apply(lambda column: column.str.strip())
     grouped = dialect.separator == ","
     return table.rename(columns=lambda title: str(title).strip()).apply(lambda column: plain_numbers(column, grouped))
+
+
+def _check_titles(text: str, dialect: Dialect) -> None:
+    """Refuse a title that is there twice, of which pandas would rename the second one."""
+    header = text.splitlines()[dialect.skip : dialect.skip + 1]
+    titles = [cell.strip() for row in csv.reader(header, delimiter=dialect.separator) for cell in row]
+    if twice := sorted({title for title in titles if title and titles.count(title) > 1}):
+        raise NotATable(f"{', '.join(twice)}: there twice among the columns; expected each once")
 
 
 def read_rows(content: bytes) -> list[list[str]]:

@@ -18,6 +18,11 @@ VIDEO_SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp",
     ".ogv", ".mxf", ".vob",
 })  # fmt: skip
+UNREAD_SUFFIXES = frozenset({
+    ".heic", ".heif", ".jxl", ".jp2", ".ppm", ".pgm", ".tga", ".psd", ".exr", ".hdr", ".svg", ".dng", ".cr2", ".cr3",
+    ".nef", ".arw", ".orf", ".raf", ".rw2",
+})  # fmt: skip
+"""Of pictures that are not read."""
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 """Formats, as Pillow names them, of which one file may hold a film."""
 _SHORTEST_MS, _USUAL_MS = 11, 100
@@ -39,6 +44,7 @@ _KNOWN = (
     *((4, b"ftyp" + brand, "a HEIC picture, as phones take them", "Save it as PNG or JPEG")
       for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")),
 )  # fmt: skip
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _MARKUP = ((b"<!doctype html", b"<html"), (b"<svg",))
 
 
@@ -79,7 +85,7 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     """
     path = Path(path)
     with _opened(path) as image:
-        if (count := _frames(image)) > 1:
+        if (count := films(image)) > 1:
             raise VideoError(f"{path}: {count} pictures in one file; expected one. It can be given as a video")
         return to_rgb(ImageOps.exif_transpose(image), str(path))
 
@@ -88,22 +94,28 @@ def pictures_in(path: Path) -> int:
     """How many pictures a file holds as a film; 1 where it is no animated picture."""
     try:
         with Image.open(path) as image:
-            return _frames(image)
+            return films(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return 1  # reading it says why
 
 
 def animation(path: Path) -> tuple[float, int] | None:
-    """Pictures a second and how many there are, of an animated WebP, AVIF, APNG or GIF; None of anything else.
+    """Pictures a second and how many there are, of an animated WebP, AVIF, APNG or GIF; None of anything else. Of a
+    damaged one they are of the pictures before the damage.
 
     Raises:
-        VideoError: it is damaged.
+        VideoError: not one picture can be read.
     """
-    if path.suffix.lower() not in IMAGE_SUFFIXES or (count := pictures_in(path)) < 2:
+    if path.suffix.lower() not in IMAGE_SUFFIXES or pictures_in(path) < 2:
         return None
-    with _opened(path) as image:
-        *_, end_s = (end_s for _, end_s in _timed(image))
-    return count / end_s, count
+    ends: list[float] = []
+    try:
+        with _opened(path) as image:
+            ends.extend(end_s for _, end_s in _timed(image))
+    except VideoError:
+        if not ends:
+            raise
+    return len(ends) / ends[-1], len(ends)
 
 
 def read_animation(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -122,7 +134,7 @@ def read_animation(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
 def _timed(image: Image.Image) -> Iterator[tuple[Image.Image, float]]:
     """Each picture with the seconds at which it ends."""
     end_ms = 0.0
-    for number in range(image.info.get("default_image", False), getattr(image, "n_frames", 1)):
+    for number in range(image.info.get("default_image", False), _stated(image)):
         image.seek(number)
         image.load()
         shown = float(image.info.get("duration", 0))
@@ -130,10 +142,19 @@ def _timed(image: Image.Image) -> Iterator[tuple[Image.Image, float]]:
         yield image, end_ms / 1000
 
 
-def _frames(image: Image.Image) -> int:
+def films(image: Image.Image) -> int:
+    """How many pictures an opened file holds as a film."""
     if image.format not in _ANIMATED:
         return 1
-    return getattr(image, "n_frames", 1) - bool(image.info.get("default_image"))
+    return _stated(image) - bool(image.info.get("default_image"))
+
+
+def _stated(image: Image.Image) -> int:
+    """How many pictures a file has, among them one that is cut off."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except IndexError:  # what Pillow makes of a GIF that is cut off, which states no number
+        return image.tell() + 2
 
 
 @contextmanager
@@ -147,11 +168,20 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except UnidentifiedImageError as error:
-        what = foreign(path) or "not an image of a known format; expected PNG, JPEG, …"
+        what = foreign(path) or _beginning(path)
         raise VideoError(f"{path}: {what}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
         # Pillow reports a damaged file as any of these
         raise VideoError(f"{path}: damaged image ({error}). Copy the file again") from error
+
+
+def _beginning(path: Path) -> str:
+    """What a file is that Pillow cannot open."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head.startswith(_PICTURES) or head[8:12] in (b"WEBP", b"avif", b"avis"):
+        return "damaged image (only its beginning is one). Copy the file again"
+    return "not an image of a known format; expected PNG, JPEG, …"
 
 
 def to_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from anclaf.core.arguments import described
 from anclaf.core.errors import ConfigError, VideoError
 from anclaf.faces.frames import VideoFrame
-from anclaf.faces.images import to_rgb
+from anclaf.faces.images import films, to_rgb
 from anclaf.inference.source import Source, check_rates
 
 _EXPECTED = "(H, W, 3) uint8 RGB, or a Pillow image"
@@ -32,6 +32,11 @@ def as_frame(picture: Any, name: str = "frame") -> NDArray[np.uint8]:
     if isinstance(picture, Image.Image):
         if 0 in picture.size:
             raise ConfigError(f"{name}: a picture without pixels; expected {_EXPECTED}")
+        if (count := films(picture)) > 1:
+            raise ConfigError(
+                f"{name}: {count} pictures in one Pillow image; expected one. Give the file's name for all of them, or "
+                "image.copy() for the one that it stands at"
+            )
         try:
             return to_rgb(ImageOps.exif_transpose(picture), name)
         except (OSError, ValueError, SyntaxError) as error:  # Pillow reads a file's pixels when they are asked for

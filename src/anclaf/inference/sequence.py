@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anclaf.core.errors import VideoError
 from anclaf.core.words import counted
-from anclaf.faces.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, hidden
+from anclaf.faces.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, VIDEO_SUFFIXES, hidden
 
 _STEADY = 1 / 3
 """More than so many of the steps between numbers are the smallest one where the numbers count frames."""
@@ -46,6 +46,8 @@ class PictureSequence:
             raise VideoError(f"{folder}: {_instead(folder, entries, len(videos))}")
         numbers, note = _numbers([path.stem for path in paths])
         left = [f"{counted(len(videos), 'video')} in this folder left out: give each by its name"] if videos else []
+        unknown = sum(_is_file(path, UNREAD_SUFFIXES) for path in entries)
+        left += [f"{counted(unknown, 'picture')} of {_kinds(entries)} left out: save as PNG or JPEG"] if unknown else []
         return cls(tuple(paths), numbers, tuple([note] * bool(note) + left))
 
 
@@ -53,11 +55,17 @@ def _is_file(path: Path, suffixes: frozenset[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.is_dir()
 
 
+def _kinds(entries: Sequence[Path]) -> str:
+    return " and ".join(sorted({path.suffix.lower() for path in entries if _is_file(path, UNREAD_SUFFIXES)}))
+
+
 def _instead(folder: Path, entries: Sequence[Path], videos: int) -> str:
     if videos:
         return f"a folder of {counted(videos, 'video')}; expected pictures. Give its videos: '{folder}/*'"
     if any(path.is_dir() for path in entries):
         return f"a folder without images, of folders; expected pictures. Give its folders: '{folder}/*'"
+    if kinds := _kinds(entries):
+        return f"a folder of {kinds} pictures, which cannot be read. Save them as PNG or JPEG"
     suffixes = ", ".join(sorted({path.suffix.lower() or "nameless" for path in entries})[:_NAMED])
     got = f" (it has {suffixes} files)" if suffixes else ""
     return f"a folder without images{got}; expected {', '.join(sorted(IMAGE_SUFFIXES))}"

@@ -142,10 +142,12 @@ def _on_disk(name: str, image_fps: float, seconds: float) -> Source:
         return Source(
             source_name(name), image_fps, frames, path, found.paths, seconds, notes=notes, numbers=found.numbers
         )
-    if path.suffix.lower() in IMAGE_SUFFIXES and pictures_in(path) == 1:
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and pictures_in(path) == 1:
         return Source(source_name(name), image_fps, 1, path, (path,), seconds, numbers=(0,))
     if glob.has_magic(name) and not path.exists():
         raise VideoError(f"{name}: no file or folder matches this pattern")
+    if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_file():
+        raise VideoError(f"{name}: no such image file")
     info = probe(path)
     return Source(source_name(name), info.fps or image_fps, info.frames, path, (), seconds)
 
