@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.telemetry import load_onnxruntime
+
 _STRIDES = (8, 16, 32)
 OVERLAP = 0.3
 """Of two boxes that overlap by more than this share (intersection over union) the better one counts."""
@@ -43,7 +45,7 @@ def load_network(onnx: bytes, min_score: float) -> YuNetNetwork:
 def _session(onnx: bytes) -> Any:
     """None where onnxruntime is not installed, or the file is not a YuNet of free size."""
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError:
         return None
     options = onnxruntime.SessionOptions()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anclaf.config import BackendName
 from anclaf.core.errors import ConfigError, ModelError
+from anclaf.core.telemetry import load_onnxruntime
 from anclaf.inference.backend import Encoded
 from anclaf.models.calibration import Calibration, load_calibration
 from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, load_spec, spec_of
@@ -84,9 +85,7 @@ class OnnxBackend:
 
     @property
     def versions(self) -> dict[str, str]:
-        import onnxruntime
-
-        return {"onnxruntime": onnxruntime.__version__}
+        return {"onnxruntime": load_onnxruntime().__version__}
 
     @property
     def lead_in(self) -> int:
@@ -125,7 +124,7 @@ class OnnxBackend:
 
 def _session(name: str, file: bytes, threads: int | None) -> Any:
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError as error:
         raise ConfigError("the onnx backend needs the package onnxruntime: pip install 'anclaf[onnx]'") from error
     options = onnxruntime.SessionOptions()

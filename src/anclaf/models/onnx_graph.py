@@ -31,6 +31,7 @@ from torch.onnx import unregister_custom_op_symbolic as unregister  # pyright: i
 
 from anclaf.core.errors import ConfigError
 from anclaf.core.files import versions
+from anclaf.core.telemetry import load_onnxruntime
 from anclaf.models.anclaf import FewOutputs
 from anclaf.models.folder import METADATA, METADATA_FORMAT
 from anclaf.models.io import model_fingerprint
@@ -112,6 +113,7 @@ def quantised(encoder: bytes, crops: Iterable[NDArray[np.uint8]]) -> bytes:
         crops: batches (B, S, S, 3) of faces like those to come.
     """
     onnx = _onnx()
+    load_onnxruntime()
     from onnxruntime import quantization
 
     class Faces(quantization.CalibrationDataReader):

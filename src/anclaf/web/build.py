@@ -16,6 +16,7 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, DetectorError, OutputError
 from anclaf.core.files import atomic_path, json_text
 from anclaf.core.labels import QUADRANTS
+from anclaf.core.telemetry import load_onnxruntime
 from anclaf.core.windows import MAX_GAP
 from anclaf.experiment.export import export_model
 from anclaf.faces.yunet import LONGER_SIDE, MIN_SCORE, YuNetDetector
@@ -103,7 +104,7 @@ def _refuse_other_content(out: Path, overwrite: bool) -> None:
 def _check_free_size(detector: Path) -> None:
     """OpenCV gives a network of a fixed input size any size; the browser's runtime does not."""
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError as error:
         raise ConfigError("the page needs the package onnxruntime: pip install 'anclaf[export]'") from error
     try:
