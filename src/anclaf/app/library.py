@@ -12,6 +12,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -26,6 +27,8 @@ from anclaf.inference.outputs import OutputFiles
 
 State = Literal["new", "waiting", "running", "done", "failed", "cancelled"]
 """new: not analysed. The others: of its last analysis."""
+RATINGS = "ratings"
+"""Folder of the ratings of videos, beside them."""
 _RESCAN_S = 2.0
 _LONGEST_NAME = 150
 
@@ -35,7 +38,8 @@ class Video:
     """A video, or results whose video is not there (`path` None).
 
     id: what clients call it. name: as shown. results: the folder of its files. message: why it failed, or what is to be
-    known. done, total: frames of an analysis, 0 where unknown. problem: what of the file could not be read.
+    known. done, total: frames of an analysis, 0 where unknown. problem: what of the file could not be read. saved_ns:
+    when the ratings of an upload were downloaded last.
     """
 
     id: str
@@ -51,6 +55,12 @@ class Video:
     seen: Look | None = None
     stamp: tuple[int, int] = (0, 0)
     added: float = field(default_factory=time.time)
+    saved_ns: int = 0
+
+    @property
+    def stem_shown(self) -> str:
+        """Its name without the suffix, for files that are offered."""
+        return self.name.rpartition(".")[0] or self.name
 
     def files(self, overlay: bool = True, plot: bool = True, format: TableFormat = "csv") -> OutputFiles:
         """Where its results are."""
@@ -82,9 +92,13 @@ class Library:
         self._videos: dict[str, Video] = {}
         self._lock, self._scanned = RLock(), -_RESCAN_S
 
-    def close(self) -> None:
-        """Remove what was uploaded, and its results."""
-        shutil.rmtree(self.temporary, ignore_errors=True)
+    def close(self) -> list[tuple[str, Path]]:
+        """Remove what was uploaded, and its results. Ratings of an upload that nobody has downloaded stay where they
+        are: its name, and where."""
+        with self._lock:
+            left = [(one.name, one.results / RATINGS) for one in self._videos.values() if unsaved(one)]
+        _clear(self.temporary, [folder for _, folder in left])
+        return left
 
     # what there is
 
@@ -225,14 +239,21 @@ class Library:
             self.check_room()
             self._videos[video.id] = video
 
-    def remove(self, video: Video) -> None:
-        """Remove an upload with its results.
+    def check_removal(self, video: Video, rated: bool) -> None:
+        """Whether a video may be removed. rated: even with ratings that nobody has downloaded.
 
         Raises:
-            RefusedError: (409) it is not an upload.
+            RefusedError: (409) it is not an upload, or it has such ratings.
         """
         if not video.uploaded:
             raise RefusedError(409, "only uploads are removed; delete files of your own folder yourself")
+        if not rated and unsaved(video):
+            said = f"{video.name} has ratings, which go with it"
+            raise RefusedError(409, f"{said}; download them (`ratings/archive`), or remove it with `rated=true`")
+
+    def remove(self, video: Video) -> None:
+        """Remove an upload with its results and ratings."""
+        assert video.uploaded
         with self._lock:
             self._videos.pop(video.id, None)
         self.discard(video)
@@ -241,6 +262,26 @@ class Library:
         """Remove the files of an upload."""
         if video.uploaded and video.results.parent == self.temporary:
             shutil.rmtree(video.results, ignore_errors=True)
+
+
+def unsaved(video: Video) -> bool:
+    """Whether an upload has ratings that nobody has downloaded as they are now."""
+    if not video.uploaded:
+        return False
+    changed = [path.stat().st_mtime_ns for path in (video.results / RATINGS).rglob("*") if path.is_file()]
+    return max(changed, default=-1) >= video.saved_ns
+
+
+def _clear(folder: Path, keep: Sequence[Path]) -> None:
+    """Remove a folder, but for the folders in it that are to be kept."""
+    if not any(one.is_relative_to(folder) for one in keep):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and path not in keep:
+            _clear(path, keep)
+        elif path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def clean_name(name: str) -> str:

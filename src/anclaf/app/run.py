@@ -48,12 +48,15 @@ def serve(
     host: str,
     port: int,
     ready: Callable[[str, Worker], None],
-) -> None:
+) -> list[tuple[str, Path]]:
     """Serve until SIGINT or SIGTERM. Then analyses and their processes are ended, and what was uploaded is removed.
 
     Args:
         folder, results: as `Library`. port: 0 for any that is free. ready: called with the address to open, and the
             process that has the model.
+
+    Returns:
+        What `Library.close` leaves.
 
     Raises:
         ConfigError: the port is taken, no such host or folder. ModelError, DetectorError: as `AffectEstimator.load`.
@@ -77,7 +80,8 @@ def serve(
             ready(_address(host, listening.getsockname()[1], key), first)
             server.run(sockets=[listening])
         finally:
-            close(library, queue, webcams)
+            left = close(library, queue, webcams)
+        return left
     finally:
         listening.close()
         if library is not None:

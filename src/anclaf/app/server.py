@@ -25,6 +25,7 @@ from anclaf.app.live import Webcams, follow
 from anclaf.app.look import media_of
 from anclaf.app.rating.lag import LagSearch
 from anclaf.app.rating.routes import add_ratings
+from anclaf.app.rating.store import RatingStores
 from anclaf.app.runs import add_runs
 from anclaf.config import StreamOptions
 from anclaf.core.errors import AnclafError
@@ -80,10 +81,11 @@ def make_app(
     app.add_exception_handler(AnclafError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     _add_page(app)
-    _add_videos(app, library, queue)
+    stores = RatingStores(library)
+    _add_videos(app, library, queue, stores)
     _add_results(app, library, queue)
     search = LagSearch(library.limits, queue.setup.detector)
-    add_ratings(app, library, queue, search)
+    add_ratings(app, library, queue, stores, search)
     add_runs(app, library)
 
     @app.get("/api/events", response_class=StreamingResponse)
@@ -109,11 +111,11 @@ def make_app(
     return app
 
 
-def close(library: Library, queue: Queue, webcams: Webcams) -> None:
-    """End what goes on, and remove what was uploaded."""
+def close(library: Library, queue: Queue, webcams: Webcams) -> list[tuple[str, Path]]:
+    """End what goes on, and remove what was uploaded; what `Library.close` gives."""
     webcams.close()
     queue.close()
-    library.close()
+    return library.close()
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -154,7 +156,7 @@ def _all(library: Library, queue: Queue) -> list[VideoAnswer]:
     return [_answer(queue, video) for video in library.videos()]
 
 
-def _add_videos(app: FastAPI, library: Library, queue: Queue) -> None:
+def _add_videos(app: FastAPI, library: Library, queue: Queue, stores: RatingStores) -> None:
     @app.get("/api/server")
     def server() -> ServerAnswer:
         """What runs here."""
@@ -197,13 +199,17 @@ def _add_videos(app: FastAPI, library: Library, queue: Queue) -> None:
         return _answer(queue, library.get(id))
 
     @app.delete("/api/videos/{id}", status_code=204)
-    def remove(id: str) -> None:
+    def remove(
+        id: str, rated: Annotated[bool, Query(description="with ratings that nobody has downloaded")] = False
+    ) -> None:
         """Remove an upload with its results."""
         video = library.get(id)
-        if video.uploaded and video.state in ("waiting", "running"):
+        library.check_removal(video, rated)
+        if video.state in ("waiting", "running"):
             queue.cancel(video)
             queue.settle(video)
         library.remove(video)
+        stores.forget(video)
 
     @app.post("/api/videos/{id}/analysis", status_code=202)
     def analyse(id: str, options: AnalysisOptions) -> VideoAnswer:
@@ -250,19 +256,21 @@ def _add_results(app: FastAPI, library: Library, queue: Queue) -> None:
         path, to = table_of(video), library.temporary / f"{video.id}-{video.results.stat().st_mtime_ns}.{format}"
         path = tables.as_csv(path, to) if format == "csv" else tables.as_parquet(path, to)
         kind = "text/csv; charset=utf-8" if format == "csv" else "application/vnd.apache.parquet"
-        return _file(path, kind, f"{_stem(video)}.{format}")
+        return _file(path, kind, f"{video.stem_shown}.{format}")
 
     @app.get("/api/videos/{id}/plot", response_class=FileResponse)
     def plot(id: str) -> FileResponse:
         """The plot, a PNG."""
         video = library.get(id)
-        return _file(library.file(video.files().plot, "plot"), "image/png", f"{_stem(video)}.plot.png")
+        return _file(library.file(video.files().plot, "plot"), "image/png", f"{video.stem_shown}.plot.png")
 
     @app.get("/api/videos/{id}/overlay", response_class=FileResponse)
     def overlay(id: str) -> FileResponse:
         """The overlay video, or a range of it."""
         video = library.get(id)
-        return _file(library.file(video.files().overlay, "overlay video"), "video/mp4", f"{_stem(video)}.overlay.mp4")
+        return _file(
+            library.file(video.files().overlay, "overlay video"), "video/mp4", f"{video.stem_shown}.overlay.mp4"
+        )
 
     @app.get("/api/videos/{id}/video", response_class=FileResponse)
     def video_file(id: str) -> FileResponse:
@@ -294,10 +302,6 @@ def _about(table: Any, about: dict[str, Any], queue: Queue) -> dict[str, Any]:
         "notes": [str(note) for note in notes] if isinstance(notes, list) else [],
         "sureness": str(about.get("sureness", "")), "made_with": made_with,
     }  # fmt: skip
-
-
-def _stem(video: Video) -> str:
-    return video.name.rpartition(".")[0] or video.name
 
 
 def _file(path: Path, kind: str, name: str) -> FileResponse:

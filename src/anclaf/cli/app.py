@@ -67,5 +67,6 @@ class App:
             if self.browser:
                 webbrowser.open(address)
 
-        serve(self.folder, self.out, setup, limits, self.host, self.port, ready)
+        for name, place in serve(self.folder, self.out, setup, limits, self.host, self.port, ready):
+            say(f"ratings of {name}, which nobody downloaded: {place}")
         return 0

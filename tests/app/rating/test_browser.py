@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -236,6 +237,34 @@ def test_all_raters_together(visit: "Callable[..., Page]", film: Path, width: in
         assert too_wide(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert serious(page) == []
+
+
+def test_an_upload_is_rated_and_its_ratings_are_saved(visit: "Callable[..., Page]", tmp_path: Path):
+    """It goes only with ratings that were saved, or when that is said."""
+    film = write_video(tmp_path / "talk.mp4", frames=50, size=(160, 120))
+    with running() as served:
+        page = visit(served)
+        page.set_input_files("#file", film)
+        until(page, "document.querySelector('#videos li[data-state=done]')")
+        _rate(page, "talk.mp4", what="valence")
+        assert "its ratings with it" in page.inner_text("#rating-note")
+        until(page, "document.getElementById('rating-note').textContent.includes('rating is complete')")
+        until(page, "document.getElementById('rating-all').open")
+        assert page.locator("#rating-own").is_hidden()
+        page.get_by_role("button", name="Remove: talk.mp4").click()
+        page.wait_for_selector("#remove-sure[open]")
+        assert serious(page) == []
+        page.get_by_role("button", name="Keep").click()
+        assert served.named("talk.mp4")["uploaded"]
+        with page.expect_download() as saved:
+            page.locator("#rating-archive").click()
+        assert saved.value.suggested_filename == "talk.ratings.zip"
+        with ZipFile(saved.value.path()) as file:
+            file.extractall(tmp_path)
+        page.get_by_role("button", name="Remove: talk.mp4").click()
+        until(page, "!document.querySelector('#videos li')")
+        assert page.locator("#rating").is_hidden()
+    assert len(_said(tmp_path / "ratings" / "talk.mp4" / "valence.Ann.csv")[1]) == 8
 
 
 def test_a_file_of_another_tool(visit: "Callable[..., Page]", film: Path):

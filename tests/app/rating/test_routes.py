@@ -1,17 +1,22 @@
 """Ratings by HTTP: saved as they come, nothing lost, files that the readers take, hostile input."""
 
 import base64
+import io
 import json
 import shlex
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import numpy as np
 import pytest
 
+from anclaf.app.library import Library
+from anclaf.app.limits import Limits
+from anclaf.app.rating.answers import RatingBegin
 from anclaf.app.rating.log import Log
-from anclaf.app.rating.store import RatingStore
+from anclaf.app.rating.store import RatingStores
 from anclaf.cli.main import main
 from anclaf.corpora.rated import list_rated
 from anclaf.corpora.rating_files import RATING_FORMATS
@@ -29,9 +34,7 @@ class Rating:
 
     def __init__(self, served: Served, video: str = "first.mp4"):
         self.client, self.id = served.client, served.named(video)["id"]
-        folder = served.library.folder
-        assert folder is not None
-        self.folder = folder / "ratings" / video
+        self.folder = (served.library.folder or served.library.temporary) / "ratings" / video
 
     def ask(self, method: str, what: str = "", /, **options: Any) -> httpx.Response:
         return self.client.request(method, f"/api/videos/{self.id}/ratings{what}", **options)
@@ -186,15 +189,99 @@ def test_names_of_all_alphabets(served: Served):
     assert rating.begin("Zoe\N{COMBINING DIAERESIS}").status_code == 409, "the same name in another Unicode form"
 
 
-def test_only_videos_of_the_folder_are_rated(served: Served, tmp_path: Path):
-    film = write_video(tmp_path / "up.mp4").read_bytes()
-    served.client.post("/api/videos?name=up.mp4&analyse=false", content=film)
-    refused = Rating(served, "up.mp4").begin()
-    assert (refused.status_code, refused.json()["detail"]) == (
-        409, "up.mp4: ratings are kept beside videos; put it into FOLDER of `anclaf app FOLDER`",
-    )  # fmt: skip
+# uploads
+
+
+def _upload(served: Served, film: Path, name: str = "up.mp4") -> Rating:
+    sent = served.client.post("/api/videos", params={"name": name, "analyse": False}, content=film.read_bytes())
+    assert sent.status_code == 201
+    return Rating(served, name)
+
+
+def test_an_upload_is_rated_apart_from_the_folder(served: Served, tmp_path: Path):
+    film = write_video(tmp_path / "up.mp4", frames=50)
+    first, second = _upload(served, film, "first.mov"), _upload(served, film, "second.mov")
+    told = first.whole("Ann", lambda t: 30 * np.sin(t), lambda t: t)
+    assert (told["lasting"], [one["rater"] for one in told["raters"]]) == (False, ["Ann", "Ann"])
+    assert second.ask("GET").json()["raters"] == []
+    assert Rating(served).ask("GET").json()["raters"] == []
+    assert not Rating(served).folder.parent.exists()
+    of = {"video": first.id}
+    found = served.client.put("/api/ratings/settings", params=of, json={"join": "mean", "lag_s": 0.5}).json()
+    assert (found["settings"]["lag_s"], found["videos"], found["complete"], found["commands"]) == (0.5, 1, 1, [])
+    assert served.client.get("/api/ratings", params={"video": second.id}).json()["settings"]["lag_s"] == 0
+    assert served.client.get("/api/ratings").json()["settings"]["lag_s"] == 0
+    assert first.ask("GET", "/joined").json()["settings"]["lag_s"] == 0.5
+    (clip,) = list_rated(Path(found["table"]), "carma", root=Path(found["table"]).parents[1]).clips
+    assert clip.name == "video.mov", "as the search for the lag finds it"
+    first.ask("GET", "/archive")
+
+
+def test_ratings_of_an_upload_without_a_folder(tmp_path: Path):
     with running() as alone:
+        rating = _upload(alone, write_video(tmp_path / "up.mp4", frames=50))
+        rating.whole("Ann", lambda t: 5, lambda t: t)
         assert alone.client.get("/api/ratings").status_code == 409
+        assert alone.client.get("/api/ratings", params={"video": rating.id}).json()["complete"] == 1
+        rating.ask("GET", "/archive")
+
+
+def test_the_ratings_of_an_upload_are_downloaded_and_go_on_in_a_folder(tmp_path: Path):
+    film = write_video(tmp_path / "lab" / "talk.mp4", frames=50)
+    with running() as alone:
+        rating = _upload(alone, film, "talk.mp4")
+        assert rating.ask("GET", "/archive").status_code == 404, "nobody has rated it"
+        rating.whole("Ann", lambda t: 20, lambda t: 10 * t)
+        rating.add(rating.begin("Bo").json()["session"], [[0, 1, 2]], rater="Bo")
+        got = rating.ask("GET", "/archive")
+        assert "talk.ratings.zip" in got.headers["content-disposition"]
+        assert alone.client.delete(f"/api/videos/{rating.id}").status_code == 204, "they were saved"
+        assert alone.client.get("/api/videos").json() == []
+    with ZipFile(io.BytesIO(got.content)) as file:
+        names = file.namelist()
+        file.extractall(film.parent)
+    assert all(name.startswith("ratings/talk.mp4/") for name in names)
+    assert {"valence.Ann.csv", "arousal.Ann.csv", "unfinished.Bo.jsonl"} < {name.split("/")[2] for name in names}
+    with running(film.parent) as served:
+        there = Rating(served, "talk.mp4").ask("GET").json()
+        assert ([one["rater"] for one in there["raters"]], there["lasting"]) == (["Ann", "Ann"], True)
+        assert there["unfinished"][0]["rater"] == "Bo"
+        told = served.client.get("/api/ratings").json()
+    assert (told["complete"], len(told["commands"])) == (1, 2)
+    assert [clip.name for clip in list_rated(Path(told["table"]), "carma", root=film.parent).clips] == ["talk.mp4"]
+
+
+def test_an_upload_is_not_removed_with_ratings_that_nobody_saved(served: Served, tmp_path: Path):
+    rating = _upload(served, write_video(tmp_path / "up.mp4", frames=50))
+    rating.whole("Ann", lambda t: 0, lambda t: 1)
+    rating.ask("GET", "/archive")
+    rating.whole("Bo", lambda t: 0, lambda t: 1)
+    refused = served.client.delete(f"/api/videos/{rating.id}")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409, "up.mp4 has ratings, which go with it; download them (`ratings/archive`), or remove it with `rated=true`",
+    )  # fmt: skip
+    assert {one["rater"] for one in rating.ask("GET").json()["raters"]} == {"Ann", "Bo"}
+    assert served.client.delete(f"/api/videos/{rating.id}", params={"rated": True}).status_code == 204
+    assert list(served.library.temporary.iterdir()) == []
+
+
+def test_ratings_that_nobody_saved_outlast_the_server(tmp_path: Path):
+    film = write_video(tmp_path / "up.mp4", frames=50)
+    library = Library(None, None, Limits())
+    unrated, video = (library.new_upload(name) for name in ("first.mp4", "second.mp4"))
+    for one in (unrated, video):
+        assert one.path is not None
+        one.path.write_bytes(film.read_bytes())
+        library.add(one)
+        write_results(one.results, one.stem)
+    (library.temporary / "x.zip").write_bytes(b"x")
+    store = RatingStores(library).of(video)
+    store.begin(video, RatingBegin(rater="Ann", dimensions=["valence"]))
+    left = [("second.mp4", video.results / "ratings")]
+    assert library.close() == left
+    assert library.close() == left
+    files = [path for path in library.temporary.rglob("*") if path.is_file()]
+    assert files == [video.results / "ratings" / "video.mp4" / "unfinished.Ann.jsonl"]
 
 
 def test_a_link_that_leads_out_is_not_followed(served: Served, tmp_path: Path):
@@ -469,4 +556,4 @@ def test_there_is_room_for_so_many_raters(served: Served, monkeypatch: pytest.Mo
     rating.begin()
     assert rating.begin("Bo").status_code == 507
     assert rating.begin("Ann").status_code == 201
-    assert RatingStore(served.library).of_folder().videos == 0
+    assert RatingStores(served.library).of_folder().of_folder().videos == 0

@@ -148,12 +148,13 @@ class UnfinishedAnswer(BaseModel):
 
 class VideoRatings(BaseModel):
     """What there is of a video. first_s: when its first frame is shown on the clock of a player. folder: where the
-    ratings are."""
+    ratings are. lasting: false of an upload, whose ratings are removed with it."""
 
     raters: list[RaterAnswer]
     unfinished: list[UnfinishedAnswer]
     subject: str
     folder: str
+    lasting: bool
     first_s: float
     duration_s: float | None
 
@@ -179,7 +180,7 @@ class JoinSettings(JoinChoice):
 
 class FolderRatings(BaseModel):
     """Of all videos of the folder. complete: videos that have both dimensions, which are what a corpus takes.
-    commands: that make a corpus of them, and train on it."""
+    commands: that make a corpus of them, and train on it; none of an upload."""
 
     settings: JoinSettings
     videos: int

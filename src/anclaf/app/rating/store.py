@@ -1,22 +1,26 @@
-"""Ratings of the folder's videos, in `FOLDER/ratings`: for each video a folder of its name with CARMA's files, one for
+"""Ratings of the videos of a folder, in its `ratings`: for each video a folder of its name with CARMA's files, one for
 each rater and dimension; `ratings.csv`, the table that `anclaf prepare table --labels carma` takes; and `kept` in each
 video's folder, where whatever is replaced or removed goes, and what was recorded at 20 Hz.
+
+An upload is the only video of a folder of its own.
 """
 
 import json
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from pydantic import ValidationError
 
-from anclaf.app.library import Library, Video
+from anclaf.app.library import RATINGS, Library, Video
 from anclaf.app.limits import RefusedError
 from anclaf.app.rating.answers import (
     MOST_RATERS,
@@ -31,15 +35,15 @@ from anclaf.app.rating.answers import (
 )
 from anclaf.app.rating.imports import read_import
 from anclaf.app.rating.log import Log, Sample
-from anclaf.app.rating.table import name_subject, subject_of, write_table
+from anclaf.app.rating.table import lacks, name_subject, subject_of, write_table
 from anclaf.core.errors import TableError
-from anclaf.core.files import output_error, write_json
+from anclaf.core.files import atomic_path, output_error, write_json
 from anclaf.core.people import person_key
 from anclaf.corpora.rating_files.carma import read_carma, write_carma
 from anclaf.corpora.ratings import DIMENSIONS, Dimension, Ratings
 from anclaf.corpora.readers import Join
 
-FOLDER, TABLE, SETTINGS, KEPT = "ratings", "ratings.csv", "settings.json", "kept"
+TABLE, SETTINGS, KEPT = "ratings.csv", "settings.json", "kept"
 _NAME = re.compile(r"(valence|arousal|unfinished)\.(.+)\.(csv|jsonl)")
 _MOST_KEPT = 2000
 
@@ -52,11 +56,49 @@ class Held(NamedTuple):
     path: Path
 
 
-class RatingStore:
-    """All of them. Only videos of the folder can be rated: uploads are removed when the server ends."""
+class RatingStores:
+    """That of FOLDER, and one for each upload."""
 
     def __init__(self, library: Library):
-        self._library, self._lock = library, RLock()
+        self._folder = None if library.folder is None else RatingStore(library.folder)
+        self._uploads: dict[str, RatingStore] = {}
+
+    def of_folder(self) -> "RatingStore":
+        """Of FOLDER.
+
+        Raises:
+            RefusedError: (409) there is no folder.
+        """
+        if self._folder is None:
+            raise RefusedError(409, "no FOLDER was given, and each upload has its own ratings: say which `video`")
+        return self._folder
+
+    def of(self, video: Video) -> "RatingStore":
+        """Where the ratings of a video are.
+
+        Raises:
+            RefusedError: (409) its file is not there.
+        """
+        if video.path is None:
+            raise RefusedError(409, f"{video.name}: the video is not there, its results alone are")
+        if not video.uploaded:
+            return self.of_folder()
+        return self._uploads.setdefault(video.id, RatingStore(video.results, lasting=False))
+
+    def forget(self, video: Video) -> None:
+        """Of an upload that was removed."""
+        self._uploads.pop(video.id, None)
+
+
+class RatingStore:
+    """Of the videos of one folder.
+
+    Args:
+        videos: the folder, its real path. lasting: whether it stays when the server ends.
+    """
+
+    def __init__(self, videos: Path, lasting: bool = True):
+        self.videos, self.lasting, self._lock = videos, lasting, RLock()
         self._logs: dict[Path, Log] = {}
 
     # where things are
@@ -68,24 +110,20 @@ class RatingStore:
 
     @property
     def root(self) -> Path:
-        """`FOLDER/ratings`.
+        """`ratings` in the folder.
 
         Raises:
-            RefusedError: (409) there is no folder, or it lies elsewhere by a link.
+            RefusedError: (409) it lies elsewhere by a link.
         """
-        if (folder := self._library.folder) is None:
-            raise RefusedError(409, "ratings are kept beside videos: put them into FOLDER of `anclaf app FOLDER`")
-        return self._within(folder / FOLDER)
+        return self._within(self.videos / RATINGS)
 
     def folder(self, video: Video) -> Path:
         """Of a video's ratings, whether it is there or not.
 
         Raises:
-            RefusedError: (409) it is not a video of the folder.
+            RefusedError: (409) its name cannot be that of a folder of ratings.
         """
-        if video.uploaded or video.path is None:
-            said = f"{video.name}: ratings are kept beside videos"
-            raise RefusedError(409, f"{said}; put it into FOLDER of `anclaf app FOLDER`")
+        assert video.path is not None
         try:
             video.path.name.encode()
         except UnicodeEncodeError:
@@ -93,9 +131,8 @@ class RatingStore:
         return self._within(self.root / video.path.name)
 
     def _within(self, path: Path) -> Path:
-        assert self._library.folder is not None
         try:
-            inside = path.resolve().is_relative_to(self._library.folder)
+            inside = path.resolve().is_relative_to(self.videos)
         except (OSError, RuntimeError):
             inside = False
         if not inside:
@@ -216,11 +253,10 @@ class RatingStore:
             self._write_table()
 
     def _write(self, video: Video, rater: str, dimension: Dimension, ratings: Ratings) -> None:
-        folder = self.folder(video)
-        path = folder / f"{dimension}.{rater}.csv"
+        path = self.folder(video) / f"{dimension}.{rater}.csv"
         if path.is_file():
             self._set_aside(path)
-        write_carma(path, ratings, dimension, folder.name, datetime.now())
+        write_carma(path, ratings, dimension, _called(video), datetime.now())
 
     def remove(self, video: Video, rater: str, what: Kept) -> None:
         """Set a rating aside.
@@ -242,13 +278,12 @@ class RatingStore:
         Raises:
             RefusedError: as `read_import`, or they have rated it already (409).
         """
-        folder = self.folder(video)
-        found = read_import(folder.name, asked)
+        found = read_import(_called(video), asked)
         with self._lock:
             named: dict[tuple[str, Dimension], Ratings] = {}
             for (who, dimension), one in found.items():
-                named[self._spelling(folder, who), dimension] = one
-            there = {(one.rater, one.what) for one in self.held(folder)}
+                named[self._spelling(self.folder(video), who), dimension] = one
+            there = {(one.rater, one.what) for one in self.held(self.folder(video))}
             known = sorted(f"{who} has rated {what}" for who, what in named if (who, what) in there)
             if known and not asked.replace:
                 raise RefusedError(409, f"{', '.join(known)} of it; `replace` keeps the old file apart")
@@ -296,25 +331,43 @@ class RatingStore:
 
     def folders(self) -> Iterator[tuple[str, Path]]:
         """Videos of the folder that have ratings: file name, and the folder of its ratings."""
-        root, videos = self.root, self._library.folder
-        assert videos is not None
         try:
-            paths = sorted(root.iterdir())
+            paths = sorted(self.root.iterdir())
         except OSError:
             return
         for path in paths:
-            if path.is_dir() and not path.is_symlink() and (videos / path.name).is_file():
+            if path.is_dir() and not path.is_symlink() and (self.videos / path.name).is_file():
                 yield path.name, path
+
+    def archive(self, video: Video, to: Path) -> None:
+        """All that is there of a video as a ZIP, which is unpacked beside it: `ratings/VIDEO/…`.
+
+        Raises:
+            RefusedError: (404) there is nothing. OutputError: it cannot be written.
+        """
+        with self._lock, atomic_path(to) as temporary:
+            folder = self.folder(video)
+            held = [one.path for one in self.held(folder)]
+            with suppress(OSError):
+                held += sorted(path for path in (folder / KEPT).iterdir() if path.is_file() and not path.is_symlink())
+            if not held:
+                raise RefusedError(404, f"{video.name}: not rated yet")
+            with ZipFile(temporary, "w", ZIP_DEFLATED) as file:
+                for path in held:
+                    file.write(path, f"{RATINGS}/{_called(video)}/{path.relative_to(folder).as_posix()}")
 
     # the table
 
-    def _write_table(self) -> None:
+    def _files(self) -> dict[tuple[str, str], dict[str, str]]:
         files: dict[tuple[str, str], dict[str, str]] = {}
         for video, folder in self.folders():
             for one in self.held(folder):
                 if one.what != "unfinished":
-                    files.setdefault((video, one.rater), {})[one.what] = f"{FOLDER}/{video}/{one.path.name}"
-        write_table(self.table, files, FOLDER)
+                    files.setdefault((video, one.rater), {})[one.what] = f"{RATINGS}/{video}/{one.path.name}"
+        return files
+
+    def _write_table(self) -> None:
+        write_table(self.table, self._files(), RATINGS)
 
     def subject(self, video: Video) -> str:
         """Who is in the video, as the table says; empty where it does not."""
@@ -359,17 +412,26 @@ class RatingStore:
         return self.settings().join if several else None
 
     def of_folder(self) -> FolderRatings:
-        """All videos together, and the commands that go on from here."""
-        settings, said = self.settings(), self._said()
-        folder, table = self._library.folder, self.table
-        words = ["anclaf", "prepare", "table", str(table), "corpus", "--root", str(folder), "--labels", "carma"]
+        """All videos together, and the commands that go on from here, where the folder stays."""
+        with self._lock:
+            if lacks(self.table, self._files()):  # a person put files of ratings into the folder
+                self._write_table()
+        settings, said, table = self.settings(), self._said(), self.table
+        words = ["anclaf", "prepare", "table", str(table), "corpus", "--root", str(self.videos), "--labels", "carma"]
         words += ["--join", "ewe"] if self.join() == "ewe" else []
         words += ["--lag", f"{settings.lag_s:g}"] if settings.lag_s else []
+        commands = [shlex.join(words), "anclaf train corpus --out run --recipe small --fold all"]
         return FolderRatings(
             settings=settings, videos=sum(map(bool, said)), table=str(table),
             complete=sum(set(one) == set(DIMENSIONS) for one in said),
-            commands=[shlex.join(words), "anclaf train corpus --out run --recipe small --fold all"],
+            commands=commands if self.lasting else [],
         )  # fmt: skip
+
+
+def _called(video: Video) -> str:
+    """Its file's name, for an upload that of its owner's file."""
+    assert video.path is not None
+    return video.name if video.uploaded else video.path.name
 
 
 def _bin(ratings: Ratings) -> float:

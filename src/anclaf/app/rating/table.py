@@ -41,6 +41,16 @@ def write_table(path: Path, files: Files, place: str) -> None:
     _write(path, pd.concat([pd.DataFrame(rows, columns=columns), others]))
 
 
+def lacks(path: Path, files: Files) -> bool:
+    """Whether one of these is in no row.
+
+    Raises:
+        CorpusError: the table is damaged.
+    """
+    table = _read(path)
+    return not {*files} <= {*zip(table["video"], table["rater"], strict=True)}
+
+
 def subject_of(path: Path, video: str) -> str:
     """Who is in a video; empty where the table does not say it.
 

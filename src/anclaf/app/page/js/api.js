@@ -27,12 +27,12 @@ export const edits = async (id) => (await ask(`videos/${id}/edits`)).json();
 export const saveEdits = async (id, value) => (await ask(`videos/${id}/edits`, sending("PUT", value))).json();
 export const analyse = async (id, options) => (await ask(`videos/${id}/analysis`, sending("POST", options))).json();
 export const cancel = async (id) => (await ask(`videos/${id}/analysis`, { method: "DELETE" })).json();
-export const remove = async (id) => ask(`videos/${id}`, { method: "DELETE" });
+export const remove = async (id, rated = false) => ask(`videos/${id}${rated ? "?rated=true" : ""}`, { method: "DELETE" });
 export const address = (id, what) => `/api/videos/${id}/${what}`;
 
 const json = async (path, options) => (await ask(path, options)).json();
 
-/** Of the ratings of a video, or of the folder. */
+/** Of the ratings of a video, and of all that are kept where its own are. */
 export const ratings = {
   of: (id) => json(`videos/${id}/ratings`),
   begin: (id, asked) => json(`videos/${id}/ratings`, sending("POST", asked)),
@@ -44,9 +44,10 @@ export const ratings = {
   file: (id, rater, dimension) => `/api/videos/${id}/ratings/file?${new URLSearchParams({ rater, dimension })}`,
   subject: (id, subject) => json(`videos/${id}/ratings/subject`, sending("PUT", { subject })),
   joined: (id) => json(`videos/${id}/ratings/joined`),
-  folder: () => json("ratings"),
-  settings: (choice) => json("ratings/settings", sending("PUT", choice)),
-  lag: () => json("ratings/lag", { method: "POST" }),
+  archive: (id) => `/api/videos/${id}/ratings/archive`,
+  together: (id) => json(`ratings?video=${id}`),
+  settings: (id, choice) => json(`ratings/settings?video=${id}`, sending("PUT", choice)),
+  lag: (id) => json(`ratings/lag?video=${id}`, { method: "POST" }),
 };
 
 /** Tell of all videos whenever one changes; `lost` when the server is gone, and when it is back. */

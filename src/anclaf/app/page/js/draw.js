@@ -69,3 +69,11 @@ export function statusFill(context, status, colour) {
     default: return "#ffffff";
   }
 }
+
+/** Show a dialog; whether it was answered by its button of the value "yes". */
+export function asked(dialog) {
+  for (const button of dialog.querySelectorAll("button")) button.onclick = () => dialog.close(button.value);
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}

@@ -1,7 +1,7 @@
 // The page: the list of videos, and what is shown of one.
 
 import * as api from "./api.js";
-import { at, element } from "./draw.js";
+import { asked, at, element } from "./draw.js";
 import { takeFiles } from "./files.js";
 import { Live } from "./live.js";
 import { People } from "./people.js";
@@ -123,13 +123,22 @@ function acts(video) {
   const made = [];
   if (video.playable && video.state !== "done") made.push(act("Analyse", () => api.analyse(video.id, options())));
   if (video.playable && video.state === "done") made.push(act("Again", () => api.analyse(video.id, { ...options(), overwrite: true })));
-  if (video.playable && !video.uploaded) made.push(act("Rate", () => rate(video)));
+  if (video.playable) made.push(act("Rate", () => rate(video)));
   if (video.uploaded) made.push(act("Remove", () => removeVideo(video)));
   return made;
 }
 
 async function removeVideo(video) {
-  await api.remove(video.id);
+  try {
+    await api.remove(video.id);
+  } catch (error) {
+    if (error.status !== 409) throw error;
+    at("removing").textContent = `${video.name} has ratings that nobody has saved. They are removed with it.`;
+    at("remove-save").href = api.ratings.archive(video.id);
+    if (!(await asked(at("remove-sure")))) return;
+    await api.remove(video.id, true);
+  }
+  if (video.id === rating.video?.id) await rating.close();
   if (video.id === state.open) close();
 }
 

@@ -40,6 +40,9 @@ export class Raters {
     this.names = [...new Set(there.raters.map((one) => one.rater))].sort();
     at("rating-subject").value = there.subject;
     at("rating-subject").disabled = !there.raters.length;
+    at("rating-own").hidden = at("rating-subject").parentElement.hidden = !there.lasting;
+    at("rating-save").hidden = there.lasting || !(there.raters.length || there.unfinished.length);
+    at("rating-archive").href = ratings.archive(video.id);
     at("rating-list").replaceChildren(...there.raters.map((one) => this.#rater(one)));
     if (!there.raters.length) at("rating-list").append(element("li", { textContent: "Nobody has rated this video yet." }));
     if (at("rating-all").open) this.doing(() => this.#draw())();
@@ -67,7 +70,7 @@ export class Raters {
 
   async #draw() {
     const { video } = this;
-    this.#folder(await ratings.folder());
+    this.#folder(await ratings.together(video.id));
     if (!this.names.length) return;
     const joined = await ratings.joined(video.id);
     if (video !== this.video) return;
@@ -111,7 +114,7 @@ export class Raters {
 
   async #choose() {
     const choice = { join: at("rating-join").value, lag_s: Number(at("rating-lag").value) };
-    this.#folder(await ratings.settings(choice));
+    this.#folder(await ratings.settings(this.video.id, choice));
     await this.#draw();
   }
 
@@ -119,7 +122,7 @@ export class Raters {
     at("rating-told").textContent = "All rated videos are looked at…";
     at("rating-best").disabled = true;
     try {
-      this.#folder(await ratings.lag());
+      this.#folder(await ratings.lag(this.video.id));
     } finally {
       at("rating-best").disabled = false;
       await this.#draw();

@@ -1,7 +1,7 @@
 // A person rates a video while it plays: countdown, pause, begin anew, finish. What is given is saved as it comes.
 
 import { ratings } from "./api.js";
-import { at, clock, element } from "./draw.js";
+import { asked, at, clock, element } from "./draw.js";
 import { Pad } from "./pad.js";
 import { Raters } from "./raters.js";
 import { Recorder } from "./recorder.js";
@@ -27,8 +27,6 @@ export class Rating {
     at("rating-pause").addEventListener("click", () => this.#pause());
     at("rating-anew").addEventListener("click", () => this.#again());
     at("rating-finish").addEventListener("click", () => this.#finish());
-    at("rating-yes").addEventListener("click", () => at("rating-sure").close("yes"));
-    at("rating-no").addEventListener("click", () => at("rating-sure").close("no"));
     at("rating-who").value = localStorage.getItem("rater") ?? "";
     this.media.addEventListener("ended", () => this.session && this.#finish());
     this.media.addEventListener("error", () => this.video && this.#note("This browser cannot play the video's format: convert it to MP4 (H.264), or rate it with another tool and read its file below."));
@@ -54,7 +52,7 @@ export class Rating {
     at("run").hidden = true;
     at("rating").hidden = false;
     at("rating-title").textContent = `Rate ${video.name}`;
-    this.#note(`What you say is kept in ${there.folder}. Look at the face, not at the plot of others: their ratings are folded up below.`);
+    this.#note(`${there.lasting ? `What you say is kept in ${there.folder}.` : "This video was uploaded: it is removed when the server ends, and its ratings with it. Save them when you have finished."} Look at the face, not at the plot of others: their ratings are folded up below.`);
     this.firstS = there.first_s;
     at("rating-start").disabled = true;
     this.media.src = this.address(video.id);
@@ -111,10 +109,7 @@ export class Rating {
 
   #sure(text) {
     at("rating-asked").textContent = text;
-    const dialog = at("rating-sure");
-    dialog.returnValue = "";
-    dialog.showModal();
-    return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+    return asked(at("rating-sure"));
   }
 
   async #begin(asked) {
@@ -239,7 +234,7 @@ export class Rating {
     this.#leave();
     this.#told(there);
     at("rating-all").open = true;
-    this.#note(`${rater}'s rating is saved in ${there.folder}.`);
+    this.#note(there.lasting ? `${rater}'s rating is saved in ${there.folder}.` : `${rater}'s rating is complete. Save it below: it is removed with the video.`);
   }
 
   #leave() {
