@@ -32,6 +32,8 @@ from anclaf.models.spec import ModelSpec, Variant
 from anclaf.recipes import make_run
 
 _LANDMARKS = 68
+COLUMNS = ("model", "threads", "faces/s torch", "onnx", "int8", "windows/s torch", "onnx")
+"""Of the table of `rates`."""
 
 
 def main() -> None:
@@ -46,28 +48,41 @@ def main() -> None:
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"{processor()}, {os.cpu_count()} cores, load {load} before; torch {torch.__version__}")
     for sizes in arguments.sizes:
-        network, spec = starter() if sizes == "starter" else paper()
-        encoder, head = encoder_graph(network), head_graph(network)
-        side, about = spec.model.image_size, metadata_of(network, spec)
-        crops = np.random.default_rng(0).integers(0, 256, (arguments.faces, side, side, 3), np.uint8)
-        eight = quantised(encoder, [crops])
-        files = [with_metadata(one, about) for one in (encoder, eight, head)]
-        print(
-            f"{sizes}: {spec.variant}, {side} pixels; bytes of the encoder {len(encoder)}, of eight bits {len(eight)}"
-        )
-        for threads in arguments.threads:
-            torch.set_num_threads(threads)
-            made: dict[str, Backend] = {
-                "torch": TorchBackend(network, spec),
-                "onnx": OnnxBackend(files[0], files[2], spec, None, threads),
-                "int8": OnnxBackend(files[1], files[2], spec, None, threads),
-            }
-            compare(f"{threads} threads, faces a second", made, encoding(crops), len(crops), arguments.rounds, clock)
-            x, motion = windows(made["torch"], crops, longest_window(network))
-            del made["int8"]
-            compare(
-                f"{threads} threads, windows a second", made, estimating(x, motion), len(x), arguments.rounds, clock
-            )
+        rates(sizes, arguments.threads, arguments.faces, arguments.rounds, clock)
+
+
+def rates(
+    sizes: str, all_threads: Sequence[int], faces: int, rounds: int, clock: Callable[[], float]
+) -> list[list[str]]:
+    """Print them; return rows of `COLUMNS`."""
+    network, spec = starter() if sizes == "starter" else paper()
+    encoder, head = encoder_graph(network), head_graph(network)
+    side, about = spec.model.image_size, metadata_of(network, spec)
+    crops = np.random.default_rng(0).integers(0, 256, (faces, side, side, 3), np.uint8)
+    eight = quantised(encoder, [crops])
+    files = [with_metadata(one, about) for one in (encoder, eight, head)]
+    print(f"{sizes}: {spec.variant}, {side} pixels; bytes of the encoder {len(encoder)}, of eight bits {len(eight)}")
+    rows: list[list[str]] = []
+    for threads in all_threads:
+        torch.set_num_threads(threads)
+        made: dict[str, Backend] = {
+            "torch": TorchBackend(network, spec),
+            "onnx": OnnxBackend(files[0], files[2], spec, None, threads),
+            "int8": OnnxBackend(files[1], files[2], spec, None, threads),
+        }
+        seen = compare(f"{threads} threads, faces a second", made, encoding(crops), len(crops), rounds, clock)
+        x, motion = windows(made["torch"], crops, longest_window(network))
+        del made["int8"]
+        said = compare(f"{threads} threads, windows a second", made, estimating(x, motion), len(x), rounds, clock)
+        found = [seen[name] for name in ("torch", "onnx", "int8")] + [said[name] for name in ("torch", "onnx")]
+        rows.append([f"{spec.variant}, {sizes} sizes", str(threads), *(f"{one:.0f}" for one in found)])
+    return rows
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = ["| " + " | ".join(one) + " |" for one in (columns, *rows)]
+    return "\n".join([lines[0], "|---" * len(columns) + "|", *lines[1:]])
 
 
 def processor() -> str:

@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -26,11 +26,11 @@ import cv2
 import numpy as np
 import torch
 from av.video.stream import VideoStream
-from backends import paper, processor, starter
+from backends import paper, processor, starter, table
 from numpy.typing import NDArray
 
 from anclaf.config import ModelConfig, OutputOptions
-from anclaf.faces.detect import Face, make_detector
+from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import read_video
 from anclaf.inference.backend import Backend
 from anclaf.inference.estimator import AffectEstimator
@@ -46,6 +46,7 @@ from anclaf.models.spec import ModelSpec, Variant
 WIDTH, HEIGHT = 640, 360
 PARTS = ("decode", "detect", "align", "networks", "write")
 WHOLE, P50, P99 = "file to table, frames/s", "step p50, ms", "step p99, ms"
+COLUMNS = ("backend", "threads", "faces", "frames", *PARTS, WHOLE, P50, P99)
 Setting = tuple[str, int, int, int]
 """Backend, threads, faces, frames."""
 
@@ -67,37 +68,49 @@ def main() -> None:
     network, spec = starter() if arguments.sizes == "starter" else paper()
     detector = make_detector(f"yunet:{arguments.yunet}" if arguments.yunet else "haar")
     settings = list(itertools.product(arguments.backends, arguments.threads, arguments.faces, arguments.frames))
-    found: dict[Setting, dict[str, list[float]]] = {setting: defaultdict(list) for setting in settings}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        films = {
-            (faces, frames): film(arguments.clip, folder / f"{faces}_{frames}.mp4", frames, faces)
-            for faces, frames in itertools.product(arguments.faces, arguments.frames)
-        }
-        for _ in range(arguments.rounds):
-            for setting in settings:
-                backend, threads, faces, frames = setting
-                made = AffectEstimator(load(backend, network, spec), detector)
-                made.backend.use_threads(threads)
-                torch.set_num_threads(threads)
-                cv2.setNumThreads(threads)
-                for part, value in measured(made, films[faces, frames], faces, clock, arguments.overlay):
-                    found[setting][part].append(value)
+    found = in_turn(arguments.clip, (network, spec), detector, settings, arguments.rounds, clock, arguments.overlay)
     print(
         f"{spec.variant}, {arguments.sizes} sizes, {spec.model.image_size} pixels; {detector.name}; {WIDTH}x{HEIGHT}; ",
         end="",
     )
     print(f"{processor()}; medians of {arguments.rounds} rounds; parts in ms a frame by the {arguments.clock} clock\n")
-    table(found)
+    print(table(COLUMNS, rows(found)))
 
 
-def table(found: dict[Setting, dict[str, list[float]]]) -> None:
-    """Print Markdown."""
-    columns = ("backend", "threads", "faces", "frames", *PARTS, WHOLE, P50, P99)
-    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
-    for setting, values in found.items():
-        medians = [statistics.median(values[column]) for column in (*PARTS, WHOLE, P50, P99)]
-        print("| " + " | ".join([*map(str, setting), *(f"{median:.3g}" for median in medians)]) + " |")
+def in_turn(
+    clip: Path,
+    model: tuple[AffectNetwork, ModelSpec],
+    detector: Detector,
+    settings: Sequence[Setting],
+    rounds: int,
+    clock: Callable[[], float],
+    overlay: bool,
+) -> dict[Setting, dict[str, list[float]]]:
+    """What `measured` says of each setting, round by round."""
+    found: dict[Setting, dict[str, list[float]]] = {setting: defaultdict(list) for setting in settings}
+    with tempfile.TemporaryDirectory() as name:
+        folder, films = Path(name), dict[tuple[int, int], Path]()
+        for _, _, faces, frames in settings:
+            if (faces, frames) not in films:
+                films[faces, frames] = film(clip, folder / f"{faces}_{frames}.mp4", frames, faces)
+        for _ in range(rounds):
+            for setting in settings:
+                backend, threads, faces, frames = setting
+                made = AffectEstimator(load(backend, *model), detector)
+                made.backend.use_threads(threads)
+                torch.set_num_threads(threads)
+                cv2.setNumThreads(threads)
+                for part, value in measured(made, films[faces, frames], faces, clock, overlay):
+                    found[setting][part].append(value)
+    return found
+
+
+def rows(found: dict[Setting, dict[str, list[float]]]) -> list[list[str]]:
+    """The table's, of `COLUMNS`: medians."""
+    return [
+        [*map(str, setting), *(f"{statistics.median(values[column]):.3g}" for column in (*PARTS, WHOLE, P50, P99))]
+        for setting, values in found.items()
+    ]
 
 
 def load(backend: str, network: AffectNetwork, spec: ModelSpec) -> Backend:
