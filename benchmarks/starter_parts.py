@@ -9,6 +9,7 @@ chance in training is not in them, and `all again` says how large that is. The s
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ import pandas as pd
 from expressions import SCORES, draws, shown
 
 from anclaf.cli import main as anclaf
+
+sys.path.append(str(Path(__file__).parents[1]))  # `starter` lies beside the package and is not installed
+
 from starter.cli import main as starter
 from starter.without import PARTS
 

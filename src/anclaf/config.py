@@ -49,6 +49,9 @@ LossFrames = Literal["tested", "last", "all"]
 all), the last one, or all."""
 Precision = Literal["32-true", "bf16-mixed"]
 FaceChoice = Literal["all", "largest"]
+PointsName = Literal["starter", "detector"]
+"""Where the five points of a face that a detector found are from: looked for in the face by the starter model, or the
+detector's own."""
 BackendName = Literal["auto", "torch", "onnx"]
 """What runs a model: the one whose files its folder has; PyTorch; onnxruntime, of what `anclaf export` wrote."""
 TableFormat = Literal["csv", "parquet"]

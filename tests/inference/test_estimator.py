@@ -218,4 +218,4 @@ def test_a_detector_of_another_package_is_taken_by_its_name(model: Callable[...,
         DETECTORS.unregister("corner")
     (found,) = estimator.stream(25).step(painted([(1, 4, 0, 60)]))
     assert (found.x, found.y, found.w, found.h, found.status) == (0, 0, 60, 60, "warming_up")
-    assert estimator.detector.name == "corner"
+    assert estimator.detector.name == "corner+starter"

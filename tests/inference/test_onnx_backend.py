@@ -94,7 +94,9 @@ def test_every_kind_of_model_gives_the_numbers_of_torch(tmp_path: Path, random_m
     variant, settings = KINDS[kind]
     folder = random_model(variant, **settings)
     done = export_model(folder, tmp_path / "out")
-    assert set(done.parity) == {"x", "q", "unfamiliar", "affect"} | ({"attention"} if variant[:2] == "SA" else set())
+    assert set(done.parity) == {"x", "q", "unfamiliar", "points", "affect"} | (
+        {"attention"} if variant[:2] == "SA" else set()
+    )
     with_torch, with_onnx = load_backend(folder), load_backend(tmp_path / "out", threads=1)
     assert (with_torch.name, with_onnx.name) == ("torch", "onnx")
     for name in ("spec", "lead_in", "attends", "reach"):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from anclaf.app.limits import RefusedError
 from anclaf.app.room import limit_memory
-from anclaf.config import OutputOptions, StreamOptions
+from anclaf.config import OutputOptions, PointsName, StreamOptions
 from anclaf.core.errors import AnclafError, ModelError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Setup:
     device: str = "cpu"
     threads: int = 1
     memory_mb: float = 8192.0
+    points: PointsName = "starter"
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _load(setup: Setup) -> "tuple[AffectEstimator, ModelInfo]":
     torch.set_num_threads(setup.threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StarterWarning)  # the page says it
-        estimator = AffectEstimator.load(setup.model, detector=setup.detector, device=setup.device)
+        estimator = AffectEstimator.load(setup.model, detector=setup.detector, points=setup.points, device=setup.device)
     spec = estimator.spec
     try:
         attends = estimator.stream(spec.fps or 25.0, StreamOptions(attention=True)).attention_columns > 0

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from anclaf.cli.console import Threads, say
+from anclaf.config import PointsName
 from anclaf.core.errors import ConfigError
 
 _FOLDER = tyro.conf.arg(metavar="[FOLDER]", help_behavior_hint="(default: none, videos are uploaded on the page)")
@@ -38,6 +39,8 @@ class App:
     """Longest uploaded video."""
     detector: str = "auto"
     """As of `anclaf predict`."""
+    points: PointsName = "starter"
+    """As of `anclaf predict`."""
     device: str = "cpu"
     """cpu, cuda or mps."""
     threads: Threads = None
@@ -55,7 +58,7 @@ class App:
             raise ConfigError(f"--threads {self.threads}: expected 1 or more")
         limits = Limits(jobs=self.jobs, upload_mb=self.max_upload, seconds=self.max_seconds)
         threads = self.threads or max(1, (os.cpu_count() or 1) // self.jobs)
-        setup = Setup(self.model, self.detector, self.device, threads, limits.memory_mb)
+        setup = Setup(self.model, self.detector, self.device, threads, limits.memory_mb, self.points)
 
         def ready(address: str, worker: Worker) -> None:
             info = worker.info

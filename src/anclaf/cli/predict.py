@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from anclaf.cli.console import TRACEBACK, fail, fault_line, one_or_more, progress_display, say
-from anclaf.config import BackendName, Engine, FaceChoice, OutputOptions, StreamOptions, TableFormat, WindowMode
+from anclaf.config import (
+    BackendName,
+    Engine,
+    FaceChoice,
+    OutputOptions,
+    PointsName,
+    StreamOptions,
+    TableFormat,
+    WindowMode,
+)
 from anclaf.core.errors import AnclafError, ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +51,9 @@ class Predict:
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
     """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once), yunet:PATH, or a plugin."""
+    points: PointsName = "starter"
+    """Eyes, nose and mouth corners, by which a face is cut out: looked for in it by the starter model, or as the
+    detector says."""
     baseline: Annotated[str | None, tyro.conf.arg(metavar="first:SECONDS|median|FILE")] = None
     """Take off each person's resting face: that of the first seconds, the median, or a FILE's (docs/outputs.md)."""
     windows: WindowMode = "sliding"
@@ -157,12 +169,13 @@ class Predict:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StarterWarning)  # it is said here
             estimator = AffectEstimator.load(
-                self.model, detector=self.detector, device=self.device, backend=self.backend, threads=threads
-            )
+                self.model, detector=self.detector, points=self.points, device=self.device, backend=self.backend,
+                threads=threads,
+            )  # fmt: skip
         if is_shipped(model_folder(self.model)):
             say(f"model: {ABOUT}")
         say(f"detector: {estimator.detector.name}")
-        if self.detector == "auto" and estimator.detector.name == "haar":
+        if self.detector == "auto" and estimator.detector.name.startswith("haar"):
             say("  --detector yunet finds more faces; it is downloaded once (320 kB)")
         say(estimator.sureness)
         return estimator

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast, get_type_hints
 import tyro
 
 from anclaf.cli.console import progress_display, say
-from anclaf.config import CorpusKind, CropName
+from anclaf.config import CorpusKind, CropName, PointsName
 from anclaf.core.errors import ConfigError
 from anclaf.corpora.readers import READERS, Preparation, Reader
 
@@ -35,6 +35,9 @@ class ReaderCommand:
     """`five-point`: eyes, nose and mouth corners to fixed places. `paper`: the landmark box, squashed to a square."""
     detector: str = "auto"
     """auto, haar, yunet, yunet:PATH, or another registered detector. Used where the corpus has no landmarks."""
+    points: PointsName = "starter"
+    """Eyes, nose and mouth corners of a face that was detected: looked for in it by the starter model, or as the
+    detector says."""
     workers: int = 1
     """Processes."""
     overwrite: bool = False
@@ -55,7 +58,7 @@ class ReaderCommand:
         with progress_display() as progress:
             corpus = prepare_corpus(
                 listing, self.out, image_size=self.image_size, crop=self.crop, detector=self.detector,
-                workers=self.workers, overwrite=self.overwrite, note=self.note, progress=progress,
+                points=self.points, workers=self.workers, overwrite=self.overwrite, note=self.note, progress=progress,
             )  # fmt: skip
         card = corpus.card
         say(f"{corpus.folder}: {card.frames} frames of {card.clips} clips, {card.subjects} people ({card.source})")

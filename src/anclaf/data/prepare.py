@@ -16,8 +16,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.config import PointsName
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError
+from anclaf.core.errors import ConfigError, CorpusError
 from anclaf.core.files import fingerprint_of_rows
 from anclaf.core.processes import in_processes
 from anclaf.core.progress import Progress, silent
@@ -26,7 +27,9 @@ from anclaf.corpora.subjects import subjects_of
 from anclaf.data.store import PreparedCorpus, restate
 from anclaf.data.writer import NO_DETECTOR, ClipFaces, CorpusWriter, finished, unfinished
 from anclaf.faces import align
+from anclaf.faces.corrected import CorrectedDetector
 from anclaf.faces.detect import Detector, make_detector
+from anclaf.models.shipped import SHIPPED
 
 _MOST_NOTES = 20
 """On single clips, on the card."""
@@ -34,11 +37,12 @@ _MOST_NOTES = 20
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How a face is cut out. points: landmarks a frame; 5 where the detector gives them."""
+    """How a face is cut out. points: landmarks a frame; 5 where the detector gives them, from where `five` says."""
 
     image_size: int
     crop: align.CropName
     detector: str
+    five: PointsName
     points: int
 
 
@@ -50,6 +54,7 @@ def prepare_corpus(
     image_size: int = 128,
     crop: align.CropName = "five-point",
     detector: str = "auto",
+    points: PointsName = "starter",
     workers: int = 1,
     overwrite: bool = False,
     note: str | None = None,
@@ -67,6 +72,8 @@ def prepare_corpus(
         image_size: side of the square face in pixels.
         crop: `five-point`, or `paper`, which needs a database's 68 or 49 landmarks.
         detector: as `make_detector`; finds the largest face where the database has no landmarks.
+        points: where that face's five points are from: looked for in it by the starter model (`CorrectedDetector`), or
+            the detector's own.
         workers: processes; 1 works in this one.
         overwrite: replace another prepared corpus that lies in `out`.
         note: a line for the card, which reports repeat.
@@ -92,11 +99,12 @@ def prepare_corpus(
     request = _request(listing, clips, person, image_size, crop, detector)
     there = finished(out, request, overwrite)
     if there is not None:
+        _refuse_other_points(there, points)
         return restate(there, listing.kind, notes)
     listing = replace(listing, notes=[*listing.notes, *notes])
-    points = _landmarks_of_first_frame(listing, clips)
-    detector_name = _check_faces(points, crop, detector)
-    recipe = _Recipe(image_size, crop, detector, points or 5)
+    landmarks = _landmarks_of_first_frame(listing, clips)
+    detector_name = _check_faces(landmarks, crop, detector, points)
+    recipe = _Recipe(image_size, crop, detector, points, landmarks or 5)
     with unfinished(out) as part:
         writer = CorpusWriter(part, image_size, recipe.points)
         skipped, said = list(listing.skipped), list[ClipNote]()
@@ -132,6 +140,16 @@ def _request(
     return fingerprint_of_rows([listing.source, scale, listing.fps, settings], of_clips, skipped)
 
 
+def _refuse_other_points(corpus: PreparedCorpus, points: PointsName) -> None:
+    """Which points the faces were cut out by is not in a corpus's fingerprint, which is older than the choice."""
+    name = corpus.card.detector
+    if name != NO_DETECTOR and name.endswith(f"+{SHIPPED}") != (points == "starter"):
+        raise CorpusError(
+            f"{corpus.folder}: its faces were cut out by other points ({name}), asked for is points={points}. Choose "
+            "another folder, or replace it (--overwrite)"
+        )
+
+
 def _landmarks_of_first_frame(listing: CorpusListing, clips: list[Clip]) -> int | None:
     """Landmarks of the first usable frame; None where a detector must find the face."""
     skipped = list(listing.skipped)
@@ -160,28 +178,34 @@ def _frames(clip: Clip) -> Generator[LabelledFrame | SkippedFrame | ClipNote, No
         yield SkippedFrame(clip.name, -1, "unreadable", str(error))
 
 
-def _check_faces(points: int | None, crop: str, detector: str) -> str:
+def _check_faces(landmarks: int | None, crop: str, detector: str, points: PointsName) -> str:
     """The detector's name, or `none`.
 
     Raises:
         ConfigError: the crop is impossible without landmarks, or a detector has no effect beside them.
     """
-    if points is None:
+    if landmarks is None:
         if crop == "paper":
             raise ConfigError(
                 "crop=paper needs the 68 or 49 landmarks of a database; this corpus has none. Use five-point"
             )
-        return _detector(detector).name
-    if detector != "auto":
-        raise ConfigError(
-            f"detector={detector} has no effect: this corpus has {points} landmarks a frame. Leave it out"
-        )
+        return _detector(detector, points).name
+    for name, given, default in (("detector", detector, "auto"), ("points", points, "starter")):
+        if given != default:
+            raise ConfigError(
+                f"{name}={given} has no effect: this corpus has {landmarks} landmarks a frame. Leave it out"
+            )
     return NO_DETECTOR
 
 
 @lru_cache(maxsize=1)
-def _detector(spec: str) -> Detector:
-    return make_detector(spec)
+def _detector(spec: str, points: PointsName) -> Detector:
+    detector = make_detector(spec)
+    if points == "detector":
+        return detector
+    from anclaf.models.points import StarterPoints  # torch, which a corpus with landmarks does not wait for
+
+    return CorrectedDetector(detector, StarterPoints())
 
 
 _Job = tuple[Clip, Path, _Recipe]
@@ -230,7 +254,7 @@ def _face(
     """(P, 2) landmarks and the (2, 3) matrix onto the crop; a SkippedFrame where there is no usable face."""
     landmarks = frame.landmarks
     if landmarks is None:
-        found = _detector(recipe.detector).detect(frame.image)
+        found = _detector(recipe.detector, recipe.five).detect(frame.image)
         if not found:
             return SkippedFrame(clip, frame.index, "no_face")
         landmarks = found[0].points

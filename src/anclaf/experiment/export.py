@@ -22,8 +22,18 @@ from anclaf.inference.onnx_backend import OnnxBackend
 from anclaf.inference.torch_backend import TorchBackend
 from anclaf.inference.torch_backend import load as load_torch
 from anclaf.models.calibration import save_calibration
-from anclaf.models.folder import ENCODER, HEAD, SPEC, WEIGHTS, model_folder
-from anclaf.models.onnx_graph import encoder_graph, head_graph, longest_window, metadata_of, quantised, with_metadata
+from anclaf.models.folder import ENCODER, HEAD, POINTS, SPEC, WEIGHTS, model_folder
+from anclaf.models.io import load_model
+from anclaf.models.onnx_graph import (
+    encoder_graph,
+    head_graph,
+    longest_window,
+    metadata_of,
+    points_graph,
+    quantised,
+    with_metadata,
+)
+from anclaf.models.points import BASE
 
 PARITY = 1e-4
 """How far numbers may be from torch's, of floating-point files."""
@@ -37,7 +47,8 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Exported:
-    """folder: with `encoder.onnx`, `head.onnx`, `model.json` and, of a calibrated model, `calibration.safetensors`.
+    """folder: with `encoder.onnx`, `head.onnx`, `points.onnx`, `model.json` and, of a calibrated model,
+    `calibration.safetensors`.
     parity: the greatest difference from torch, of each output, before quantisation. int8: CCC on held-out people with
     torch and with the eight-bit encoder, the loss, and of how many frames and people; None of a float one."""
 
@@ -82,7 +93,9 @@ def export_model(
     try:
         graphs = encoder_graph(network), head_graph(network)
         files = [with_metadata(graph, about) for graph in graphs]
-        parity = _parity(source, OnnxBackend(files[0], files[1], spec, source.calibration), longest_window(network))
+        points = points_graph(load_model(model_folder(BASE))[0])
+        exported = OnnxBackend(files[0], files[1], spec, source.calibration, points=points)
+        parity = _parity(source, exported, longest_window(network))
     except AnclafError:
         raise
     except Exception as error:  # torch's exporter and onnxruntime have many; a head may do what neither can follow
@@ -106,6 +119,8 @@ def export_model(
     for name, graph in zip((ENCODER, HEAD), graphs, strict=True):
         with atomic_path(out / name) as temporary:
             temporary.write_bytes(with_metadata(graph, about))
+    with atomic_path(out / POINTS) as temporary:
+        temporary.write_bytes(points)
     if source.calibration is not None:
         save_calibration(out, spec, source.calibration)
     write_json(out / SPEC, asdict(spec))
@@ -138,6 +153,11 @@ def _parity(torch_one: Backend, onnx_one: Backend, longest: int) -> dict[str, fl
         expected, found = torch_one.encode(crops), onnx_one.encode(crops)
         compare("x q unfamiliar", *zip(expected, found, strict=True))
         features.append(expected.x)
+    finders = torch_one.point_finder(), onnx_one.point_finder()
+    side = finders[0].image_size
+    crops = rng.integers(0, 256, (5, side, side, 3), np.uint8)
+    expected, found = (finder.find(crops) / side for finder in finders)
+    compare("points", (expected, found))
     seen = np.concatenate(features)
     for length in sorted({1, min(2, longest), (longest + 1) // 2, longest}):
         for count in (1, 3):

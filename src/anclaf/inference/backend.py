@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from anclaf.config import BackendName
 from anclaf.core.errors import ConfigError
+from anclaf.faces.corrected import PointFinder
 from anclaf.models.calibration import Calibration
 from anclaf.models.folder import ENCODER
 from anclaf.models.spec import ModelSpec
@@ -80,6 +81,14 @@ class Backend(Protocol):
         Returns:
             (B, T, 2) valence and arousal in [-1, 1]; and (B, T, T) attention, where [b, t, i] is the weight that frame
             t gives to the state after frame i < t, or None of a model that does not attend.
+        """
+        ...
+
+    def point_finder(self) -> PointFinder:
+        """What finds five points in faces (`CorrectedDetector`), run as the model is.
+
+        Raises:
+            ModelError: an export without it.
         """
         ...
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anclaf.config import BackendName, StreamOptions
+from anclaf.config import BackendName, PointsName, StreamOptions
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.files import fingerprint
 from anclaf.core.progress import Progress, silent
+from anclaf.faces.corrected import CorrectedDetector
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import VideoFrame
 from anclaf.inference.backend import Backend, load_backend
@@ -65,6 +66,7 @@ class AffectEstimator:
         model: Path | str = SHIPPED,
         *,
         detector: str | Detector = "auto",
+        points: PointsName = "starter",
         device: str = "cpu",
         backend: BackendName = "auto",
         threads: int | None = None,
@@ -74,7 +76,9 @@ class AffectEstimator:
         Args:
             model: its folder, which holds `model.safetensors` and `model.json`, or the name of one that comes with the
                 package (`models.shipped`). The starter model says once in a process what it is, by `StarterWarning`.
-            detector: as `make_detector`, or a detector. `.detector.name` says which `auto` took.
+            detector: as `make_detector`, or a detector, which is taken as it is. `.detector.name` says what was taken.
+            points: where the five points are from, by which faces of a detector that is named are cut out: looked for
+                in the face by the starter model (`CorrectedDetector`), or the detector's own.
             device: `cpu`, `cuda`, `cuda:1`, …
             backend: what runs the networks; `auto`: the one whose files the folder has.
             threads: CPU threads of the networks; None: as many as the backend takes by itself. Torch's are for all of
@@ -87,6 +91,8 @@ class AffectEstimator:
         folder = model_folder(model)
         loaded = load_backend(folder, backend, device, threads)
         found = make_detector(detector) if isinstance(detector, str) else detector
+        if isinstance(detector, str) and points == "starter":
+            found = CorrectedDetector(found, loaded.point_finder())
         if is_shipped(folder):
             warnings.warn_explicit(f"this is {ABOUT}", StarterWarning, __file__, 0, registry=_TOLD)
         return cls(loaded, found)

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anclaf.config import BackendName
+from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
 from anclaf.core.telemetry import load_onnxruntime
 from anclaf.inference.backend import Encoded
 from anclaf.models.calibration import Calibration, load_calibration
-from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, load_spec, spec_of
+from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, POINTS, load_spec, spec_of
+from anclaf.models.shipped import SHIPPED
 from anclaf.models.spec import ModelSpec
 
 
@@ -32,8 +34,9 @@ def load(folder: Path, device: str = "cpu", threads: int | None = None) -> "Onnx
             raise ModelError(f"{folder}: no {name} here; `anclaf export {folder} OUT` makes a folder with it")
     spec = load_spec(folder)
     encoder, head = ((folder / name).read_bytes() for name in (ENCODER, HEAD))
+    points = (folder / POINTS).read_bytes() if (folder / POINTS).is_file() else None
     try:
-        return OnnxBackend(encoder, head, spec, load_calibration(folder, spec), threads)
+        return OnnxBackend(encoder, head, spec, load_calibration(folder, spec), threads, points)
     except ModelError as error:
         raise ModelError(f"{folder}: {error}") from error
 
@@ -43,6 +46,7 @@ class OnnxBackend:
 
     Args:
         encoder, head: ONNX files. spec, calibration: of the model. threads: of the CPU; None: one a core.
+        points: ONNX file of the finder of five points; None of an export of an earlier version.
 
     Raises:
         ModelError: damaged, of a later version, or of another model than `spec`.
@@ -53,9 +57,15 @@ class OnnxBackend:
     device = "cpu"
 
     def __init__(
-        self, encoder: bytes, head: bytes, spec: ModelSpec, calibration: Calibration | None, threads: int | None = None
+        self,
+        encoder: bytes,
+        head: bytes,
+        spec: ModelSpec,
+        calibration: Calibration | None,
+        threads: int | None = None,
+        points: bytes | None = None,
     ):
-        self.spec, self.calibration = spec, calibration
+        self.spec, self.calibration, self._points = spec, calibration, points
         self._files, self._threads = (encoder, head), threads
         self._open()
 
@@ -113,6 +123,14 @@ class OnnxBackend:
         affect, *attention = self._head.run(None, {name: given[name] for name in self._reads})
         return affect, attention[0] if attention else None
 
+    def point_finder(self) -> "OnnxPoints":
+        if self._points is None:
+            raise ModelError(
+                f"no {POINTS} beside {ENCODER}: exported by an earlier version. Export it again, or take the "
+                "detector's own points (points=detector)"
+            )
+        return OnnxPoints(self._points)
+
     def use_threads(self, threads: int) -> None:
         if threads != self._threads:
             self._threads = threads
@@ -120,6 +138,24 @@ class OnnxBackend:
 
     def beside_a_thread(self) -> AbstractContextManager[None]:
         return nullcontext()  # idle threads of a session sleep: they leave the core by themselves
+
+
+class OnnxPoints:
+    """A `PointFinder`: what `models.points.StarterPoints` finds, without torch. One thread: it is small."""
+
+    name = SHIPPED
+
+    def __init__(self, file: bytes):
+        self._file = file
+        self._session = _session(POINTS, file, 1)
+        self.image_size: int = self._session.get_inputs()[0].shape[1]
+
+    def __reduce__(self) -> tuple[type["OnnxPoints"], tuple[bytes]]:
+        return OnnxPoints, (self._file,)
+
+    @checked
+    def find(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return self._session.run(["points"], {"crops": np.ascontiguousarray(crops)})[0].astype(np.float64)
 
 
 def _session(name: str, file: bytes, threads: int | None) -> Any:

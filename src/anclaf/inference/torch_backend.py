@@ -15,6 +15,7 @@ from anclaf.inference.backend import Encoded
 from anclaf.models.calibration import Calibration, load_calibration
 from anclaf.models.io import load_model, model_fingerprint
 from anclaf.models.network import AffectNetwork, pooled, to_input
+from anclaf.models.points import StarterPoints
 from anclaf.models.spec import ModelSpec
 
 
@@ -77,6 +78,9 @@ class TorchBackend:
         windows, moved = (torch.from_numpy(one).to(self._device) for one in (x, motion))
         found = self.network.estimate(windows, moved)
         return found.affect.cpu().numpy(), None if found.attention is None else found.attention.cpu().numpy()
+
+    def point_finder(self) -> StarterPoints:
+        return StarterPoints()
 
     def use_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)

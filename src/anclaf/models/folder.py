@@ -14,7 +14,7 @@ from anclaf.models.spec import DETECTED, FITTED, HEADS, SPEC_VERSION, ModelSpec,
 
 SPEC = "model.json"
 WEIGHTS = "model.safetensors"
-ENCODER, HEAD = "encoder.onnx", "head.onnx"
+ENCODER, HEAD, POINTS = "encoder.onnx", "head.onnx", "points.onnx"
 """Of a model that `anclaf export` wrote (`models/onnx_graph.py`)."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 """A path that began as one has a single slash left."""

@@ -1,4 +1,4 @@
-"""A network as two ONNX graphs, its metadata in both.
+"""A network as two ONNX graphs, its metadata in both; and what finds five points, which is the starter's.
 
 The encoder sees each face by itself: crops (faces, S, S, 3) uint8 RGB -> x (faces, F), q (faces, 4) and pooled
 (faces, D), which `Familiarity` goes by. The head sees windows: x (windows, frames, F) and, of models that read how the
@@ -36,6 +36,7 @@ from anclaf.models.anclaf import FewOutputs
 from anclaf.models.folder import METADATA, METADATA_FORMAT
 from anclaf.models.io import model_fingerprint
 from anclaf.models.network import AffectNetwork, pooled
+from anclaf.models.points import FivePoints
 from anclaf.models.spec import ModelSpec
 
 OPSET = 18
@@ -58,6 +59,23 @@ def encoder_graph(network: AffectNetwork) -> bytes:
     crops = torch.zeros((2, side, side, 3), dtype=torch.uint8)
     axes = {name: {0: "faces"} for name in ("crops", *_OUTPUTS[0])}
     return _traced(_Encoder(network), {"crops": crops}, _OUTPUTS[0], axes)
+
+
+def points_graph(network: AffectNetwork) -> bytes:
+    """What finds the five points of a face (`models/points.py`): crops (faces, S, S, 3) uint8 RGB -> points
+    (faces, 5, 2) float32, pixels of the crop. Without metadata.
+
+    Args:
+        network: that finds landmarks.
+
+    Raises:
+        ConfigError: the package onnx is missing.
+    """
+    side = network.config.image_size
+    crops = torch.zeros((2, side, side, 3), dtype=torch.uint8)
+    return _traced(
+        _Points(network), {"crops": crops}, ("points",), {name: {0: "faces"} for name in ("crops", "points")}
+    )
 
 
 def head_graph(network: AffectNetwork) -> bytes:
@@ -157,6 +175,21 @@ def _float_where_it_was(model: Any, exact: list[str]) -> Any:
     return model
 
 
+def _input(crops: Tensor) -> Tensor:
+    """As `to_input`, in operations that can be traced."""
+    return crops.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0
+
+
+class _Points(nn.Module):
+    def __init__(self, network: AffectNetwork):
+        super().__init__()
+        self.five = FivePoints(deepcopy(network).cpu().eval())
+        _in_quick_nodes(self.five.generator)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.five(_input(crops))
+
+
 class _Encoder(nn.Module):
     def __init__(self, network: AffectNetwork):
         super().__init__()
@@ -165,8 +198,7 @@ class _Encoder(nn.Module):
             _in_quick_nodes(part)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # as `to_input`, in operations that can be traced
-        latents = self.network.latents(crops.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0)
+        latents = self.network.latents(_input(crops))
         return self.network.features(latents), latents.q, pooled(latents.z)
 
 

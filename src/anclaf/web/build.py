@@ -19,6 +19,7 @@ from anclaf.core.labels import QUADRANTS
 from anclaf.core.telemetry import load_onnxruntime
 from anclaf.core.windows import MAX_GAP
 from anclaf.experiment.export import export_model
+from anclaf.faces.corrected import MOST_SCALE, MOST_SHIFT, MOST_TURN, PointFinder, rounds
 from anclaf.faces.yunet import LONGER_SIDE, MIN_SCORE, YuNetDetector
 from anclaf.faces.yunet_network import OVERLAP
 from anclaf.inference.estimator import AffectEstimator
@@ -26,7 +27,7 @@ from anclaf.inference.onnx_backend import OnnxBackend
 from anclaf.inference.onnx_backend import load as load_onnx
 from anclaf.inference.table import column_types
 from anclaf.models.calibration import CALIBRATION
-from anclaf.models.folder import ENCODER, HEAD, model_folder
+from anclaf.models.folder import ENCODER, HEAD, POINTS, model_folder
 from anclaf.models.onnx_graph import with_metadata
 from anclaf.models.shipped import ABOUT, is_shipped
 from anclaf.web.runtime import MODULE, Runtime
@@ -73,17 +74,19 @@ def write_page(model: Path | str, out: Path, detector: Path, runtime: Runtime, *
             exported = export_model(model, Path(temporary)).folder
         backend = load_onnx(exported)
         estimator = AffectEstimator(backend, found)
+        finder = backend.point_finder()
         files: dict[str, bytes] = {f"runtime/{name}": content for name, content in runtime.files.items()}
         files["models/yunet.onnx"] = detector.read_bytes()
         # all but the spec, which says whom it learnt from
         about = {name: value for name, value in backend.about.items() if name not in ("spec", "int8")}
         for name in (ENCODER, HEAD):
             files[f"models/{name}"] = with_metadata((exported / name).read_bytes(), about)
+        files[f"models/{POINTS}"] = (exported / POINTS).read_bytes()
         if backend.calibration is not None:
             files[f"models/{CALIBRATION}"] = (exported / CALIBRATION).read_bytes()
     files |= page_files()
     shipped = is_shipped(folder)
-    files[ABOUT_PAGE] = json_text(_about_page(backend, estimator, runtime, ABOUT if shipped else "")).encode()
+    files[ABOUT_PAGE] = json_text(_about_page(backend, estimator, finder, runtime, ABOUT if shipped else "")).encode()
     for name, content in files.items():
         with atomic_path(out / name) as path:
             path.write_bytes(content)
@@ -134,7 +137,9 @@ def page_files() -> dict[str, bytes]:
     return files | {f"js/{file.name}": file.read_bytes() for file in sorted((own / "js").iterdir(), key=str)}
 
 
-def _about_page(backend: OnnxBackend, estimator: AffectEstimator, runtime: Runtime, about: str) -> dict[str, Any]:
+def _about_page(
+    backend: OnnxBackend, estimator: AffectEstimator, finder: PointFinder, runtime: Runtime, about: str
+) -> dict[str, Any]:
     """What the page's programs go by."""
     spec, options, calibration = backend.spec, StreamOptions(), backend.calibration
     return {
@@ -158,6 +163,13 @@ def _about_page(backend: OnnxBackend, estimator: AffectEstimator, runtime: Runti
         "calibration": None if calibration is None else backend.about["calibration"],
         "intervals": calibration is not None and calibration.windows == options.windows,
         "detector": {"min_score": MIN_SCORE, "overlap": OVERLAP, "longer_side": LONGER_SIDE},
+        "points": {
+            "image_size": finder.image_size,
+            "rounds": rounds(estimator.detector),
+            "most_scale": MOST_SCALE,
+            "most_turn": MOST_TURN,
+            "most_shift": MOST_SHIFT,
+        },
         "columns": list(column_types()),
         "runtime": {"module": MODULE, "version": runtime.version},
     }

@@ -5,12 +5,16 @@ import { grey, reduced, sharpness, warped } from "./pixels.js";
 const TEMPLATE = [[0.32, 0.36], [0.68, 0.36], [0.5, 0.568], [0.353, 0.776], [0.647, 0.776]];
 const QUALITY_SIDE = 64;
 
-const mean = (points) => [0, 1].map((k) => points.reduce((sum, point) => sum + point[k], 0) / points.length);
 const scaleOf = (m) => Math.sqrt(Math.abs(m[0] * m[4] - m[1] * m[3]));
 
-/** The least-squares similarity from frame pixels to crop pixels; null where the five points are one. */
-export function cropMatrix(points, size) {
-  const target = TEMPLATE.map(([x, y]) => [x * size, y * size]), from = mean(points), to = mean(target);
+export const mean = (points) => [0, 1].map((k) => points.reduce((sum, point) => sum + point[k], 0) / points.length);
+
+/** From frame pixels to crop pixels; null where the five points are one. */
+export const cropMatrix = (points, size) => similarity(points, TEMPLATE.map(([x, y]) => [x * size, y * size]));
+
+/** The least-squares similarity from points to others; null where they are one. */
+export function similarity(points, target) {
+  const from = mean(points), to = mean(target);
   let spread = 0, cos = 0, sin = 0;
   points.forEach((point, k) => {
     const [ax, ay, bx, by] = [point[0] - from[0], point[1] - from[1], target[k][0] - to[0], target[k][1] - to[1]];

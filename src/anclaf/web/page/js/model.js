@@ -1,6 +1,7 @@
 // The networks, run by onnxruntime-web from this page's own folder.
 
 import { Calibration } from "./calibration.js";
+import { Corrected } from "./corrected.js";
 import { YuNet } from "./yunet.js";
 
 const FOLDER = new URL("../", import.meta.url).href;
@@ -20,13 +21,24 @@ export async function load() {
   // threads need memory that they share, which browsers give to pages isolated from all others
   ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
   const session = async (path) => ort.InferenceSession.create(await fetched(path), { executionProviders: ["wasm"], logSeverityLevel: 3 });
-  const [yunet, encoder, head] = [await session("models/yunet.onnx"), await session("models/encoder.onnx"), await session("models/head.onnx")];
+  const [yunet, points, encoder, head] = [await session("models/yunet.onnx"), await session("models/points.onnx"), await session("models/encoder.onnx"), await session("models/head.onnx")];
   const calibration = about.calibration && new Calibration(await fetched("models/calibration.safetensors"), about.calibration.reach);
-  const detector = new YuNet(async (planes, width, height) => {
+  const rough = new YuNet(async (planes, width, height) => {
     const found = await yunet.run({ [yunet.inputNames[0]]: new ort.Tensor("float32", planes, [1, 3, height, width]) });
     return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name, tensor.data]));
   }, about.detector);
+  const detector = new Corrected(rough, async (crops) => {
+    const found = (await points.run({ crops: pixels(ort, crops) })).points.data;
+    return crops.map((_, k) => [0, 1, 2, 3, 4].map((p) => [found[10 * k + 2 * p], found[10 * k + 2 * p + 1]]));
+  }, about.points);
   return { about, detector, model: new Model(ort, encoder, head, calibration) };
+}
+
+/** Square faces, one beside the other. */
+function pixels(ort, crops) {
+  const size = crops[0].width, bytes = new Uint8Array(crops.length * size * size * 3);
+  crops.forEach((crop, k) => bytes.set(crop.data, k * crop.data.length));
+  return new ort.Tensor("uint8", bytes, [crops.length, size, size, 3]);
 }
 
 class Model {
@@ -36,9 +48,7 @@ class Model {
 
   /** Square faces to { x, q, unfamiliar } of each. */
   async encode(crops) {
-    const size = crops[0].width, bytes = new Uint8Array(crops.length * size * size * 3);
-    crops.forEach((crop, k) => bytes.set(crop.data, k * crop.data.length));
-    const { x, q, pooled } = await this.encoder.run({ crops: new this.ort.Tensor("uint8", bytes, [crops.length, size, size, 3]) });
+    const { x, q, pooled } = await this.encoder.run({ crops: pixels(this.ort, crops) });
     const each = (tensor, k) => tensor.data.slice((k * tensor.data.length) / crops.length, ((k + 1) * tensor.data.length) / crops.length);
     return crops.map((_, k) => ({ x: each(x, k), q: each(q, k), unfamiliar: this.calibration ? this.calibration.unfamiliar(each(pooled, k)) : null }));
   }
