@@ -30,6 +30,7 @@ from backends import paper, processor, starter, table
 from numpy.typing import NDArray
 
 from anclaf.config import ModelConfig, OutputOptions
+from anclaf.faces.corrected import CorrectedDetector
 from anclaf.faces.detect import Detector, Face, make_detector
 from anclaf.faces.frames import read_video
 from anclaf.inference.backend import Backend
@@ -39,8 +40,11 @@ from anclaf.inference.prediction import predict_source
 from anclaf.inference.source import CHUNK, open_source
 from anclaf.inference.table import CsvTable
 from anclaf.inference.torch_backend import TorchBackend
+from anclaf.models.folder import model_folder
+from anclaf.models.io import load_model
 from anclaf.models.network import AffectNetwork
-from anclaf.models.onnx_graph import encoder_graph, head_graph, metadata_of, with_metadata
+from anclaf.models.onnx_graph import encoder_graph, head_graph, metadata_of, points_graph, with_metadata
+from anclaf.models.points import BASE
 from anclaf.models.spec import ModelSpec, Variant
 
 WIDTH, HEIGHT = 640, 360
@@ -96,7 +100,8 @@ def in_turn(
         for _ in range(rounds):
             for setting in settings:
                 backend, threads, faces, frames = setting
-                made = AffectEstimator(load(backend, *model), detector)
+                runs = load(backend, *model)
+                made = AffectEstimator(runs, CorrectedDetector(detector, runs.point_finder()))
                 made.backend.use_threads(threads)
                 torch.set_num_threads(threads)
                 cv2.setNumThreads(threads)
@@ -118,7 +123,7 @@ def load(backend: str, network: AffectNetwork, spec: ModelSpec) -> Backend:
         return TorchBackend(network, spec)
     about = metadata_of(network, spec)
     encoder, head = (with_metadata(graph, about) for graph in (encoder_graph(network), head_graph(network)))
-    return OnnxBackend(encoder, head, spec, None, 1)
+    return OnnxBackend(encoder, head, spec, None, 1, points_graph(load_model(model_folder(BASE))[0]))
 
 
 def estimator(variant: str, yunet: Path | None, sizes: ModelConfig | None = None) -> AffectEstimator:
