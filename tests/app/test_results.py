@@ -20,6 +20,11 @@ def test_rows_are_the_table_s(steady: Served):
     for name, values in answer["columns"].items():
         assert values == [None if row[name] != row[name] else row[name] for row in rows], name
     assert set(rows[0]) - {*answer["columns"]} == {"file", "valence_from_rest", "arousal_from_rest"}
+    asked = {"columns": "time_s,valence_*,none"}
+    some = steady.client.get(f"/api/videos/{id}/rows", params=asked).json()
+    names = ("time_s", "valence_low", "valence_high")
+    assert some == answer | {"columns": {name: answer["columns"][name] for name in names}}
+    assert steady.client.get(f"/api/videos/{id}/rows", params={"columns": "../x"}).status_code == 422
     assert (answer["low"], answer["high"], answer["width"], answer["height"]) == (-10, 10, 64, 48)
     assert (answer["notes"], answer["sureness"], answer["complete"]) == (["a note"], "no intervals", True)
 

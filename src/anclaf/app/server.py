@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib.resources import files
@@ -44,6 +45,10 @@ PAGE = {
 }
 """Address -> file of the page, and its type: nothing else is given."""
 _EVENTS_S = 0.25
+Columns = Annotated[
+    str | None,
+    Query(pattern=r"^[a-z0-9_]+\*?(,[a-z0-9_]+\*?)*$", max_length=1000, description="names, or beginnings with a `*`"),
+]
 _NO_TELEMETRY: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs", "operation_spans"), False)
 """FastAPI can send what is asked to a collector that the environment names; nothing leaves this machine."""
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -237,12 +242,15 @@ def _add_results(app: FastAPI, library: Library, queue: Queue) -> None:
         return path
 
     @app.get("/api/videos/{id}/rows", response_model=RowsAnswer)
-    def rows(id: str) -> Response:
+    def rows(id: str, columns: Columns = None) -> Response:
         """The table as JSON."""
         video = library.get(id)
-        table, about = tables.load(table_of(video)), library.about(video)
-        content = {"rows": len(table), "columns": tables.as_columns(table)} | _about(table, about, queue)
-        look = None if video.path is None else library.look(video)
+        with ThreadPoolExecutor(1) as beside:
+            looking = None if video.path is None else beside.submit(library.look, video)
+            table, about = tables.load(table_of(video)), library.about(video)
+            wanted = None if columns is None else columns.split(",")
+            content = {"rows": len(table), "columns": tables.as_columns(table, wanted)} | _about(table, about, queue)
+            look = None if looking is None else looking.result()
         content |= {
             "first_s": look.first_s if look else 0.0, "width": look.width if look else 0,
             "height": look.height if look else 0, "fps": look.fps if look else 0.0,

@@ -1,12 +1,13 @@
 """Tables of `anclaf predict` as the page and a client get them: JSON by columns, CSV, Parquet."""
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -78,15 +79,25 @@ def scale_of(table: pd.DataFrame, about: dict[str, Any], info: ModelInfo) -> tup
     return (-high, high) if high == high else (-1.0, 1.0)
 
 
-def as_columns(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """Column -> values as JSON has them; what is not known is null. A column that is all unknown is left out."""
+def as_columns(table: pd.DataFrame, wanted: Collection[str] | None = None) -> dict[str, list[Any]]:
+    """Column -> values as JSON has them; what is not known is null. A column that is all unknown is left out.
+
+    Args:
+        wanted: names, or beginnings of names with a `*` after them; None: all.
+    """
     found = {}
     for name in table.columns:
+        if wanted is not None and not any(fnmatchcase(name, one) for one in wanted):
+            continue
         column = table[name]
         if column.isna().all() and name not in COLUMNS[:11]:
             continue
         if pd.api.types.is_float_dtype(column):
-            found[name] = [value if math.isfinite(value) else None for value in column.tolist()]
+            values = column.to_numpy()
+            if not (known := np.isfinite(values)).all():
+                values = values.astype(object)
+                values[~known] = None
+            found[name] = values.tolist()
         else:
             found[name] = column.astype(object).where(column.notna(), None).tolist()
     return found

@@ -22,7 +22,7 @@ const sending = (method, value) => ({
 });
 
 export const server = async () => (await ask("server")).json();
-export const rows = async (id) => (await ask(`videos/${id}/rows`)).json();
+export const rows = async (id, columns) => (await ask(`videos/${id}/rows?columns=${columns}`)).json();
 export const edits = async (id) => (await ask(`videos/${id}/edits`)).json();
 export const saveEdits = async (id, value) => (await ask(`videos/${id}/edits`, sending("PUT", value))).json();
 export const analyse = async (id, options) => (await ask(`videos/${id}/analysis`, sending("POST", options))).json();

@@ -6,7 +6,7 @@ import { takeFiles } from "./files.js";
 import { Live } from "./live.js";
 import { People } from "./people.js";
 import { Rating } from "./rating.js";
-import { Result } from "./result.js";
+import { COLUMNS, Result } from "./result.js";
 import { View } from "./view.js";
 
 const state = { model: null, videos: [], open: null, live: null, opening: 0, wanted: new Set() };
@@ -37,7 +37,7 @@ const open = doing(async (id) => {
   await rating.close();
   const mine = ++state.opening;
   const video = state.videos.find((one) => one.id === id);
-  const [answer, edits] = await Promise.all([api.rows(id), api.edits(id)]);
+  const [answer, edits] = await Promise.all([api.rows(id, COLUMNS), api.edits(id)]);
   if (mine !== state.opening) return; // another one was chosen meanwhile
   state.open = id;
   history.replaceState(null, "", `#${id}`);

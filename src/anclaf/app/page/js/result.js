@@ -3,6 +3,9 @@
 const ESTIMATED = new Set(["ok", "warming_up"]);
 const KEPT = ["valence", "arousal", "valence_low", "valence_high", "arousal_low", "arousal_high", "unfamiliar", "x", "y", "w", "h"];
 
+/** Columns of the table that are drawn. */
+export const COLUMNS = ["frame", "time_s", "track", "status", ...KEPT, "attention_*"].join(",");
+
 /** First index in a rising array whose value is above `value`. */
 export function after(array, value) {
   let low = 0, high = array.length;
