@@ -12,11 +12,13 @@ import argparse
 import os
 import tempfile
 import time
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from backends import processor
 from PIL import Image
+from processes import family, processor_time
 
 from anclaf.faces.detect import ReducedFrame
 from anclaf.inference.source import open_source
@@ -62,19 +64,11 @@ def write_pictures(video: Path, folder: Path, side: int, count: int) -> list[Pat
 
 def _processor_time() -> float:
     """Seconds of all processes that descend from this one, without its own."""
-    parents, used = dict[int, int](), dict[int, float]()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        parents[int(path.parent.name)] = int(words[1])
-        used[int(path.parent.name)] = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-    def ours(process: int) -> bool:
-        return process in parents and (parents[process] == os.getpid() or ours(parents[process]))
-
-    return sum(seconds for process, seconds in used.items() if ours(process))
+    used = 0.0
+    for process in set(family(os.getpid())) - {os.getpid()}:
+        with suppress(OSError):  # it has ended
+            used += processor_time(process)
+    return used
 
 
 if __name__ == "__main__":
