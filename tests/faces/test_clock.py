@@ -311,3 +311,19 @@ def test_where_lost_pictures_belong_without_times(kinds: str, lost: int | None, 
     clock.end()
     assert numbers == expected
     assert [picture.number for picture in clock.lost] == sorted(set(range(len(kinds))) - set(expected))
+
+
+@pytest.mark.parametrize(("times", "expected", "lost"), [
+    (steps(0, 1, 2, 3, 4, 5, 8), [0, 1, 2, 3, 4, 5, 8], [6, 7]),
+    (steps(0, 1, 2, 3, 4, 5, 6), [0, 1, 2, 3, 4, 5, 6], []),
+    (steps(0, 1, 3, 4, 9, 10, 14), [0, 1, 2, 3, 4, 5], [None]),
+])  # fmt: skip
+def test_of_a_cut_file_pictures_before_the_last_are_missing(times: list[float], expected: list[int], lost: list):
+    clock = VideoClock(25, reorders=True)
+    numbers = []
+    for k, at in enumerate(times):
+        clock.cut = k == 6
+        stamp = clock.shown(clock.sent(at, at, D, key=k == 0).serial)
+        numbers += [] if stamp is None else [stamp.number]
+    assert numbers == expected
+    assert [picture.number for picture in clock.lost] == lost

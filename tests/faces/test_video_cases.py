@@ -307,9 +307,12 @@ def test_a_whole_file_that_begins_late_is_whole(tmp_path: Path, suffix: str):
         (".wmv", "wmv2", {}),
         (".avi", "mpeg4", {}),
         (".avi", "mjpeg", {}),
+        (".mxf", "mpeg2video", {}),
+        (".mkv", "libx264", {"live": "1"}),
+        (".ts", "libx264", {}),
     ],
 )
-@pytest.mark.parametrize("part", [0.5, 0.61, 0.83])
+@pytest.mark.parametrize("part", [0.501, 0.61, 0.83])
 def test_a_cut_file_is_told_and_its_beginning_given(
     tmp_path: Path, suffix: str, codec: str, container: dict[str, str], part: float
 ):
@@ -323,6 +326,66 @@ def test_a_cut_file_is_told_and_its_beginning_given(
     assert 4 < len(got.frames) < 48
     assert "cut short" in got.problem
     assert f"{len(got.frames)} frames could be read" in got.problem
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "b_frames"),
+    [
+        (".mp4", "libx264", 3),
+        (".mkv", "libx264", 3),
+        (".flv", "libx264", 2),
+        (".avi", "libx264", 3),
+    ],
+)
+def test_pictures_before_the_last_ones_are_cut_off(tmp_path: Path, suffix: str, codec: str, b_frames: int):
+    """Packets are in the order of decoding: a picture comes before those that are shown before it."""
+    container = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    whole = Film(codec, 48, b_frames=b_frames, group=24, container=container).write(tmp_path / f"whole{suffix}")
+    with av.open(str(whole)) as box:
+        positions = [(packet.pos, packet.size) for packet in box.demux(video=0) if packet.size]
+    holes = 0
+    for number in range(28, 36):
+        path = tmp_path / f"{number}{suffix}"
+        pos, size = positions[number]
+        assert pos is not None
+        path.write_bytes(whole.read_bytes()[: pos + size])
+        got = read(path)
+        assert got.shown == got.index
+        np.testing.assert_allclose(got.times, np.array(got.index) / 25, atol=1e-3)
+        assert "the file is cut short" in got.problem
+        holes += got.index != list(range(len(got.index)))
+    assert holes
+
+
+@pytest.mark.parametrize("left", [4, "moof"])
+def test_a_cut_at_the_beginning_of_a_fragment_is_told(tmp_path: Path, left: int | str):
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    content = Film(frames=48, container=options).write(tmp_path / "whole.mp4").read_bytes()
+    boxes = [k - 4 for k in range(len(content)) if content[k : k + 4] == (b"mdat" if left == "moof" else b"moof")]
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content[: boxes[3] + (0 if left == "moof" else 4)])
+    got = read(path)
+    assert got.shown == list(range(24))
+    assert got.problem == f"{path}: the file is cut short; 24 frames could be read. Copy the file again"
+
+
+def test_the_end_of_a_stream_may_be_what_is_cut(tmp_path: Path):
+    """The last tag of an FLV, less than half a second of it."""
+    whole = Film(frames=48).write(tmp_path / "whole.flv")
+    assert read(whole).problem == ""
+    (tmp_path / "a.flv").write_bytes(whole.read_bytes()[:-30])
+    assert "the file is cut short" in read(tmp_path / "a.flv").problem
+
+
+def test_a_packet_of_which_nothing_comes_is_not_an_order_of_times(tmp_path: Path):
+    """The decoder of MPEG-2 holds a picture back even where none is shown out of turn."""
+    path = Film("mpeg2video", 24, group=8).write(tmp_path / "a.mkv")
+    damage_packet(path, 10, zeros)
+    got = read(path)
+    assert got.notes == []
+    assert "frame 10 cannot be decoded" in got.problem
+    assert [k for k, n in zip(got.index, got.shown, strict=True) if k < 10 or k > 15] == [*range(10), *range(16, 24)]
+    assert all(k == n for k, n in zip(got.index, got.shown, strict=True) if k < 10 or k > 15)
 
 
 def test_a_cut_between_two_pictures_is_told(tmp_path: Path):

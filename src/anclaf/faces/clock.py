@@ -88,6 +88,8 @@ class VideoClock:
         self._nominal = 1 / (fps or 25.0)
         self._timed, self._ordered, self._vanishing, self._jump_s = timed, ordered, vanishing, jump_s
         self.reorders = reorders
+        self.cut = False
+        """Whether the file ends before its last packet: pictures are missing before some of those that still come."""
         self.lost: list[LostPicture] = []
         """In the order in which they were to be shown."""
         self.given = 0
@@ -161,13 +163,16 @@ class VideoClock:
         """Note that the decoder refused a packet."""
         packet.reason = reason
 
-    def shown(self, serial: int | None, *, interlaced: bool = False, damaged: bool = False) -> Stamp | None:
+    def shown(
+        self, serial: int | None, *, interlaced: bool = False, damaged: bool = False, between: bool = True
+    ) -> Stamp | None:
         """The stamp of the next picture that the decoder gives; None where it is not to be used.
 
         Args:
             serial: of its packet; None where that is not known.
             interlaced: whether it has two fields, which may have come in two packets.
             damaged: whether the decoder patched it up. It is counted, and is lost.
+            between: whether it rests on later ones (B), and so may be shown before a packet that came earlier.
         """
         if serial is None and self._waiting:
             serial = min(self._waiting.values(), key=_place).serial
@@ -183,12 +188,17 @@ class VideoClock:
             for beside in (packet.serial - 1, packet.serial + 1):
                 if beside in self._waiting:
                     self._waiting[beside].certain = False
-        missing = self._missing_before(packet) if known else []
-        unseen = self._torn_out(packet, len(missing))
+        missing = self._missing_before(packet, between) if known else []
+        unseen = self._cut_off(packet, len(missing)) if self.cut else self._torn_out(packet, len(missing))
         numbers = [self._lose(lost.reason or "no picture came of it") for lost in missing]
+        if unseen is None:
+            self.lost.append(LostPicture(None, "pictures before it are cut off"))
+            return None
         for _ in range(unseen):
             self._lose("its data are missing")
         raw, before = self._raw(packet, missing)
+        if unseen and not self._timed:
+            raw = None
         time_s = self._advance(packet, raw, before, 1 + len(missing) + unseen)
         for lost, number, at in zip(missing, numbers, before, strict=True):
             if not lost.reason and at is not None:
@@ -270,11 +280,11 @@ class VideoClock:
             return False
         return not packet.hidden and (bool(packet.reason) or packet.certain)
 
-    def _missing_before(self, now: Sent) -> list[Sent]:
+    def _missing_before(self, now: Sent, between: bool) -> list[Sent]:
         """Take out of those that wait the packets whose pictures should have come before this one; those lost."""
         earlier = [packet for packet in self._waiting.values() if self._is_before(packet, now)]
         silent = [p for p in earlier if p.epoch == now.epoch and not p.reason and self._is_due(p)]
-        if silent and self._timed and self._ordered and self.reorders and self._in_order:
+        if silent and between and self._timed and self._ordered and self.reorders and self._in_order:
             # the decoder reorders pictures and the times do not: they are of the order of decoding
             self._ordered = self._timed = False
             self._misordered = True
@@ -310,6 +320,22 @@ class VideoClock:
         if not 0 < step < _GROUP:
             return sum(packet.serial < now.serial for packet in self._nowhere())
         return max(round(step / (self._unit or step)) - 1 - known, 0)
+
+    def _cut_off(self, now: Sent, known: int) -> int | None:
+        """How many pictures before this one are behind the end of a file that is cut; None where nothing tells."""
+        before = self._before
+        if before is None or before.epoch != now.epoch or not self._ordered:
+            return 0
+        if self._timed and before.time_s is not None and now.time_s is not None:
+            steps = (now.time_s - before.time_s) / self._usual(now)
+            count, alike, _ = _STEADY
+            if len(self._steps) < count or max(self._steps) - min(self._steps) > alike * min(self._steps):
+                return 0 if steps <= known + 1 else None
+        elif not self._timed and self._unit and before.order is not None and now.order is not None:
+            steps = (now.order - before.order) / self._unit
+        else:
+            return 0
+        return max(round(steps) - 1 - known, 0)
 
     def _torn_out(self, now: Sent, known: int) -> int:
         """How many pictures are missing with their packets, by the time since the last one."""

@@ -7,6 +7,7 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.format import Flags
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from anclaf.faces.clock import DISCONTINUOUS_JUMP_S, JUMP_S, Sent, Stamp, VideoClock
@@ -27,10 +28,12 @@ _FPS = (1.0, 5.0, 120.0)
 class Decoding:
     """Decodes one video stream.
 
-    clock: numbers and times its pictures. broken: why nothing more could be read.
+    path: of its file; None of a camera or network stream. clock: numbers and times its pictures. broken: why nothing
+    more could be read.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream):
+    def __init__(self, container: InputContainer, stream: VideoStream, path: Path | None = None):
+        self._path = path
         self._container, self._stream = container, stream
         self._codec = stream.codec_context.name
         reorders = bool(stream.codec_context.has_b_frames)
@@ -64,15 +67,22 @@ class Decoding:
                 self.broken = error
                 return
             self._note_end(packet)
+            if packet.size:
+                self._torn_off = packet.is_corrupt and not self._resets
+            elif packet.stream is self._stream and packet.dts is None:  # what the decoder holds comes now
+                self.clock.cut = self.ends_early
             if packet.stream is self._stream and (packet.size or packet.dts is None):
                 yield from self._decoded(packet)
         self.clock.end()
 
-    def ends_early(self, path: Path) -> bool:
+    @property
+    def ends_early(self) -> bool:
         """Whether the file holds less than it declares, once it was read to its end."""
+        if self._path is None:
+            return False
         duration = duration_s(self._container, self._stream)
         name = self._container.format.name
-        return self._torn_off or ends_early(path, name, self._stream.frames, self._read, duration, self._end_s)
+        return self._torn_off or ends_early(self._path, name, self._stream.frames, self._read, duration, self._end_s)
 
     def _note_end(self, packet: av.Packet) -> None:
         if packet.size and packet.pts is not None:
@@ -84,7 +94,6 @@ class Decoding:
         sent = None
         if packet.size:
             sent = self._sent(packet)
-            self._torn_off = packet.is_corrupt and not self._resets
             if self._torn_off:
                 self.clock.failed(sent, "its data end early")
                 return
@@ -100,7 +109,10 @@ class Decoding:
         for frame in frames:
             if isinstance(frame, av.VideoFrame):
                 serial = frame.opaque if isinstance(frame.opaque, int) else None
-                stamp = self.clock.shown(serial, interlaced=frame.interlaced_frame, damaged=frame.is_corrupt)
+                between = frame.pict_type == PictureType.B
+                stamp = self.clock.shown(
+                    serial, interlaced=frame.interlaced_frame, damaged=frame.is_corrupt, between=between
+                )
                 if stamp is not None:
                     yield stamp, frame
 

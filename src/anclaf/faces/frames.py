@@ -129,8 +129,8 @@ def read_video(path: Path | str, start: int = 0, notes: list[str] | None = None)
 
     A damaged file yields the frames that are whole, then raises; the others keep their numbers. Not given are pictures
     that the decoder says it patched up; what it does not notice, such as remains of a lost picture in the next ones,
-    nobody can tell. A cut is seen by what the container's header promises; formats without one (MPEG programme and
-    transport streams) show it only by a damaged last picture. Of several video streams the one that FFmpeg would play
+    nobody can tell. A cut is seen by what the container's header promises, or amid what the file is made of; MPEG
+    programme streams show it only by a damaged last picture. Of several video streams the one that FFmpeg would play
     is read: the default one, else the largest. Animated WebP, AVIF, PNG and GIF are videos too.
 
     Args:
@@ -171,7 +171,7 @@ def read_live(address: Address) -> tuple[float, Iterator[VideoFrame]]:
 def _frames(
     place: Path | str | Address, container: InputContainer, stream: VideoStream, start: int, notes: list[str]
 ) -> Iterator[VideoFrame]:
-    reading, screen = Decoding(container, stream), None
+    reading, screen = Decoding(container, stream, None if isinstance(place, Address) else Path(place)), None
     clock = reading.clock
     if (several := len(_moving(container))) > 1:
         kind = f"{stream.width}x{stream.height}, {stream.codec_context.name}"
@@ -187,7 +187,7 @@ def _frames(
     lost = _lost_text(clock.lost)
     if reading.broken is not None:
         raise VideoError(f"{place}: broke off after {clock.given} frames ({_reason(reading.broken)}). {remedy}")
-    if not isinstance(place, Address) and reading.ends_early(Path(place)):
+    if reading.ends_early:
         lost = f"; {lost}" if clock.lost else ""
         raise VideoError(f"{place}: the file is cut short{lost}; {clock.given} frames could be read. {remedy}")
     if clock.lost:
