@@ -483,6 +483,7 @@ def test_a_source_that_cannot_be_read_is_not_taken_for_a_full_disk(tmp_path):
         ({"image_size": 4}, "image size: got 4; expected at least 8"),
         ({"workers": 0}, "workers: got 0; expected at least 1"),
         ({"detector": "haar"}, "detector=haar has no effect: this corpus has 68 landmarks a frame"),
+        ({"points": "detector"}, "points=detector has no effect: this corpus has 68 landmarks a frame"),
     ],
 )
 def test_settings_are_checked(tmp_path, values, message):
@@ -524,7 +525,8 @@ def two() -> Iterator[str]:
 
 
 def test_the_largest_face_is_taken_and_its_points_kept(tmp_path, two):
-    corpus = prepare_corpus(listing(Film("a", points=None, length=30)), tmp_path / "out", image_size=32, detector=two)
+    films = listing(Film("a", points=None, length=30))
+    corpus = prepare_corpus(films, tmp_path / "out", image_size=32, detector=two, points="detector")
     film = Film("a", points=None, length=30)
     dark = [f.image[0, 0, 0] < 128 for f in film.frames() if isinstance(f, LabelledFrame)]
     assert 0 < len(corpus) == sum(dark) < 30
@@ -613,10 +615,19 @@ def test_photographs_of_a_table(tmp_path):
     one, two = (prepare_corpus(listing, tmp_path / str(n), image_size=64, detector=yunet, workers=n) for n in (1, 2))
     assert sorted(one.clips) == sorted(names[:3])
     assert one.card.skipped == {"no_face": 1}
-    assert (one.card.detector, one.card.landmarks, one.card.fps) == ("yunet", 5, 0)
+    assert (one.card.detector, one.card.landmarks, one.card.fps) == ("yunet+starter", 5, 0)
     assert contents(one.folder) == contents(two.folder)
     expected = align.TEMPLATE * 2 - 1
     assert np.abs(one.crop_landmarks - expected).mean() < 0.08, "eyes, nose and mouth lie where the crop wants them"
+    rough = prepare_corpus(listing, tmp_path / "rough", image_size=64, detector=yunet, points="detector")
+    moved = np.linalg.norm(one.source_landmarks - rough.source_landmarks, axis=2)
+    eyes = np.linalg.norm(rough.source_landmarks[:, 1] - rough.source_landmarks[:, 0], axis=1)
+    assert (moved.max(1) < 0.4 * eyes).all()
+    assert (moved.max(1) > 0.01 * eyes).all()
+    assert rough.card.detector == "yunet"
+    for there, points in (("rough", "starter"), ("1", "detector")):
+        with pytest.raises(CorpusError, match=rf"other points .* points={points}"):
+            prepare_corpus(listing, tmp_path / there, image_size=64, detector=yunet, points=points)
 
 
 @pytest.mark.corpus

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from anclaf.cli.console import Threads, say
+from anclaf.cli.console import POINTS, Threads, say
 from anclaf.config import PointsName
 from anclaf.core.errors import ConfigError
 
@@ -39,8 +39,7 @@ class App:
     """Longest uploaded video."""
     detector: str = "auto"
     """As of `anclaf predict`."""
-    points: PointsName = "starter"
-    """As of `anclaf predict`."""
+    points: Annotated[PointsName, POINTS] = "starter"
     device: str = "cpu"
     """cpu, cuda or mps."""
     threads: Threads = None

@@ -28,6 +28,10 @@ TRACEBACK = "ANCLAF_TRACEBACK"
 """Set, it shows where a fault of the program is."""
 
 Threads = Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: as many as torch chooses)")]
+POINTS = tyro.conf.arg(
+    help="Eyes, nose and mouth corners of a face that was detected, by which it is cut out: looked for in it by the "
+    "starter model, or as the detector says."
+)
 
 
 def one_or_more(name: str, text: str | None = None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anclaf.cli.console import TRACEBACK, fail, fault_line, one_or_more, progress_display, say
+from anclaf.cli.console import POINTS, TRACEBACK, fail, fault_line, one_or_more, progress_display, say
 from anclaf.config import (
     BackendName,
     Engine,
@@ -51,9 +51,7 @@ class Predict:
     """Everybody, or in each frame the largest face only."""
     detector: str = "auto"
     """auto (YuNet if it was downloaded before, else haar), haar, yunet (downloaded once), yunet:PATH, or a plugin."""
-    points: PointsName = "starter"
-    """Eyes, nose and mouth corners, by which a face is cut out: looked for in it by the starter model, or as the
-    detector says."""
+    points: Annotated[PointsName, POINTS] = "starter"
     baseline: Annotated[str | None, tyro.conf.arg(metavar="first:SECONDS|median|FILE")] = None
     """Take off each person's resting face: that of the first seconds, the median, or a FILE's (docs/outputs.md)."""
     windows: WindowMode = "sliding"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast, get_type_hints
 
 import tyro
 
-from anclaf.cli.console import progress_display, say
+from anclaf.cli.console import POINTS, progress_display, say
 from anclaf.config import CorpusKind, CropName, PointsName
 from anclaf.core.errors import ConfigError
 from anclaf.corpora.readers import READERS, Preparation, Reader
@@ -35,9 +35,7 @@ class ReaderCommand:
     """`five-point`: eyes, nose and mouth corners to fixed places. `paper`: the landmark box, squashed to a square."""
     detector: str = "auto"
     """auto, haar, yunet, yunet:PATH, or another registered detector. Used where the corpus has no landmarks."""
-    points: PointsName = "starter"
-    """Eyes, nose and mouth corners of a face that was detected: looked for in it by the starter model, or as the
-    detector says."""
+    points: Annotated[PointsName, POINTS] = "starter"
     workers: int = 1
     """Processes."""
     overwrite: bool = False
