@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anclaf.config import PointsName
 from anclaf.core.errors import ConfigError, CorpusError, DetectorError, OutputError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.afew_va import list_afew_va
@@ -625,7 +626,8 @@ def test_photographs_of_a_table(tmp_path):
     assert (moved.max(1) < 0.4 * eyes).all()
     assert (moved.max(1) > 0.01 * eyes).all()
     assert rough.card.detector == "yunet"
-    for there, points in (("rough", "starter"), ("1", "detector")):
+    asked: list[tuple[str, PointsName]] = [("rough", "starter"), ("1", "detector")]
+    for there, points in asked:
         with pytest.raises(CorpusError, match=rf"other points .* points={points}"):
             prepare_corpus(listing, tmp_path / there, image_size=64, detector=yunet, points=points)
 

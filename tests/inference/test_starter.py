@@ -79,28 +79,19 @@ def reencoded(path: Path, frames: list[av.VideoFrame], width: int, crf: int) -> 
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not (CASES / "sar43.mp4").is_file(), reason="no such files beside the checkout")
-def test_non_square_pixels_cost_no_more_than_encoding_anew(tmp_path: Path):
-    """Squeezed and stretched without loss, a video's estimates stay within 0.3 of 20 points at their medians; a file
-    that was encoded anew differs as much without being squeezed, so that single frames are held to that only."""
+@pytest.mark.parametrize("detector", ["haar", f"yunet:{YUNET}"])
+def test_pixels_that_are_not_square_give_the_estimates_of_square_ones(tmp_path: Path, detector: str):
+    """Squeezed to three quarters of its width, with or without loss, each frame stays within 0.3 of 20 points."""
     with av.open(str(CASES / "plain.mp4")) as box:
         frames = list(box.decode(video=0))
-    videos = {
-        "lossless": reencoded(tmp_path / "lossless.mp4", frames, 240, 0),
-        "plain anew": reencoded(tmp_path / "anew.mp4", frames, 320, 23),
-        "sar43": CASES / "sar43.mp4",
-    }
-    made = AffectEstimator.load("starter/base", detector="haar")
-    affect = {
-        name: made.predict(path)[["valence", "arousal"]].to_numpy() * 10 / made.spec.scale.high
-        for name, path in {"plain": CASES / "plain.mp4", **videos}.items()
-    }
-    off = {name: np.abs(value - affect["plain"]) for name, value in affect.items()}
-    medians = {name: np.abs(np.median(value, 0) - np.median(affect["plain"], 0)) for name, value in affect.items()}
-    assert np.isfinite(affect["sar43"]).all()
-    assert medians["lossless"].max() < 0.3
-    assert medians["sar43"].max() < 0.3
-    assert off["plain anew"].max() > 0.3, "else each of sar43's frames could be held to 0.3"
-    assert off["sar43"].max() < 1.5 * off["plain anew"].max()
+    lossless = reencoded(tmp_path / "lossless.mp4", frames, 240, 0)
+    made = AffectEstimator.load("starter", detector=detector)
+    plain, *others = (
+        made.predict(path)[["valence", "arousal"]].to_numpy() * 10 / made.spec.scale.high
+        for path in (CASES / "plain.mp4", lossless, CASES / "sar43.mp4")
+    )
+    for other in others:
+        assert np.abs(other - plain).max() < 0.3
 
 
 def test_it_fits_into_eight_megabytes():
@@ -151,11 +142,11 @@ def _auc(higher: pd.Series, lower: pd.Series) -> float:
     return float(roc_auc_score(np.repeat([1, 0], [len(higher), len(lower)]), np.concatenate([higher, lower])))
 
 
-@pytest.fixture(scope="module")
-def photographs() -> pd.DataFrame:
-    """Labels and estimates of the photographs in which YuNet finds a face."""
+@pytest.fixture(scope="module", params=[f"yunet:{YUNET}", "haar"])
+def photographs(request: pytest.FixtureRequest) -> pd.DataFrame:
+    """Labels and estimates of the photographs in which a detector finds a face."""
     labels = pd.read_csv(PHOTOS / "labels.csv")
-    estimator = AffectEstimator.load("starter", detector=f"yunet:{YUNET}")
+    estimator = AffectEstimator.load("starter", detector=request.param)
     found = []
     for image in labels["image"]:
         table = estimator.predict(PHOTOS / image)
@@ -172,7 +163,7 @@ class TestPhotographs:
     def test_it_tells_expressions_apart(self, photographs):
         of = photographs.groupby("expression").get_group
         negative = photographs[photographs["expression"].isin(["anger", "disgust", "fear", "sadness", "contempt"])]
-        assert len(photographs) > 700
+        assert len(photographs) > 650
         assert _auc(of("happiness")["v"], of("neutral")["v"]) >= 0.93
         assert _auc(of("happiness")["v"], negative["v"]) >= 0.87
         assert _auc(of("surprise")["a"], of("neutral")["a"]) >= 0.80
