@@ -173,6 +173,24 @@ def test_a_closer_look_sees_what_grid_sample_would():
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
+def test_weights_that_are_fixed_find_the_same_to_the_bit_and_are_saved_as_before():
+    torch.manual_seed(0)
+    finder = LandmarkFinder(channels=8, plane=8, points=5, detail=3, refinements=2).eval()
+    for look in finder.looks:
+        torch.nn.init.normal_(look.get_submodule("move").get_parameter("weight"), std=0.1)
+    planes = Planes(torch.randn(4, 3, 32, 32), torch.randn(4, 8, 8, 8))
+    with torch.no_grad():
+        before = finder(planes)
+        saved = {name: value.clone() for name, value in finder.state_dict().items()}
+        finder.fix()
+        assert all(map(torch.equal, finder(planes), before))
+        assert not torch.equal(before[1], before[2])
+    assert finder.state_dict().keys() == saved.keys()
+    for look in finder.looks:
+        look.get_parameter("weight").data.zero_()
+    assert torch.equal(finder(planes)[-1], before[-1]), "what is fixed learns no more"
+
+
 def test_corrections_follow_one_another_and_where_they_begin_is_not_learnt_through():
     finder = _finder(refinements=2)
     planes = Planes(torch.rand(3, 4, 32, 32), torch.rand(3, 8, 8, 8))

@@ -39,6 +39,8 @@ class TorchBackend:
 
     def __init__(self, network: AffectNetwork, spec: ModelSpec, calibration: Calibration | None = None):
         self.network, self.spec, self.calibration = network.eval(), spec, calibration
+        if network.landmarks is not None:
+            network.landmarks.fix()
         self._device = next(network.parameters()).device
         self.device = self._device.type
 

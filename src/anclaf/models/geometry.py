@@ -4,7 +4,7 @@ Not in the paper, whose x is C(ZQ) alone. C's loss on labels, on few people, lea
 landmarks are, it learns what of them matters, and that carries over to other people.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +102,16 @@ class CloserLook(nn.Module):
         self.move = nn.Linear(points * self.SHOWN, 2 * points)
         nn.init.zeros_(self.move.weight)
         nn.init.zeros_(self.move.bias)
+        self._in_use: Tensor | None
+        self.register_buffer("_in_use", None, persistent=False)
+
+    def fix(self) -> None:
+        """Keep the weights as they are used, too: for a network that learns no more, and sees few faces at a time."""
+        self._in_use = self._ordered().detach()
+
+    def _ordered(self) -> Tensor:
+        """The weights, kept by channel and sample, by sample and channel."""
+        return self.weight.unflatten(1, (-1, self.SIDE**2)).transpose(1, 2).flatten(1, 2)
 
     def forward(self, plane: Tensor, landmarks: Tensor) -> Tensor:
         """(B, S, S, w), (B, P, 2) -> (B, P, 2) how far they are off, in standard deviations of each."""
@@ -111,8 +121,7 @@ class CloserLook(nn.Module):
             squares: Any = _Look.apply(plane, start, self.SIDE)
         else:
             squares = _look(plane, start, self.SIDE).squares
-        # kept by channel and sample, used by sample and channel
-        weight = self.weight.unflatten(1, (-1, self.SIDE**2)).transpose(1, 2).flatten(1, 2)
+        weight = self._ordered() if self._in_use is None else self._in_use
         shown = torch.baddbmm(self.bias.to(plane), squares.flatten(2), weight.to(plane))
         moves = self.move(functional.leaky_relu(shown, LEAK).transpose(0, 1).flatten(1))
         return moves.float().view(landmarks.shape)
@@ -171,6 +180,11 @@ class LandmarkFinder(nn.Module):
                 start = start + jitter / 2**0.5 * (together + torch.randn_like(start))
             found.append(start + self.scale * look(plane, start))
         return found
+
+    def fix(self) -> None:
+        """As `CloserLook.fix`."""
+        for look in self.looks:
+            cast(CloserLook, look).fix()
 
     def aligned(self, landmarks: Tensor) -> Tensor:
         """(B, P, 2) landmarks -> the same in float32, moved, turned and scaled: five points lie as on any crop.

@@ -24,6 +24,7 @@ class StarterPoints:
     def __init__(self):
         network, _ = load_model(model_folder(BASE))
         self._network = FivePoints(network).eval().requires_grad_(False)
+        self._network.landmarks.fix()
         self.image_size = network.config.image_size
 
     def __reduce__(self) -> tuple[type["StarterPoints"], tuple[()]]:
