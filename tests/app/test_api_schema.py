@@ -82,6 +82,7 @@ def test_the_description_names_every_address_of_the_interface(steady: Served):
         "/api/videos/{id}/overlay": ["get"],
         "/api/videos/{id}/plot": ["get"],
         "/api/videos/{id}/ratings": ["delete", "get", "post"],
+        "/api/videos/{id}/ratings/archive": ["get"],
         "/api/videos/{id}/ratings/file": ["get"],
         "/api/videos/{id}/ratings/finish": ["post"],
         "/api/videos/{id}/ratings/imports": ["post"],
