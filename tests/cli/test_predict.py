@@ -292,17 +292,17 @@ def test_yunet_is_downloaded_once_and_then_taken(
 ):  # fmt: skip
     source = pictures(tmp_path / "a")
     assert predict(model, tmp_path / "1", source, detector="auto") == 0
-    assert "detector: haar\n  --detector yunet finds more faces" in capsys.readouterr().err
+    assert "detector: haar+starter\n  --detector yunet finds more faces" in capsys.readouterr().err
     assert not home.exists(), "auto does not use the network"
     _download_from(monkeypatch, f"{yunet_server}/yunet")
     assert predict(model, tmp_path / "2", source, detector="yunet") == 0
-    assert "detector: yunet" in capsys.readouterr().err
+    assert "detector: yunet+starter" in capsys.readouterr().err
     assert yunet.yunet_file().is_relative_to(home)
     assert yunet.yunet_file().stat().st_size == yunet.YUNET_BYTES
     _download_from(monkeypatch, "http://127.0.0.1:1/gone")
     for number, detector in ((3, "yunet"), (4, "auto")):
         assert predict(model, tmp_path / str(number), source, detector=detector) == 0
-        assert "detector: yunet" in capsys.readouterr().err
+        assert "detector: yunet+starter" in capsys.readouterr().err
 
 
 @pytest.mark.realdata
