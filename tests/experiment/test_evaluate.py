@@ -297,3 +297,15 @@ def test_the_command(run: Path, others: PreparedCorpus, tmp_path: Path, capsys: 
     assert main([*words[:3], "--out", str(tmp_path / "x"), "--predictions-scale", "unit"]) == 2
     assert "--predictions-scale has no effect without --predictions" in capsys.readouterr().err
     assert main(["evaluate", str(others.folder), "--out", str(tmp_path / "t"), *words[5:7]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (["/a/first", "/a/second"], ["first/base", "second/base"]),
+        (["/a/run/fold0/base", "/a/run/fold1/base"], ["fold0/base", "fold1/base"]),
+        (["/a/one/model", "/a/two/model"], ["one/model/base", "two/model/base"]),
+    ],
+)
+def test_models_of_one_kind_are_told_apart_by_their_folders(folders: list[str], names: list[str]):
+    assert module._short_names(["base"] * len(folders), [Path(folder) for folder in folders]) == names

@@ -212,12 +212,18 @@ def _load(models: Sequence[Path | str], corpus: PreparedCorpus, device: str) -> 
 
 def _short_names(variants: Sequence[str], folders: Sequence[Path]) -> list[str]:
     """Each variant's name; of those that are there several times, as much of the path's end as tells them apart."""
-    parts = [(*folder.resolve().parts[1:-1], variant) for folder, variant in zip(folders, variants, strict=True)]
+    parts = [_parts(folder.resolve(), variant) for folder, variant in zip(folders, variants, strict=True)]
     names = list(variants)
     for count in range(2, max(map(len, parts), default=0) + 1):
         again = {name for name in names if names.count(name) > 1}
         names = ["/".join(part[-count:]) if name in again else name for name, part in zip(names, parts, strict=True)]
     return names
+
+
+def _parts(folder: Path, variant: str) -> tuple[str, ...]:
+    """Of a model's path, the variant its last: the folder is mostly called so, but it may be called anything."""
+    own = () if folder.name == variant else (folder.name,)
+    return (*folder.parts[1:-1], *own, variant)
 
 
 def _tool_names(predictions: Sequence[Path], taken: Sequence[str]) -> dict[str, Path]:
