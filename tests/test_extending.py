@@ -122,7 +122,7 @@ def work(installed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_reader_and_the_detector_prepare_a_corpus(work: Path):
     corpus = PreparedCorpus.open(work / "corpus")
     assert (corpus.card.source, corpus.card.frames, corpus.card.subjects) == ("folders", 95, 8)
-    assert (corpus.card.detector, corpus.card.options) == ("centre:0.9", {"fps": 25.0})
+    assert (corpus.card.detector, corpus.card.options) == ("centre:0.9+starter", {"fps": 25.0})
     assert corpus.card.skipped == {"unreadable_picture": 1}
 
 
