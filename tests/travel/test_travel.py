@@ -132,7 +132,15 @@ class TestWhatTravels:
         assert main(["export", str(pushed), str(tmp_path / "exported")]) == 0
         push_model(tmp_path / "exported", str(tmp_path / "there"))
         pull_model(str(tmp_path / "there"), tmp_path / "out")
-        expected = {"encoder.onnx", "head.onnx", "model.json", "calibration.safetensors", "README.md", MANIFEST}
+        expected = {
+            "encoder.onnx",
+            "head.onnx",
+            "points.onnx",
+            "model.json",
+            "calibration.safetensors",
+            "README.md",
+            MANIFEST,
+        }
         assert set(names(tmp_path / "out")) == expected
         assert AffectEstimator.load(tmp_path / "out", detector="haar").backend.name == "onnx"
         for name in ("encoder.onnx", "head.onnx"):  # as an earlier version wrote it

@@ -11,7 +11,7 @@ from typing import Any
 from anclaf.core.errors import TravelError
 from anclaf.core.files import json_text
 from anclaf.models.calibration import CALIBRATION
-from anclaf.models.folder import ENCODER, HEAD, SPEC, WEIGHTS
+from anclaf.models.folder import ENCODER, HEAD, POINTS, SPEC, WEIGHTS
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -20,7 +20,7 @@ NETWORKS = ((WEIGHTS,), (ENCODER, HEAD))
 """One of these a model has, besides its spec: for torch, or as `anclaf export` writes it."""
 MOST: Mapping[str, int] = {MANIFEST: 1 << 16, CARD: 1 << 20, SPEC: 1 << 26}
 """Bytes; of the other files as many as all together may have."""
-FILES = (SPEC, WEIGHTS, CALIBRATION, ENCODER, HEAD, CARD)
+FILES = (SPEC, WEIGHTS, CALIBRATION, ENCODER, HEAD, POINTS, CARD)
 """All that may travel."""
 _FORMAT = "anclaf model 1"
 _SHA256 = re.compile("[0-9a-f]{64}")

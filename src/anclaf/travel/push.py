@@ -8,7 +8,7 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import ModelError, OutputError
 from anclaf.core.files import write_json, write_text
 from anclaf.models.calibration import load_calibration, save_calibration
-from anclaf.models.folder import ENCODER, HEAD, SPEC, model_folder
+from anclaf.models.folder import ENCODER, HEAD, POINTS, SPEC, model_folder
 from anclaf.travel.card import card_text
 from anclaf.travel.manifest import CARD, MANIFEST, Manifest, fingerprint_of
 from anclaf.travel.stores import Store, open_store
@@ -64,8 +64,9 @@ def _stage(folder: Path, staged: Path, licence: str | None) -> int:
         spec, calibration = backend.spec, backend.calibration
         if backend.about["spec"]["spec_version"] < 5:
             raise ModelError(f"{folder}: exported by an earlier version, with people's names in it; export it again")
-        for name in (ENCODER, HEAD):
-            (staged / name).write_bytes((folder / name).read_bytes())
+        for name in (ENCODER, HEAD, POINTS):
+            if (folder / name).is_file():  # an export of before has no points
+                (staged / name).write_bytes((folder / name).read_bytes())
         write_json(staged / SPEC, asdict(spec))
     else:
         from anclaf.models.io import load_model, save_model
