@@ -41,8 +41,8 @@ class PointFinder(Protocol):
 class CorrectedDetector:
     """A detector whose faces have the points that a finder sees in them; all else is the detector's.
 
-    Crops in training follow landmarks of a few pixels' precision. A detector's points lie beside those by about a
-    twentieth of the face, each detector's in a way of its own, and a network takes the difference for an expression.
+    Crops in training follow landmarks. A detector's points lie beside those, by some three hundredths of the crop's
+    side, each detector's in a way of its own, and a network takes the difference for an expression (docs/method.md).
     """
 
     @checked

@@ -186,6 +186,10 @@ class LandmarkFinder(nn.Module):
         for look in self.looks:
             cast(CloserLook, look).fix()
 
+    def five(self, landmarks: Tensor) -> Tensor:
+        """(B, P, 2) landmarks -> (B, 5, 2) their five points."""
+        return self._five.to(landmarks) @ landmarks
+
     def aligned(self, landmarks: Tensor) -> Tensor:
         """(B, P, 2) landmarks -> the same in float32, moved, turned and scaled: five points lie as on any crop.
 
@@ -194,7 +198,7 @@ class LandmarkFinder(nn.Module):
         # half precision is as coarse as what standardising makes large
         with torch.autocast(landmarks.device.type, enabled=False):
             landmarks = landmarks.float()
-            five, goal = self._five @ landmarks, self._template - self._template.mean(0)
+            five, goal = self.five(landmarks), self._template - self._template.mean(0)
             centre = five.mean(1, keepdim=True)
             off = five - centre
             spread = off.square().sum((1, 2)).clamp_min(1e-6)
@@ -216,7 +220,7 @@ class LandmarkFinder(nn.Module):
     def five_point_loss(self, found: list[Tensor], landmarks: Tensor) -> Tensor:
         """As `loss`, of the five points alone, for (B, P', 2) landmarks of another kind than those found."""
         five = torch.from_numpy(align.five_point_weights(landmarks.shape[1])).to(landmarks) @ landmarks
-        return torch.stack([functional.l1_loss(self._five.to(one) @ one, five) for one in found]).mean()
+        return torch.stack([functional.l1_loss(self.five(one), five) for one in found]).mean()
 
     @torch.no_grad()
     def fit_scale(self, landmarks: Tensor) -> None:

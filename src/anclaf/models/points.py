@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anclaf.core.arguments import checked
-from anclaf.faces.align import five_point_weights
 from anclaf.models.folder import model_folder
 from anclaf.models.io import load_model
 from anclaf.models.network import AffectNetwork, to_input
@@ -44,11 +43,8 @@ class FivePoints(nn.Module):
         super().__init__()
         assert network.landmarks is not None
         self.generator, self.landmarks, self.size = network.generator, network.landmarks, network.config.image_size
-        weights = torch.from_numpy(five_point_weights(network.points)).float()
-        self.register_buffer("weights", weights, persistent=False)
-        self.weights: Tensor
 
     def forward(self, image: Tensor) -> Tensor:
         landmarks = self.landmarks(self.generator.planes(image))[-1]
         # pixel centres lie at whole numbers
-        return torch.einsum("kp,bpd->bkd", self.weights, (landmarks + 1) * (self.size / 2) - 0.5)
+        return self.landmarks.five((landmarks + 1) * (self.size / 2) - 0.5)
