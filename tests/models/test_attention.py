@@ -110,10 +110,20 @@ def test_it_is_the_papers_loop_and_does_not_mix_people(score: str, settings: dic
     x = torch.randn(3, N + head.lead_in, 5)
     got = head(x)
     assert got.attention is not None
-    for window in range(3):
-        affect, attention = _one_by_one(head, AttentionConfig(score=score, **settings), x[window])  # pyright: ignore[reportArgumentType]
+    loop = [_one_by_one(head, AttentionConfig(score=score, **settings), window) for window in x]  # pyright: ignore[reportArgumentType]
+    for window, (affect, attention) in enumerate(loop):
         torch.testing.assert_close(got.affect[window], affect, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(got.attention[window], attention, atol=1e-6, rtol=1e-5)
+    parameters = dict(head.named_parameters())
+    ours = torch.autograd.grad(got.affect.square().sum(), [*parameters.values()], allow_unused=True)
+    theirs = torch.autograd.grad(
+        torch.stack([affect for affect, _ in loop]).square().sum(), [*parameters.values()], allow_unused=True
+    )
+    for name, a, b in zip(parameters, ours, theirs, strict=True):
+        if a is None or b is None:
+            assert a is None and b is None, name  # noqa: PT018
+        else:
+            torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4, msg=name)
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -160,7 +170,8 @@ def test_what_asks_and_what_is_asked_of(score: str):
     states = torch.randn(2, 1, 3, 14)
 
     def weights(now: Tensor, past: Tensor) -> Tensor:
-        return head._scores(now, torch.stack([head._project(past[:, i]) for i in range(3)], 1)).softmax(1)
+        asked = head.align_now(now) if score in ("general", "additive") else now
+        return head._scores(asked, past if score == "place" else head.align_past(past)).softmax(1)
 
     same = weights(states[0, :, 0], states[0])
     assert torch.allclose(same, weights(states[1, :, 0], states[0])) == (score in ("location", "place"))

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from anclaf.config import DiscriminatorInit, DiscriminatorNorm, ModelConfig
 from anclaf.core.arguments import checked
+from anclaf.models.scan import SharedLinear
 
 LEAK = 0.01
 """Slope of LeakyReLU below 0, in D, C and where landmarks are found."""
@@ -305,10 +306,11 @@ class LstmHead(Head):
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
         h = c = x.new_zeros(x.shape[0], self.hidden)
+        from_hidden = SharedLinear(self.from_hidden)
         outputs: list[Tensor] = []
         # not driven[:, t], whose gradient would fill all of `driven` at every frame
         for driven in self._driven(x, dropout).unbind(1):
-            h, c = self._cell(driven + self.from_hidden(h), c)
+            h, c = self._cell(driven + from_hidden(h), c)
             outputs.append(h)
         return Estimate(self._affect(x, torch.stack(outputs, 1), dropout), None)
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from anclaf.config import ModelConfig
 from anclaf.models.anclaf import Estimate, LstmHead
+from anclaf.models.scan import Memory, SharedLinear
 
 
 class AttentionHead(LstmHead):
@@ -59,31 +60,43 @@ class AttentionHead(LstmHead):
         return [parameter for name, parameter in self.named_parameters() if name.startswith(own)]
 
     def forward(self, x: Tensor, dropout: float = 0.0) -> Estimate:
-        length = x.shape[1]
+        batch, length = x.shape[:2]
         driven = self._driven(x, dropout).unbind(1)
-        h = c = x.new_zeros(x.shape[0], self.hidden)
+        from_hidden, from_context = SharedLinear(self.from_hidden), SharedLinear(self.from_context)
+        align_past = None if self.score == "place" else SharedLinear(self.align_past)
+        align_now = SharedLinear(self.align_now) if self.score in ("general", "additive") else None
+        h = c = x.new_zeros(batch, self.hidden)
         outputs: list[Tensor] = []
-        blank = x.new_zeros(x.shape[0], self.from_context.in_features)
-        states = [blank] * self.padding  # 0 …, S_1 … S_{t-1}
-        projected = [self._project(blank)] * self.padding  # their part of W_a [S_t; S_i]
+        padding = self.padding  # states that are 0, before S_1
+        states = Memory(x.new_zeros(batch, padding + length, self.from_context.in_features))
+        # their part of W_a [S_t; S_i], which is made once
+        projected = align_past and Memory(x.new_zeros(batch, padding + length, self.align_past.out_features))
         rows: list[Tensor] = []
         for t in range(length):
-            gates, weights = driven[t] + self.from_hidden(h), x.new_zeros(x.shape[0], 0)
-            first = max(0, len(states) - self.states) if self.states else 0
-            if states:
-                now = self._state(*self._cell(gates, c)) if self.query == "present" else states[-1]
-                weights = self._scores(now, torch.stack(projected[first:], 1)).softmax(1)  # Eq. 5, 6
-                context = torch.einsum("bi,bis->bs", weights, torch.stack(states[first:], 1))  # Eq. 7
+            gates, weights = driven[t] + from_hidden(h), x.new_zeros(batch, 0)
+            known = padding + t
+            first = max(0, known - self.states) if self.states else 0
+            if known:
+                if self.query == "present":
+                    now = self._state(*self._cell(gates, c))
+                else:
+                    now = states.read(known - 1, known)[:, 0]
+                asked = align_now(now) if align_now else now[:, :0]
+                past = (projected or states).read(first, known)
+                weights = self._scores(asked, past).softmax(1)  # Eq. 5, 6
+                context = torch.einsum("bi,bis->bs", weights, states.read(first, known))  # Eq. 7
                 if self.divide:
                     context = context / weights.shape[1]
-                gates = gates + self.from_context(context)  # Eq. 8
-            seen = max(0, first - self.padding)  # frames of the window before the first of these states
+                gates = gates + from_context(context)  # Eq. 8
+            seen = max(0, first - padding)  # frames of the window before the first of these states
             rows.append(functional.pad(weights[:, weights.shape[1] - (t - seen) :], (seen, length - t)))
             h, c = self._cell(gates, c)
             outputs.append(h)
             if t < length - 1:
-                states.append(self._state(h, c))
-                projected.append(self._project(states[-1]))
+                state = self._state(h, c)
+                states.write(known, state)
+                if projected and align_past:
+                    projected.write(known, align_past(state))
         return Estimate(self._affect(x, torch.stack(outputs, 1), dropout), torch.stack(rows, 1))
 
     def _state(self, h: Tensor, c: Tensor) -> Tensor:
@@ -91,16 +104,12 @@ class AttentionHead(LstmHead):
         state = torch.cat([h, c], 1) if self.cell else h
         return functional.layer_norm(state, (self.from_context.in_features,)) if self.normalise else state
 
-    def _project(self, state: Tensor) -> Tensor:
-        """What a previous state adds to its score, whichever frame asks."""
-        return state[:, :0] if self.score == "place" else self.align_past(state)
-
     def _scores(self, now: Tensor, past: Tensor) -> Tensor:
-        """(B, K) of the previous states. now: (B, D) the state that asks; past: (B, K, .) projections, oldest first."""
+        """(B, K) of the previous states. now: (B, .) what asks; past: (B, K, .) what each answers, oldest first."""
         if self.score == "place":
             return self.align_place[: past.shape[1]].flip(0).expand(past.shape[0], -1)
         if self.score == "location":
             return past[..., 0]
         if self.score == "general":
-            return torch.einsum("bh,bkh->bk", self.align_now(now), past) / past.shape[-1] ** 0.5
-        return self.align_score(torch.tanh(past + self.align_now(now)[:, None]))[..., 0]
+            return torch.einsum("bh,bkh->bk", now, past) / past.shape[-1] ** 0.5
+        return self.align_score(torch.tanh(past + now[:, None]))[..., 0]

@@ -1,0 +1,131 @@
+"""What a recurrence needs of autograd: maps and memories that are used at every step, with gradients made once.
+
+Autograd by itself would add up the gradient of each weight, and of each state that is read again, step by step, which
+on a CPU takes longer than the products do. The numbers are the same but for the order of sums.
+
+A `token` ties the uses together: an empty tensor by which autograd knows that the gradient of what is shared comes
+after the gradients of all who used it.
+"""
+# pyright: reportIncompatibleMethodOverride=false
+# (a Function's backward under once_differentiable)
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+class _Share(Function):
+    """The weight's token. Its gradient is the last of all: the sum over all uses in one product."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, uses: list[tuple[Tensor, Tensor]]) -> Tensor:
+        ctx.uses = uses
+        return weight.new_empty(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:
+        inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
+        ctx.uses.clear()
+        return gradients.t() @ inputs.to(gradients.dtype), None
+
+
+class _Use(Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, _token: Tensor, weight: Tensor, uses: list[tuple[Tensor, Tensor]]) -> Tensor:
+        ctx.uses = uses
+        ctx.save_for_backward(input, weight)
+        return functional.linear(input, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        (gradient,) = grad_outputs
+        input, weight = ctx.saved_tensors
+        ctx.uses.append((input.detach(), gradient))  # with its graph, it would hold itself
+        back = gradient @ weight.to(gradient.dtype) if ctx.needs_input_grad[0] else None
+        return back, gradient.new_empty(0), None, None
+
+
+class SharedLinear:
+    """A linear layer for the steps of one forward pass: (B, in) -> (B, out)."""
+
+    def __init__(self, layer: nn.Linear):
+        self._weight, self._bias = layer.weight.detach(), layer.bias
+        self._uses: list[tuple[Tensor, Tensor]] = []
+        self._token = _Share.apply(layer.weight, self._uses)
+
+    def __call__(self, input: Tensor) -> Tensor:
+        output = _Use.apply(input, self._token, self._weight, self._uses)
+        return output if self._bias is None else output + self._bias
+
+
+class _Store:
+    """What a memory holds. Autograd's nodes hold it too, so that it must not hold a token, which holds its node."""
+
+    def __init__(self, values: Tensor):
+        self.values, self.empty = values, True
+        self._gradient: Tensor | None = None
+
+    @property
+    def gradient(self) -> Tensor:
+        """What the reads have added up so far, in a backward pass."""
+        if self._gradient is None:
+            self._gradient = torch.zeros_like(self.values)
+        return self._gradient
+
+    def forget(self) -> None:
+        self._gradient = None
+
+
+class _Write(Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, token: Tensor, store: _Store, place: int) -> Tensor:
+        ctx.store, ctx.place, ctx.first = store, place, store.empty
+        store.values.data[:, place] = value  # .data: what others have read does not change
+        store.empty = False
+        return token.new_empty(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        gradient = ctx.store.gradient
+        if ctx.first:
+            ctx.store.forget()  # the last step of all: a second pass begins anew
+        return gradient[:, ctx.place], grad_outputs[0], None, None
+
+
+class _Read(Function):
+    @staticmethod
+    def forward(ctx: Any, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
+        ctx.store, ctx.first, ctx.stop = store, first, stop
+        return store.values.data[:, first:stop]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        ctx.store.gradient[:, ctx.first : ctx.stop] += grad_outputs[0]
+        return grad_outputs[0].new_empty(0), None, None, None
+
+
+class Memory:
+    """States (B, K, D) that are written one after the other and read several at once, as views.
+
+    Args:
+        blank: (B, K, D) zeros.
+    """
+
+    def __init__(self, blank: Tensor):
+        self._store = _Store(blank)
+        self._token = blank.new_empty(0, requires_grad=torch.is_grad_enabled())
+
+    def write(self, place: int, value: Tensor) -> None:
+        self._token = _Write.apply(value, self._token, self._store, place)
+
+    def read(self, first: int, stop: int) -> Tensor:
+        """(B, stop - first, D)."""
+        return _Read.apply(self._token, self._store, first, stop)
