@@ -500,6 +500,14 @@ def test_frame_and_time_that_contradict_each_other(video, rows, said):
     assert str(error.value) == f"v.avi: {said}. Correct one, or leave one of the two columns out"
 
 
+def test_a_text_for_a_time_beside_frames_is_quoted(video):
+    listing = both(video, (0, "0"), (1, "about 1"), (2, "NA"))
+    assert [frame_of_green(f) for f in usable(listing)] == [0, 2]
+    assert [(s.reason, s.detail) for s in listing.skipped] == [
+        ("corrupt_annotation", "row 2: video 'v.avi', frame '1', time_s 'about 1'")
+    ]
+
+
 def test_the_clock_of_a_video_whose_rate_varies(tmp_path):
     """Pictures at 0, 0.04, 0.2, 0.24 s: the average rate fits none of them."""
     with av.open(str(tmp_path / "v.mkv"), "w") as box:

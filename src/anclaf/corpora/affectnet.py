@@ -2,7 +2,7 @@
 expression and of 68 landmarks."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def list_affectnet(source: Path) -> CorpusListing:
             continue
         there = _pictures(folder / "images")
         clips += [AffectNetClip(folder, file, which) for file in there.values()]
-        for stem in sorted(_labelled(folder / "annotations") - there.keys()):
+        for stem in sorted(_labelled_without(there, folder / "annotations")):
             skipped.append(SkippedFrame(f"{which}/{stem}", 0, "missing_image", f"no picture {stem} in {name}/images"))
     if not clips:
         raise recognise.not_found(source, _EXPECTED)
@@ -155,11 +155,13 @@ def _pictures(folder: Path) -> dict[str, str]:
     return {stem: f"{stem}.{suffix}" for stem, _, suffix in found if f".{suffix}".lower() in _PICTURES}
 
 
-def _labelled(folder: Path) -> set[str]:
-    """Stems of the pictures that have a file of valence."""
+def _labelled_without(pictures: Mapping[str, str], folder: Path) -> Iterator[str]:
+    """Stems of the files of valence that have no picture."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
+            for entry in entries:
+                stem = entry.name.removesuffix("_val.npy")
+                if stem != entry.name and entry.name[0] != "." and stem not in pictures:
+                    yield stem
     except OSError:
-        return set()
-    return {name.removesuffix("_val.npy") for name in names if name.endswith("_val.npy") and name[0] != "."}
+        return

@@ -19,7 +19,7 @@ from anclaf.core.arguments import checked
 from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.core.people import person_key, unnamed
-from anclaf.core.sheets import numbers
+from anclaf.core.sheets import not_a_number, numbers
 from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
@@ -260,9 +260,11 @@ def _videos(
     table = table.assign(
         name=table["video"].map(clip_name), at=at, time=numbers(said), lost=0.5 * 10.0 ** -said.map(_digits)
     )
-    good = np.isfinite(at) & ((at == np.round(at)) | (by == "time_s")) & (table["name"] != "").to_numpy()
+    odd = not_a_number(said)
+    good = np.isfinite(at) & ((at == np.round(at)) | (by == "time_s")) & (table["name"] != "").to_numpy() & ~odd
     for row in np.flatnonzero(~good).tolist():
         detail = f"row {table.index[row] + 1}: video {table['video'].iloc[row]!r}, {by} {table[by].iloc[row]!r}"
+        detail += f", time_s {said.iloc[row]!r}" if odd[row] else ""
         skipped.append(SkippedFrame(table["name"].iloc[row], -1, "corrupt_annotation", detail))
     groups = {str(name): rows.sort_values("at", kind="stable") for name, rows in table[good].groupby("name")}
     for column in ("subject", "fold"):

@@ -31,6 +31,7 @@ from anclaf.faces import align
 
 FORMAT = 2
 """Format 1 had no `kind`; it is read too."""
+INDEX_FILE = "index.parquet"
 COLUMNS_FILE = "columns.parquet"
 INDEX_COLUMNS = ("clip", "subject", "fold", "frame", "time_s", "valence", "arousal", "shard", "offset")
 
@@ -123,7 +124,7 @@ class PreparedCorpus:
             )
         try:
             card = CorpusCard.from_json(json.loads(path.read_text(encoding="utf-8")))
-            index = pd.read_parquet(folder / "index.parquet")
+            index = pd.read_parquet(folder / INDEX_FILE)
         except CorpusError as error:
             raise CorpusError(f"{path}: {error}") from error
         except (ValueError, TypeError, AttributeError, OSError, KeyError) as error:

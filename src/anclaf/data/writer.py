@@ -1,17 +1,21 @@
 """Writing a prepared corpus: the one place that lays it out on disk, for readers of databases and for renderers."""
 
 import hashlib
+import pickle
 import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anclaf.config import CropName
@@ -19,7 +23,7 @@ from anclaf.core.errors import CorpusError
 from anclaf.core.files import fingerprint, output_error, versions, write_json, write_text
 from anclaf.core.sheets import numbers
 from anclaf.corpora.base import ClipNote, Column, CorpusListing, SkippedFrame
-from anclaf.data.store import COLUMNS_FILE, INDEX_COLUMNS, CorpusCard, PreparedCorpus, card_json
+from anclaf.data.store import COLUMNS_FILE, INDEX_COLUMNS, INDEX_FILE, CorpusCard, PreparedCorpus, card_json
 
 FACES_PER_SHARD = 2048
 """96 MiB at 128 x 128 pixels."""
@@ -100,9 +104,9 @@ class CorpusWriter:
         self._pixels = hashlib.sha256()
         self._rows: list[tuple[object, ...]] = []
         self._known: list[Mapping[str, Column]] = []
-        self._index: list[pd.DataFrame] = []
-        self._columns: list[pd.DataFrame] = []
-        self.rows = 0
+        self._index = pd.DataFrame()  # no row, but each column's type
+        self._columns: dict[str, _Cells] = {}
+        self.rows = self._clips = 0
 
     def add(self, faces: ClipFaces, subject: str, pixels: BufferedIOBase) -> None:
         """Append a clip: its rows, and its pixels, raw, from a file or from memory."""
@@ -119,25 +123,54 @@ class CorpusWriter:
         if not count:
             return
         self.rows += count
+        self._clips += 1
         self._rows += [(faces.clip, subject, faces.fold, *row) for row in faces.index]
         self._known += faces.columns or [{}] * count
         for name, arrays in (("landmarks", faces.landmarks), ("matrix", faces.matrix)):
             with open(self._spool(name), "ab") as file:
                 file.write(np.stack(arrays).astype(np.float64).data)
         if len(self._rows) >= FACES_PER_SHARD:
-            self._tables()
+            self._spool_tables()
 
     def _spool(self, name: str) -> Path:
-        """Where an array of `geometry.npz` grows until the end: it would fill the memory."""
+        """Where what is written at the end grows until then: it would fill the memory."""
         return self._folder / f"{name}.raw"
 
-    def _tables(self) -> None:
-        """Turn rows into tables, which are smaller; a table for each clip of one picture would not be."""
+    def _spool_tables(self) -> None:
         table = pd.DataFrame(self._rows, columns=[*INDEX_COLUMNS[:7]])
         row = np.arange(self.rows - len(table), self.rows)
-        self._index.append(table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD))
-        self._columns.append(pd.DataFrame(self._known, index=range(len(table))))
+        table = table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD)
+        self._index = pd.concat([self._index, table.iloc[:0]]) if len(self._index.columns) else table.iloc[:0]
+        known = pd.DataFrame(self._known, index=range(len(table)))
+        for name in known:
+            self._columns.setdefault(str(name), _Cells()).see(known[name])
+        with open(self._spool("tables"), "ab") as file:
+            pickle.dump((table, known), file)
         self._rows, self._known = [], []
+
+    def _tables(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Pieces of the index and of the columns, as the whole tables would be."""
+        with open(self._spool("tables"), "rb") as file:
+            while file.peek(1):
+                table, known = pickle.load(file)
+                cells = {name: cells.typed(known.get(name), len(table)) for name, cells in self._columns.items()}
+                yield table.astype(self._index.dtypes), pd.DataFrame(cells)
+
+    def _write_tables(self, digest: "hashlib._Hash") -> None:
+        """`index.parquet` and, where anything is known, `columns.parquet`, a piece at a time."""
+        with ExitStack() as stack:
+            files: dict[str, pq.ParquetWriter] = {}
+            for tables in self._tables():
+                digest.update(
+                    tables[0].drop(columns=["shard", "offset"]).to_csv(index=False, header=not files).encode()
+                )
+                for name, table in zip((INDEX_FILE, COLUMNS_FILE), tables, strict=True):
+                    if not len(table.columns):
+                        continue
+                    piece = pa.Table.from_pandas(table, preserve_index=False)
+                    if name not in files:
+                        files[name] = stack.enter_context(pq.ParquetWriter(self._folder / name, piece.schema))
+                    files[name].write_table(piece)
 
     def _write_shard(self) -> None:
         faces = self._buffer[: self._filled]
@@ -172,13 +205,8 @@ class CorpusWriter:
         if self._filled:
             self._write_shard()
         if self._rows:
-            self._tables()
-        index = pd.concat(self._index, ignore_index=True)
-        index.to_parquet(self._folder / "index.parquet")
+            self._spool_tables()
         self._write_geometry()
-        columns = pd.concat(self._columns, ignore_index=True)
-        if len(columns.columns):
-            columns.apply(_typed).to_parquet(self._folder / COLUMNS_FILE)
         rows = [(frame.clip, frame.index, frame.reason, frame.detail) for frame in skipped]
         table = pd.DataFrame(rows, columns=["clip", "frame", "reason", "detail"])
         table = table.astype({"clip": str, "frame": np.int64, "reason": str, "detail": str})
@@ -187,12 +215,10 @@ class CorpusWriter:
         with open(self._spool("landmarks"), "rb") as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
-        for name in ("landmarks", "matrix"):
+        self._write_tables(digest)
+        for name in ("landmarks", "matrix", "tables"):
             self._spool(name).unlink()
-        said = index.drop(columns=["shard", "offset"])
-        for start in range(0, len(said), FACES_PER_SHARD):
-            rows = said.iloc[start : start + FACES_PER_SHARD]
-            digest.update(rows.to_csv(index=False, header=not start).encode())
+        people = pq.read_table(self._folder / INDEX_FILE, columns=["subject"])["subject"]
         settings = [listing.source, listing.scale.low, listing.scale.high, listing.fps, listing.options]
         digest.update(fingerprint([*settings, self._buffer.shape[1], crop, detector]).encode())
         card = CorpusCard(
@@ -202,9 +228,9 @@ class CorpusWriter:
             crop=crop,
             image_size=self._buffer.shape[1],
             fps=listing.fps,
-            frames=len(index),
-            clips=int(index["clip"].nunique()),
-            subjects=int(index["subject"].nunique()),
+            frames=self.rows,
+            clips=self._clips,
+            subjects=pc.count_distinct(people).as_py(),
             landmarks=self._points,
             detector=detector,
             skipped=dict(sorted(Counter(frame.reason for frame in skipped).items())),
@@ -219,8 +245,23 @@ class CorpusWriter:
         write_json(self._folder / "corpus.json", card_json(card))
 
 
-def _typed(column: pd.Series) -> pd.Series:
-    """Numbers with NaN where every cell that is not empty is one; else texts with empty ones."""
-    text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
-    found = pd.Series(numbers(text), text.index)
-    return found if (found.notna() | (text == "")).all() and found.notna().any() else text
+class _Cells:
+    """What a column's cells are: numbers where every cell that is not empty is one, else texts."""
+
+    def __init__(self) -> None:
+        self._other = self._some = False
+
+    def see(self, column: pd.Series) -> None:
+        text = _texts(column)
+        found = pd.Series(numbers(text), text.index)
+        self._some |= bool(found.notna().any())
+        self._other |= bool((found.isna() & (text != "")).any())
+
+    def typed(self, column: pd.Series | None, rows: int) -> pd.Series:
+        """Of these cells, numbers with NaN, or texts with empty ones; where there are none, that many empty ones."""
+        text = pd.Series([""] * rows, dtype=str) if column is None else _texts(column)
+        return pd.Series(numbers(text), text.index) if self._some and not self._other else text
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    return column.astype(object).where(column.notna(), "").astype(str).str.strip()

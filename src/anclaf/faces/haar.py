@@ -33,6 +33,8 @@ class HaarDetector:
     """
 
     name = "haar"
+    rough_points = True
+    """They are guessed from the box (`CorrectedDetector`)."""
 
     def __init__(self, sure_score: float = 0.9, longer_side: int = 640):
         check_detector_settings(sure_score, longer_side)
