@@ -10,6 +10,7 @@ from anclaf.config import AttentionConfig, AttentionScore, LstmConfig, ModelConf
 from anclaf.models.anclaf import CHANGE_GAIN, LstmHead
 from anclaf.models.attention import AttentionHead
 from anclaf.models.network import AffectNetwork
+from anclaf.models.scan import Memory
 from anclaf.models.spec import Variant
 
 SCORES = get_args(AttentionScore)
@@ -171,7 +172,8 @@ def test_what_asks_and_what_is_asked_of(score: str):
 
     def weights(now: Tensor, past: Tensor) -> Tensor:
         asked = head.align_now(now) if score in ("general", "additive") else now
-        return head._scores(asked, past if score == "place" else head.align_past(past)).softmax(1)
+        answers = Memory(past if score == "place" else head.align_past(past).detach())
+        return head._scores(asked, answers, 0, 3).softmax(1)
 
     same = weights(states[0, :, 0], states[0])
     assert torch.allclose(same, weights(states[1, :, 0], states[0])) == (score in ("location", "place"))

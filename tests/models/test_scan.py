@@ -14,7 +14,9 @@ STEPS = 5
 def _plain(layer: nn.Linear, other: nn.Linear, x: Tensor) -> Tensor:
     h, states = x[:, 0], [torch.zeros_like(x[:, 0])]
     for t in range(STEPS):
-        h = torch.tanh(layer(h) + other(torch.stack(states[max(0, t - 2) : t + 1], 1)).square().sum(1) + x[:, t])
+        past = torch.stack(states[max(0, t - 2) : t + 1], 1)
+        mixed = torch.einsum("bk,bkd->bd", torch.einsum("bd,bkd->bk", h, past).softmax(1), past)
+        h = torch.tanh(layer(h) + other(past).square().sum(1) + mixed + x[:, t])
         states.append(h)
     return h
 
@@ -22,7 +24,9 @@ def _plain(layer: nn.Linear, other: nn.Linear, x: Tensor) -> Tensor:
 def _shared(layer: nn.Linear, other: nn.Linear, x: Tensor) -> Tensor:
     h, memory, step = x[:, 0], Memory(x.new_zeros(len(x), STEPS + 1, x.shape[2])), SharedLinear(layer)
     for t in range(STEPS):
-        h = torch.tanh(step(h) + other(memory.read(max(0, t - 2), t + 1)).square().sum(1) + x[:, t])
+        first = max(0, t - 2)
+        mixed = memory.mix(memory.dot(h, first, t + 1).softmax(1), first)
+        h = torch.tanh(step(h) + other(memory.read(first, t + 1)).square().sum(1) + mixed + x[:, t])
         memory.write(t + 1, h)
     return h
 

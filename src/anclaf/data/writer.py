@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -230,7 +229,7 @@ class CorpusWriter:
             fps=listing.fps,
             frames=self.rows,
             clips=self._clips,
-            subjects=pc.count_distinct(people).as_py(),
+            subjects=len(people.unique()),
             landmarks=self._points,
             detector=detector,
             skipped=dict(sorted(Counter(frame.reason for frame in skipped).items())),

@@ -82,9 +82,8 @@ class AttentionHead(LstmHead):
                 else:
                     now = states.read(known - 1, known)[:, 0]
                 asked = align_now(now) if align_now else now[:, :0]
-                past = (projected or states).read(first, known)
-                weights = self._scores(asked, past).softmax(1)  # Eq. 5, 6
-                context = torch.einsum("bi,bis->bs", weights, states.read(first, known))  # Eq. 7
+                weights = self._scores(asked, projected or states, first, known).softmax(1)  # Eq. 5, 6
+                context = states.mix(weights, first)  # Eq. 7
                 if self.divide:
                     context = context / weights.shape[1]
                 gates = gates + from_context(context)  # Eq. 8
@@ -104,12 +103,13 @@ class AttentionHead(LstmHead):
         state = torch.cat([h, c], 1) if self.cell else h
         return functional.layer_norm(state, (self.from_context.in_features,)) if self.normalise else state
 
-    def _scores(self, now: Tensor, past: Tensor) -> Tensor:
-        """(B, K) of the previous states. now: (B, .) what asks; past: (B, K, .) what each answers, oldest first."""
+    def _scores(self, now: Tensor, past: Memory, first: int, stop: int) -> Tensor:
+        """(B, K) of the previous states, oldest first. now: (B, .) what asks; past: what each answers."""
         if self.score == "place":
-            return self.align_place[: past.shape[1]].flip(0).expand(past.shape[0], -1)
-        if self.score == "location":
-            return past[..., 0]
+            return self.align_place[: stop - first].flip(0).expand(len(now), -1)
         if self.score == "general":
-            return torch.einsum("bh,bkh->bk", now, past) / past.shape[-1] ** 0.5
-        return self.align_score(torch.tanh(past + now[:, None]))[..., 0]
+            return past.dot(now, first, stop) / now.shape[1] ** 0.5
+        answers = past.read(first, stop)
+        if self.score == "location":
+            return answers[..., 0]
+        return self.align_score(torch.tanh(answers + now[:, None]))[..., 0]

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 
 class _Share(Function):
@@ -36,31 +35,34 @@ class _Share(Function):
 
 class _Use(Function):
     @staticmethod
-    def forward(ctx: Any, input: Tensor, _token: Tensor, weight: Tensor, uses: list[tuple[Tensor, Tensor]]) -> Tensor:
-        ctx.uses = uses
-        ctx.save_for_backward(input, weight)
-        return functional.linear(input, weight)
+    def forward(ctx: Any, input: Tensor, _token: Tensor, map: "SharedLinear") -> Tensor:
+        ctx.uses = map.uses
+        ctx.save_for_backward(input, map.weight)
+        return torch.mm(input, map.turned)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor, None]:
         (gradient,) = grad_outputs
         input, weight = ctx.saved_tensors
         ctx.uses.append((input.detach(), gradient))  # with its graph, it would hold itself
-        back = gradient @ weight.to(gradient.dtype) if ctx.needs_input_grad[0] else None
-        return back, gradient.new_empty(0), None, None
+        back = gradient @ weight if ctx.needs_input_grad[0] else None
+        return back, gradient.new_empty(0), None
 
 
 class SharedLinear:
     """A linear layer for the steps of one forward pass: (B, in) -> (B, out)."""
 
     def __init__(self, layer: nn.Linear):
-        self._weight, self._bias = layer.weight.detach(), layer.bias
-        self._uses: list[tuple[Tensor, Tensor]] = []
-        self._token = _Share.apply(layer.weight, self._uses)
+        self.weight, self._bias = layer.weight.detach(), layer.bias
+        if torch.is_autocast_enabled(kind := self.weight.device.type):
+            self.weight = self.weight.to(torch.get_autocast_dtype(kind))  # once, not at every step
+        self.turned = self.weight.t().contiguous()  # read in this order by every step, which is sooner
+        self.uses: list[tuple[Tensor, Tensor]] = []
+        self._token = _Share.apply(layer.weight, self.uses)
 
     def __call__(self, input: Tensor) -> Tensor:
-        output = _Use.apply(input, self._token, self._weight, self._uses)
+        output = _Use.apply(input, self._token, self)
         return output if self._bias is None else output + self._bias
 
 
@@ -112,11 +114,45 @@ class _Read(Function):
         return grad_outputs[0].new_empty(0), None, None, None
 
 
+class _Dot(Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
+        ctx.store, ctx.first, ctx.stop = store, first, stop
+        ctx.save_for_backward(query)
+        return torch.einsum("bd,bkd->bk", query, store.values[:, first:stop])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        (query,), here = ctx.saved_tensors, slice(ctx.first, ctx.stop)
+        gradient = grad_outputs[0].to(ctx.store.values.dtype)
+        ctx.store.gradient[:, here].addcmul_(gradient[:, :, None], query[:, None])
+        back = torch.einsum("bk,bkd->bd", gradient, ctx.store.values[:, here])
+        return back, gradient.new_empty(0), None, None, None
+
+
+class _Mix(Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
+        ctx.store, ctx.first, ctx.stop = store, first, stop
+        ctx.save_for_backward(weights)
+        return torch.einsum("bk,bkd->bd", weights, store.values[:, first:stop])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        (weights,), here = ctx.saved_tensors, slice(ctx.first, ctx.stop)
+        gradient = grad_outputs[0].to(ctx.store.values.dtype)
+        ctx.store.gradient[:, here].addcmul_(weights[:, :, None], gradient[:, None])
+        back = torch.einsum("bd,bkd->bk", gradient, ctx.store.values[:, here])
+        return back, gradient.new_empty(0), None, None, None
+
+
 class Memory:
     """States (B, K, D) that are written one after the other and read several at once, as views.
 
     Args:
-        blank: (B, K, D) zeros.
+        blank: (B, K, D) what it holds before, such as zeros.
     """
 
     def __init__(self, blank: Tensor):
@@ -129,3 +165,11 @@ class Memory:
     def read(self, first: int, stop: int) -> Tensor:
         """(B, stop - first, D)."""
         return _Read.apply(self._token, self._store, first, stop)
+
+    def dot(self, query: Tensor, first: int, stop: int) -> Tensor:
+        """(B, stop - first) products of a query (B, D) and each of these states."""
+        return _Dot.apply(query, self._token, self._store, first, stop)
+
+    def mix(self, weights: Tensor, first: int) -> Tensor:
+        """(B, D) the sum of the states from one on, by weights (B, .)."""
+        return _Mix.apply(weights, self._token, self._store, first, first + weights.shape[1])
