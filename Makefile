@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks starter docs
+# Two at a time, each with one thread; a file's tests stay together, as what they share is made once for each process.
+JOBS ?= 2
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 export OPENBLAS_NUM_THREADS ?= 2
 
 .PHONY: demo starter test test-browser check lint types layers site clean
@@ -27,11 +30,11 @@ starter: .venv/ready
 	$(BIN)/python -m starter build $(STARTER) $(foreach rig,$(RIG),--rig $(rig)) --assets $(ASSETS) --identities 3000 --jobs 2
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(PYTEST) -n $(JOBS) --dist loadfile
 
 # The pages in Debian's or another Chromium: CHROMIUM names one that is not found by itself, ONNXRUNTIME_WEB the npm package.
 test-browser: .venv/ready
-	$(BIN)/python -m pytest -m browser tests/app tests/web
+	$(PYTEST) -m browser tests/app tests/web
 
 lint: .venv/ready
 	$(BIN)/ruff check $(SOURCES)
@@ -48,7 +51,7 @@ site: .venv/ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 check: lint types layers
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) -n $(JOBS) --dist loadfile --cov --cov-report=term
 
 clean:
 	rm -rf .venv demo build/site

@@ -129,6 +129,8 @@ class World:
             extra = SHORT if "starter" in words else SHORT + NARROW
             for flag, value in zip(extra[::2], extra[1::2], strict=True):
                 words = put(words, flag, value)
+        if words[0] == "export" and "--int8" in words:  # of a model that learnt nothing, CCC is chance
+            words = put(words, "--int8-loss", "2")
         return [*words, "--threads", "1"] if train else words
 
 

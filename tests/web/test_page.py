@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium]
-NEAR = 0.01
-"""Of pixels and all else: points that agree to rounding make crops that differ by a grey level in places."""
+NEAR, NEAR_PIXELS = 0.01, 0.05
+"""Points that agree to rounding make crops that differ by a grey level in places; and points that are then looked for
+in those differ by hundredths of a pixel."""
+_PIXELS = ("x", "y", "w", "h", "size")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,8 @@ def _differences(found: pd.DataFrame, expected: pd.DataFrame) -> dict[str, float
 def _check(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     worst = _differences(found, expected)
     print({name: f"{value:.1e}" for name, value in worst.items()})
-    assert {name: value for name, value in worst.items() if value > NEAR} == {}
+    far = {name: value for name, value in worst.items() if value > (NEAR_PIXELS if name in _PIXELS else NEAR)}
+    assert far == {}
 
 
 @pytest.mark.filterwarnings("ignore")

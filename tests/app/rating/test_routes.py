@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -235,7 +236,9 @@ def test_the_ratings_of_an_upload_are_downloaded_and_go_on_in_a_folder(tmp_path:
         rating.add(rating.begin("Bo").json()["session"], [[0, 1, 2]], rater="Bo")
         got = rating.ask("GET", "/archive")
         assert "talk.ratings.zip" in got.headers["content-disposition"]
-        assert alone.client.delete(f"/api/videos/{rating.id}").status_code == 204, "they were saved"
+        # they count as saved when the last byte is sent, which the server knows shortly after it is here
+        removed = (time.sleep(0.1) or alone.client.delete(f"/api/videos/{rating.id}").status_code for _ in range(100))
+        assert any(code == 204 for code in removed), "they were saved"
         assert alone.client.get("/api/videos").json() == []
     with ZipFile(io.BytesIO(got.content)) as file:
         names = file.namelist()

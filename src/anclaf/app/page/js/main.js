@@ -19,20 +19,29 @@ function problem(text) {
   at("problem").hidden = !text;
 }
 
-const doing = (work) => async (...given) => {
+/** Work whose problem is said. What was said before stays, so that nothing that begins by itself takes it away. */
+const saying = (work) => async (...given) => {
   try {
-    problem("");
     await work(...given);
   } catch (error) {
     problem(error.message);
   }
 };
 
+/** Work that somebody asks for. */
+const doing = (work) => {
+  const said = saying(work);
+  return (...given) => {
+    problem("");
+    return said(...given);
+  };
+};
+
 const rating = new Rating(doing, (id) => api.address(id, "video"));
 
 // one video
 
-const open = doing(async (id) => {
+const opened = saying(async (id) => {
   stopLive();
   await rating.close();
   const mine = ++state.opening;
@@ -53,6 +62,8 @@ const open = doing(async (id) => {
   at("made").textContent = JSON.stringify(answer.made_with, null, 1);
   list();
 });
+
+const open = doing(opened);
 
 /** sources: of the video, where it is another one than before. */
 function show(result, sources) {
@@ -164,12 +175,12 @@ function changed(videos) {
   for (const video of videos) {
     const ended = video.state === "done" && before.has(video.id) && before.get(video.id) !== "done";
     const wanted = video.state === "done" && state.wanted.delete(video.id);
-    if (!state.live && !rating.video && (wanted || (ended && (video.id === state.open || state.open === null)))) open(video.id);
+    if (!state.live && !rating.video && (wanted || (ended && (video.id === state.open || state.open === null)))) opened(video.id);
   }
   if (state.first !== false) {
     state.first = false;
     const asked = videos.find((one) => one.id === location.hash.slice(1) && one.state === "done");
-    if (asked) open(asked.id);
+    if (asked) opened(asked.id);
   }
 }
 
