@@ -315,6 +315,7 @@ def test_on_a_phone_nothing_is_cut_off(visit: "Callable[..., Page]", served: Ser
     until(page, READY)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert too_wide(page) == []
+    until(page, "document.getElementById('title').getBoundingClientRect().bottom < innerHeight")  # it is below the list
 
 
 @pytest.mark.parametrize("width", [360, 1280])

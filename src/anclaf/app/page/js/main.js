@@ -103,9 +103,17 @@ function list() {
   at("videos").replaceChildren(...state.videos.map(entry));
 }
 
+/** On a narrow page what was chosen is below the list. */
+function shownFirst(id) {
+  if (at(id).getBoundingClientRect().top > innerHeight / 2) at(id).scrollIntoView();
+}
+
 function entry(video) {
   const name = element("button", { type: "button", className: "name", textContent: video.name, disabled: video.state !== "done" });
-  name.addEventListener("click", () => open(video.id));
+  name.addEventListener("click", async () => {
+    await open(video.id);
+    shownFirst("result");
+  });
   const words = {
     new: "not analysed", done: video.message ? `analysed; ${video.message}` : "analysed", cancelled: video.message || "stopped",
     waiting: video.position ? `waits, ${video.position} before it` : "is next", failed: video.message,
@@ -159,6 +167,7 @@ async function rate(video) {
   close();
   at("empty").hidden = true;
   await rating.open(video);
+  shownFirst("rating");
 }
 
 function close() {
@@ -236,7 +245,7 @@ at("webcam").addEventListener("click", doing(async () => {
     state.live = null;
     at("webcam").textContent = "Webcam";
     close();
-    at("empty").firstElementChild.textContent = `${said} Choose a video on the left, or add one.`;
+    at("empty").firstElementChild.textContent = `${said} Choose a video, or add one.`;
     if (live.problem) problem(live.problem);
   });
   state.live = live;
