@@ -19,6 +19,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anclaf.config import CorpusKind
@@ -102,10 +103,14 @@ def corpus_kind(card: Mapping[str, Any]) -> CorpusKind:
 
 
 class PreparedCorpus:
-    """A prepared corpus, opened for reading. Rows are ordered by clip, then by time."""
+    """A prepared corpus, opened for reading. Rows are ordered by clip, then by time.
 
-    def __init__(self, folder: Path, card: CorpusCard, index: pd.DataFrame):
-        self.folder, self.card, self.index = folder, card, index
+    Args:
+        index: in place of the folder's own, which otherwise is read when it is first asked for.
+    """
+
+    def __init__(self, folder: Path, card: CorpusCard, index: pd.DataFrame | None = None):
+        self.folder, self.card, self._given = folder, card, index
         self._shards: dict[int, NDArray[np.uint8]] = {}
 
     @classmethod
@@ -124,19 +129,34 @@ class PreparedCorpus:
             )
         try:
             card = CorpusCard.from_json(json.loads(path.read_text(encoding="utf-8")))
-            index = pd.read_parquet(folder / INDEX_FILE)
+            index = pq.ParquetFile(folder / INDEX_FILE)
+            rows, columns = index.metadata.num_rows, set(index.schema_arrow.names)
         except CorpusError as error:
             raise CorpusError(f"{path}: {error}") from error
         except (ValueError, TypeError, AttributeError, OSError, KeyError) as error:
-            raise CorpusError(f"{folder}: damaged prepared corpus ({error}). Delete it and prepare it again") from error
-        if len(index) != card.frames or not set(INDEX_COLUMNS) <= set(index.columns):
+            raise _damaged(folder, error) from error
+        if rows != card.frames or not set(INDEX_COLUMNS) <= columns:
             raise CorpusError(
                 f"{folder}: index.parquet does not fit corpus.json. Delete the folder and prepare it again"
             )
-        return cls(folder, card, index)
+        return cls(folder, card)
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """(N rows) `INDEX_COLUMNS`.
+
+        Raises:
+            CorpusError: the file is damaged.
+        """
+        if self._given is None:
+            try:
+                self._given = pd.read_parquet(self.folder / INDEX_FILE)
+            except (ValueError, OSError) as error:
+                raise _damaged(self.folder, error) from error
+        return self._given
 
     @cached_property
     def _where(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -275,7 +295,11 @@ def restate(corpus: PreparedCorpus, kind: CorpusKind = "unknown", notes: Iterabl
     if changed == card:
         return corpus
     write_json(corpus.folder / "corpus.json", card_json(changed))
-    return PreparedCorpus(corpus.folder, changed, corpus.index)
+    return PreparedCorpus(corpus.folder, changed)
+
+
+def _damaged(folder: Path, error: Exception) -> CorpusError:
+    return CorpusError(f"{folder}: damaged prepared corpus ({error}). Delete it and prepare it again")
 
 
 def card_json(card: CorpusCard) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class AttentionHead(LstmHead):
     def _scores(self, now: Tensor, past: Memory, first: int, stop: int) -> Tensor:
         """(B, K) of the previous states, oldest first. now: (B, .) what asks; past: what each answers."""
         if self.score == "place":
-            return self.align_place[: stop - first].flip(0).expand(len(now), -1)
+            return self.align_place[: stop - first].flip(0).expand(now.shape[0], -1)
         if self.score == "general":
             return past.dot(now, first, stop) / now.shape[1] ** 0.5
         answers = past.read(first, stop)

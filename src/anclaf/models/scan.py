@@ -51,17 +51,20 @@ class _Use(Function):
 
 
 class SharedLinear:
-    """A linear layer for the steps of one forward pass: (B, in) -> (B, out)."""
+    """A linear layer for the steps of one forward pass: (B, in) -> (B, out). Where they are traced it is the layer."""
 
     def __init__(self, layer: nn.Linear):
+        self._layer = layer if _tracing() else None
         self.weight, self._bias = layer.weight.detach(), layer.bias
         if torch.is_autocast_enabled(kind := self.weight.device.type):
             self.weight = self.weight.to(torch.get_autocast_dtype(kind))  # once, not at every step
         self.turned = self.weight.t().contiguous()  # read in this order by every step, which is sooner
         self.uses: list[tuple[Tensor, Tensor]] = []
-        self._token = _Share.apply(layer.weight, self.uses)
+        self._token = None if self._layer else _Share.apply(layer.weight, self.uses)
 
     def __call__(self, input: Tensor) -> Tensor:
+        if self._layer is not None:
+            return self._layer(input)
         output = _Use.apply(input, self._token, self)
         return output if self._bias is None else output + self._bias
 
@@ -119,7 +122,7 @@ class _Dot(Function):
     def forward(ctx: Any, query: Tensor, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
         ctx.store, ctx.first, ctx.stop = store, first, stop
         ctx.save_for_backward(query)
-        return torch.einsum("bd,bkd->bk", query, store.values[:, first:stop])
+        return _dot(query, store.values[:, first:stop])
 
     @staticmethod
     @once_differentiable
@@ -127,7 +130,7 @@ class _Dot(Function):
         (query,), here = ctx.saved_tensors, slice(ctx.first, ctx.stop)
         gradient = grad_outputs[0].to(ctx.store.values.dtype)
         ctx.store.gradient[:, here].addcmul_(gradient[:, :, None], query[:, None])
-        back = torch.einsum("bk,bkd->bd", gradient, ctx.store.values[:, here])
+        back = _mix(gradient, ctx.store.values[:, here])
         return back, gradient.new_empty(0), None, None, None
 
 
@@ -136,7 +139,7 @@ class _Mix(Function):
     def forward(ctx: Any, weights: Tensor, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
         ctx.store, ctx.first, ctx.stop = store, first, stop
         ctx.save_for_backward(weights)
-        return torch.einsum("bk,bkd->bd", weights, store.values[:, first:stop])
+        return _mix(weights, store.values[:, first:stop])
 
     @staticmethod
     @once_differentiable
@@ -144,7 +147,7 @@ class _Mix(Function):
         (weights,), here = ctx.saved_tensors, slice(ctx.first, ctx.stop)
         gradient = grad_outputs[0].to(ctx.store.values.dtype)
         ctx.store.gradient[:, here].addcmul_(weights[:, :, None], gradient[:, None])
-        back = torch.einsum("bd,bkd->bk", gradient, ctx.store.values[:, here])
+        back = _dot(gradient, ctx.store.values[:, here])
         return back, gradient.new_empty(0), None, None, None
 
 
@@ -156,20 +159,45 @@ class Memory:
     """
 
     def __init__(self, blank: Tensor):
+        self._traced = list(blank.unbind(1)) if _tracing() else None  # a trace knows no writing into it
         self._store = _Store(blank)
         self._token = blank.new_empty(0, requires_grad=torch.is_grad_enabled())
 
     def write(self, place: int, value: Tensor) -> None:
-        self._token = _Write.apply(value, self._token, self._store, place)
+        if self._traced is not None:
+            self._traced[place] = value
+        else:
+            self._token = _Write.apply(value, self._token, self._store, place)
 
     def read(self, first: int, stop: int) -> Tensor:
         """(B, stop - first, D)."""
+        if self._traced is not None:
+            return torch.stack(self._traced[first:stop], 1)
         return _Read.apply(self._token, self._store, first, stop)
 
     def dot(self, query: Tensor, first: int, stop: int) -> Tensor:
         """(B, stop - first) products of a query (B, D) and each of these states."""
+        if self._traced is not None:
+            return _dot(query, self.read(first, stop))
         return _Dot.apply(query, self._token, self._store, first, stop)
 
     def mix(self, weights: Tensor, first: int) -> Tensor:
         """(B, D) the sum of the states from one on, by weights (B, .)."""
-        return _Mix.apply(weights, self._token, self._store, first, first + weights.shape[1])
+        stop = first + weights.shape[1]
+        if self._traced is not None:
+            return _mix(weights, self.read(first, stop))
+        return _Mix.apply(weights, self._token, self._store, first, stop)
+
+
+def _tracing() -> bool:
+    return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _dot(query: Tensor, states: Tensor) -> Tensor:
+    """(B, K). query: (B, D); states: (B, K, D)."""
+    return torch.einsum("bd,bkd->bk", query, states)
+
+
+def _mix(weights: Tensor, states: Tensor) -> Tensor:
+    """(B, D). weights: (B, K); states: (B, K, D)."""
+    return torch.einsum("bk,bkd->bd", weights, states)
