@@ -1,5 +1,6 @@
 """Work in processes of its own."""
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -57,6 +58,11 @@ def in_processes(
         raise CorpusError(f"a worker process died, perhaps because memory ran out. {advice}") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _several(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:

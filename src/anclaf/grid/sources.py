@@ -3,7 +3,6 @@
 What is done of each is in its own files (`inference.outputs`), by which it is resumed.
 """
 
-import os
 import pickle
 import traceback
 from collections import deque
@@ -15,6 +14,7 @@ from pathlib import Path
 from anclaf.config import OutputOptions, Resources, StreamOptions
 from anclaf.core.arguments import checked
 from anclaf.core.errors import AnclafError, ConfigError, OutputError
+from anclaf.core.processes import cores
 from anclaf.core.progress import Progress, silent
 from anclaf.core.workers import Ended, ProcessWorkers, Run, Workers, hand_out
 from anclaf.faces.frames import Address
@@ -80,7 +80,7 @@ class Where:
         """With no more processes than sources, which have the threads of this machine's cores among them."""
         jobs, threads = max(1, min(self.jobs, number)), self.threads
         if threads is None and (jobs > 1 or self.ray is not None):
-            threads = max(1, _cores() // jobs) if self.ray is None else self.ray.cpus
+            threads = max(1, cores() // jobs) if self.ray is None else self.ray.cpus
         return replace(self, jobs=jobs, threads=threads)
 
 
@@ -125,11 +125,6 @@ def predict_sources(
         hand_out(jobs, workers)
     finally:
         jobs.tell(every=True)
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _absolute(source: str) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,15 @@ from numpy.typing import NDArray
 from anclaf.config import BackendName
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, ModelError
+from anclaf.core.processes import cores
 from anclaf.core.telemetry import load_onnxruntime
 from anclaf.inference.backend import Encoded
 from anclaf.models.calibration import Calibration, load_calibration
 from anclaf.models.folder import ENCODER, HEAD, METADATA, METADATA_FORMAT, POINTS, load_spec, spec_of
 from anclaf.models.shipped import SHIPPED
 from anclaf.models.spec import ModelSpec
+
+_ENCODED = ["x", "q", "pooled"]
 
 
 def load(folder: Path, device: str = "cpu", threads: int | None = None) -> "OnnxBackend":
@@ -73,6 +78,7 @@ class OnnxBackend:
         self._encoder, self._head = (
             _session(name, file, self._threads) for name, file in zip((ENCODER, HEAD), self._files, strict=True)
         )
+        self._parts: _Parts | None = None
         self.about, other = (_about(*one) for one in ((HEAD, self._head), (ENCODER, self._encoder)))
         if self.about["model"] != other["model"] or spec_of(self.about["spec"], HEAD)[0] != self.spec:
             raise ModelError(f"{ENCODER}, {HEAD} and model.json are of different models; export it again")
@@ -80,7 +86,7 @@ class OnnxBackend:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: all but what onnxruntime has open."""
-        return {name: value for name, value in vars(self).items() if name not in ("_encoder", "_head")}
+        return {name: value for name, value in vars(self).items() if name not in ("_encoder", "_head", "_parts")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -110,7 +116,13 @@ class OnnxBackend:
         return self.about["reach"]
 
     def encode(self, crops: NDArray[np.uint8]) -> Encoded:
-        x, q, pooled = self._encoder.run(["x", "q", "pooled"], {"crops": np.ascontiguousarray(crops)})
+        crops = np.ascontiguousarray(crops)
+        threads = self._threads or cores()
+        if threads == 1 or len(crops) < 2 * threads:
+            x, q, pooled = self._encoder.run(_ENCODED, {"crops": crops})
+        else:
+            self._parts = self._parts or _Parts(self._files[0], threads)
+            x, q, pooled = self._parts.encode(crops)
         unfamiliar = None if self.calibration is None else self.calibration.familiarity.unfamiliar(pooled)
         return Encoded(x, q, unfamiliar)
 
@@ -138,6 +150,19 @@ class OnnxBackend:
 
     def beside_a_thread(self) -> AbstractContextManager[None]:
         return nullcontext()  # idle threads of a session sleep: they leave the core by themselves
+
+
+class _Parts:
+    """An encoder that has a part of the faces in each thread: sooner by a quarter than all threads at each layer."""
+
+    def __init__(self, file: bytes, threads: int):
+        self._session, self._threads = _session(ENCODER, file, 1), threads
+        self._pool = ThreadPoolExecutor(threads, "encoder")
+
+    def encode(self, crops: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        parts = np.array_split(crops, self._threads)
+        found = self._pool.map(lambda part: self._session.run(_ENCODED, {"crops": part}), parts)
+        return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
 
 
 class OnnxPoints:
