@@ -202,7 +202,7 @@ def test_settings_without_effect_are_refused():
 
 
 def test_threads_are_divided_among_the_jobs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sources, "_cores", lambda: 7)
+    monkeypatch.setattr(sources, "cores", lambda: 7)
     assert Where(3).for_sources(100) == Where(3, threads=2)
     assert Where(100).for_sources(9) == Where(9, threads=1)
     assert Where(3).for_sources(1) == Where(1)
