@@ -26,7 +26,7 @@ def _shared(layer: nn.Linear, other: nn.Linear, x: Tensor) -> Tensor:
     for t in range(STEPS):
         first = max(0, t - 2)
         mixed = memory.mix(memory.dot(h, first, t + 1).softmax(1), first)
-        h = torch.tanh(step(h) + other(memory.read(first, t + 1)).square().sum(1) + mixed + x[:, t])
+        h = torch.tanh(step(h, other(memory.read(first, t + 1)).square().sum(1) + mixed) + x[:, t])
         memory.write(t + 1, h)
     return h
 

@@ -310,7 +310,7 @@ class LstmHead(Head):
         outputs: list[Tensor] = []
         # not driven[:, t], whose gradient would fill all of `driven` at every frame
         for driven in self._driven(x, dropout).unbind(1):
-            h, c = self._cell(driven + from_hidden(h), c)
+            h, c = self._cell(from_hidden(h, driven), c)
             outputs.append(h)
         return Estimate(self._affect(x, torch.stack(outputs, 1), dropout), None)
 

@@ -73,7 +73,7 @@ class AttentionHead(LstmHead):
         projected = align_past and Memory(x.new_zeros(batch, padding + length, self.align_past.out_features))
         rows: list[Tensor] = []
         for t in range(length):
-            gates, weights = driven[t] + from_hidden(h), x.new_zeros(batch, 0)
+            gates, weights = from_hidden(h, driven[t]), x.new_zeros(batch, 0)
             known = padding + t
             first = max(0, known - self.states) if self.states else 0
             if known:
@@ -86,7 +86,7 @@ class AttentionHead(LstmHead):
                 context = states.mix(weights, first)  # Eq. 7
                 if self.divide:
                     context = context / weights.shape[1]
-                gates = gates + from_context(context)  # Eq. 8
+                gates = from_context(context, gates)  # Eq. 8
             seen = max(0, first - padding)  # frames of the window before the first of these states
             rows.append(functional.pad(weights[:, weights.shape[1] - (t - seen) :], (seen, length - t)))
             h, c = self._cell(gates, c)

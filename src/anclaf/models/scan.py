@@ -35,19 +35,19 @@ class _Share(Function):
 
 class _Use(Function):
     @staticmethod
-    def forward(ctx: Any, input: Tensor, _token: Tensor, map: "SharedLinear") -> Tensor:
+    def forward(ctx: Any, input: Tensor, plus: Tensor | None, _token: Tensor, map: "SharedLinear") -> Tensor:
         ctx.uses = map.uses
         ctx.save_for_backward(input, map.weight)
-        return torch.mm(input, map.turned)
+        return torch.mm(input, map.turned) if plus is None else torch.addmm(plus, input, map.turned)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
         (gradient,) = grad_outputs
         input, weight = ctx.saved_tensors
         ctx.uses.append((input.detach(), gradient))  # with its graph, it would hold itself
         back = gradient @ weight if ctx.needs_input_grad[0] else None
-        return back, gradient.new_empty(0), None
+        return back, gradient if ctx.needs_input_grad[1] else None, gradient.new_empty(0), None
 
 
 class SharedLinear:
@@ -62,10 +62,11 @@ class SharedLinear:
         self.uses: list[tuple[Tensor, Tensor]] = []
         self._token = None if self._layer else _Share.apply(layer.weight, self.uses)
 
-    def __call__(self, input: Tensor) -> Tensor:
+    def __call__(self, input: Tensor, plus: Tensor | None = None) -> Tensor:
+        """plus: (B, out) that is added."""
         if self._layer is not None:
-            return self._layer(input)
-        output = _Use.apply(input, self._token, self)
+            return self._layer(input) if plus is None else plus + self._layer(input)
+        output = _Use.apply(input, plus, self._token, self)
         return output if self._bias is None else output + self._bias
 
 
