@@ -60,15 +60,19 @@ class CorrectedDetector:
         return getattr(self.detector, "versions", {})
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        faces = self.detector.detect(image)
+        return self.corrected(image, self.detector.detect(image))
+
+    def corrected(self, image: NDArray[np.uint8], faces: list[Face]) -> list[Face]:
+        """The detector's faces of an image, with the finder's points. It holds nothing, so that another thread may
+        detect meanwhile."""
         if not faces:
             return faces
         points = np.stack([face.points for face in faces])
         for _ in range(rounds(self.detector)):
-            points = self._corrected(image, points)
+            points = self._looked(image, points)
         return [Face(face.box, found, face.score, face.sure) for face, found in zip(faces, points, strict=True)]
 
-    def _corrected(self, image: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _looked(self, image: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 5, 2) -> (N, 5, 2); those that are not believed stay as they are."""
         size, found = self.finder.image_size, points.copy()
         matrices = [crop_matrix(one, size) for one in points]

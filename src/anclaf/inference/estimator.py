@@ -149,7 +149,17 @@ class AffectEstimator:
         """
         rest = self.baseline(baseline, options)
         options = options or StreamOptions()
-        return AffectStream(self.backend, self.detect, fps, options, rest, name)
+        detector = self.detector
+        if isinstance(detector, CorrectedDetector):
+            find, look = detector.detector.detect, detector.corrected
+        else:
+            find, look = detector.detect, None
+
+        def detect(frame: NDArray[np.uint8]) -> list[Face]:
+            with self._detecting:
+                return find(frame)
+
+        return AffectStream(self.backend, detect, fps, options, rest, name, look)
 
     @checked
     def baseline(self, baseline: str | Path | Baseline | None, options: StreamOptions | None = None) -> Baseline | None:
@@ -243,20 +253,20 @@ class AffectEstimator:
     ) -> Generator[tuple[VideoFrame, list[FaceEstimate]]]:
         """Frame by frame, keeping nothing: the frames of a source and what the stream says of them.
 
-        While the networks work on a chunk of frames, another thread reads the next one and finds its faces. Where the
+        While the networks work on a chunk of frames, another thread reads the next one and detects its faces. Where the
         source turns out to be damaged, all frames before that come first.
         """
-        seen = ((frame, [] if frame.problem else stream.see(frame.image)) for frame in source.read())
+        found = ((frame, None if frame.problem else stream.find(frame.image)) for frame in source.read())
         most = CHUNK if source.path is not None else 1  # a camera's frames are not waited for
         with self.backend.beside_a_thread():
-            for chunk in ahead(chunks(seen, lambda item: item[0].image.nbytes, most)):
-                whole = [(frame, faces) for frame, faces in chunk if not frame.problem]
-                times_s, numbers = [frame.time_s for frame, _ in whole], [frame.index for frame, _ in whole]
-                found = iter(stream.describe([faces for _, faces in whole], times_s, numbers))
-                for frame, _ in chunk:
-                    if frame.problem:
+            for chunk in ahead(chunks(found, lambda item: item[0].image.nbytes, most)):
+                whole = [frame for frame, faces in chunk if faces is not None]
+                seen = [stream.look(faces) for _, faces in chunk if faces is not None]
+                said = iter(stream.describe(seen, [frame.time_s for frame in whole], [frame.index for frame in whole]))
+                for frame, faces in chunk:
+                    if faces is None:
                         estimates = [FaceEstimate(frame.index, frame.time_s, status="unreadable")]
                     else:
-                        estimates = next(found)
+                        estimates = next(said)
                     yield frame, [replace(estimate, file=frame.file) for estimate in estimates]
                     progress(frame.index + 1, source.frames or 0, source.name)

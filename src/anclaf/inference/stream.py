@@ -27,6 +27,18 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
+class Found:
+    """A frame, (H, W, 3) uint8 RGB, and what was detected in it."""
+
+    frame: NDArray[np.uint8]
+    faces: list[Face]
+
+
+Look = Callable[[NDArray[np.uint8], list[Face]], list[Face]]
+"""A second look at the faces that were detected in a frame."""
+
+
+@dataclass(frozen=True)
 class SeenFace:
     """A detected face of one frame. matrix: (2, 3) frame pixels -> crop pixels. crop: (S, S, 3) uint8 RGB."""
 
@@ -67,7 +79,8 @@ class AffectStream:
     same numbers.
 
     Args:
-        backend: the model. detect: finds the faces of an (H, W, 3) uint8 RGB frame.
+        backend: the model. detect: finds the faces of an (H, W, 3) uint8 RGB frame. look: what makes them better; None
+            where nothing does.
         fps: frames a second, of the video or camera. baseline: how rests are known, which are then taken off.
         name: of the source, as tables of rests have it.
 
@@ -83,6 +96,7 @@ class AffectStream:
         options: StreamOptions,
         baseline: Baseline | None = None,
         name: str = "",
+        look: Look | None = None,
     ):
         spec = backend.spec
         if not (np.isfinite(fps) and fps > 0):
@@ -95,7 +109,7 @@ class AffectStream:
                 "baseline median: known when a source is over only; `predict` has it. Frame by frame: first:SECONDS, "
                 "or a file"
             )
-        self._detect = detect
+        self._detect, self._look = detect, look
         self._rests = None if baseline is None else Rests(baseline, name)
         self._fps, self._options = float(fps), options
         self._tracker = Tracker(options.max_gap_s)
@@ -184,11 +198,19 @@ class AffectStream:
             self._rests.restore(state["rests"])
 
     def see(self, frame: Any) -> list[SeenFace]:
-        """The faces of a frame. The stream does not change, so that another thread may see the next ones."""
+        """The faces of a frame."""
+        return self.look(self.find(frame))
+
+    def find(self, frame: Any) -> Found:
+        """Detect the faces of a frame. The stream does not change, so that another thread may find the next ones."""
         frame = as_frame(frame)
-        size = self._spec.model.image_size
+        return Found(frame, self._detect(frame))
+
+    def look(self, found: Found) -> list[SeenFace]:
+        """Cut out faces that were found. The stream does not change."""
+        frame, size = found.frame, self._spec.model.image_size
         seen = []
-        for face in self._detect(frame):
+        for face in found.faces if self._look is None else self._look(frame, found.faces):
             matrix = align.crop_matrix(face.points, size)
             if np.isfinite(matrix).all():  # else the five points are one: not a face
                 crop = align.warp(frame, matrix, size)
