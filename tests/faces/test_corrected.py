@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from anclaf.faces import align
-from anclaf.faces.corrected import CorrectedDetector
+from anclaf.faces.corrected import CorrectedDetector, rounds
 from anclaf.faces.detect import Face
 from anclaf.faces.haar import HaarDetector
 from anclaf.faces.images import read_image
@@ -38,10 +38,12 @@ class Dots:
 
 
 class Rough:
-    """Faces of known points."""
+    """Faces of known points; box: whether it says that it guesses them from a box."""
 
-    def __init__(self, *points: NDArray, name: str = "rough"):
-        self.points, self.name = points, name
+    name = "rough"
+
+    def __init__(self, *points: NDArray, box: bool = False):
+        self.points, self.rough_points = points, box
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         return [Face((1, 2, 3, 4), one, 0.7, sure=k == 0) for k, one in enumerate(self.points)]
@@ -68,11 +70,12 @@ def test_points_are_those_that_the_finder_sees_and_all_else_is_the_detectors(pic
 
 
 def test_a_box_detectors_points_are_looked_at_twice(picture: NDArray[np.uint8]):
-    for name, times in (("haar", 2), ("yunet", 1)):
+    for box, times in ((True, 2), (False, 1)):
         dots = Dots()
-        detector = CorrectedDetector(Rough(TRUE + 3, name=name), dots)
+        detector = CorrectedDetector(Rough(TRUE + 3, box=box), dots)
         detector.detect(picture)
-        assert (dots.asked, detector.name) == (times, f"{name}+dots")
+        assert (dots.asked, detector.name) == (times, "rough+dots")
+    assert [rounds(one) for one in (HaarDetector(), Rough())] == [2, 1]
 
 
 def test_what_no_face_could_be_leaves_the_detectors_points(picture: NDArray[np.uint8]):
@@ -114,7 +117,7 @@ def test_on_a_real_face_rough_points_come_back_to_one_place(shared: Path, yunet:
         turn, scale = rng.uniform(-8, 8), rng.uniform(0.9, 1.1)
         matrix = cv2.getRotationMatrix2D(rough.points.mean(0).tolist(), turn, scale)
         beside.append(align.apply(matrix, rough.points) + rng.uniform(-0.12, 0.12, 2) * side)
-    faces = CorrectedDetector(Rough(*beside, name="haar"), finder).detect(image)
+    faces = CorrectedDetector(Rough(*beside, box=True), finder).detect(image)
     found = np.array([face.points for face in faces])
     before = np.linalg.norm(np.array(beside) - np.mean(beside, 0), axis=2).mean() / side
     after = np.linalg.norm(found - found.mean(0), axis=2).mean() / side
