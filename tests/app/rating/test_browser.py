@@ -143,7 +143,10 @@ def test_by_a_gamepad_s_stick(visit: "Callable[..., Page]", film: Path):
         page.locator("#rating-start").click()
         until(page, SAVED)
     for name, value in (("valence", 50), ("arousal", -25)):
-        assert _said(film / "ratings" / "clip.mp4" / f"{name}.Gus.csv")[1] == [value] * 16
+        said = np.array(_said(film / "ratings" / "clip.mp4" / f"{name}.Gus.csv")[1])
+        there = said[np.isfinite(said)]  # not in a gap (`_times`)
+        assert len(there) >= 8
+        assert set(there) == {value}
 
 
 def test_a_closed_tab_loses_a_second_and_the_rating_goes_on(visit: "Callable[..., Page]", film: Path):
