@@ -20,15 +20,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import httpx
+import numpy as np
 from av.video.stream import VideoStream
 from backends import processor
+from numpy.typing import NDArray
 from predict_speed import HEIGHT, WIDTH, fitted
 from processes import family, memory, processor_time
 
@@ -99,15 +101,20 @@ def cut(videos: list[Path], folder: Path, count: int, frames: int) -> list[Path]
     for k in range(count):
         own, path = images[videos[k % len(videos)]], folder / f"clip{k}.mp4"
         first = k // len(videos) * 7
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast"})
-            assert isinstance(stream, VideoStream)
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            for image in itertools.islice(itertools.cycle(own), first, first + frames):
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            container.mux(stream.encode())
+        write_film(path, itertools.islice(itertools.cycle(own), first, first + frames))
         found.append(path)
     return found
+
+
+def write_film(path: Path, images: Iterable[NDArray[np.uint8]], preset: str = "veryfast") -> None:
+    """H.264 of pictures of WIDTH and HEIGHT."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": preset})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
 
 
 @contextmanager

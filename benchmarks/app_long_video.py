@@ -16,9 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import av
-from app_clients import FPS, server
-from av.video.stream import VideoStream
+from app_clients import FPS, server, write_film
 from backends import processor
 from predict_speed import HEIGHT, WIDTH, fitted
 
@@ -59,13 +57,7 @@ def write_long(video: Path, path: Path, frames: int) -> int:
     """Bytes of the file."""
     path.parent.mkdir()
     images = [fitted(frame.image, WIDTH, HEIGHT) for frame in read_video(video)]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for image in itertools.islice(itertools.cycle(images), frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
+    write_film(path, itertools.islice(itertools.cycle(images), frames), "ultrafast")
     return path.stat().st_size
 
 

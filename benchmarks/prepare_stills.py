@@ -4,7 +4,7 @@
 
 For each number a folder in AffectNet's layout is made, of pictures of 224x224 that are all alike, and prepared by
 `anclaf prepare affectnet`. Memory is of the command and its workers: their proportional sets added up, in which what
-processes share counts once, looked at four times a second. It must not grow with the pictures, or only by what their
+processes share counts once, looked at twice a second. It must not grow with the pictures, or only by what their
 names take. Linux. 300,000 pictures and what is prepared of them take 25 GB.
 """
 
@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from app_clients import Watch
 from backends import processor
-from processes import family, memory
 
 from lookalike import affectnet
 
@@ -36,26 +36,16 @@ def main() -> None:
             out = Path(name) / "out"
             command = [sys.executable, "-m", "anclaf", "prepare", "affectnet", str(source), str(out)]
             command += ["--workers", str(arguments.workers)]
-            began, most = time.perf_counter(), 0.0
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                while process.poll() is None:
-                    most = max(most, _memory(process.pid))
-                    time.sleep(0.25)
+            began = time.perf_counter()
+            with (
+                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
+                Watch(process.pid) as watch,
+            ):
+                process.wait()
             took = time.perf_counter() - began
             if process.returncode:
                 sys.exit(f"{' '.join(command)}: exit {process.returncode}")
-            print(f"{pictures} pictures: {pictures / took:.0f} a second, {most:.0f} MiB at most", flush=True)
-
-
-def _memory(process: int) -> float:
-    """MiB of it and all that descend from it."""
-    found = 0.0
-    for one in family(process):
-        try:
-            found += memory(one)[1]
-        except OSError:  # it has ended
-            continue
-    return found
+            print(f"{pictures} pictures: {pictures / took:.0f} a second, {watch.most[1]:.0f} MiB at most", flush=True)
 
 
 if __name__ == "__main__":

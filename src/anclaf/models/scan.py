@@ -118,38 +118,24 @@ class _Read(Function):
         return grad_outputs[0].new_empty(0), None, None, None
 
 
-class _Dot(Function):
+class _Product(Function):
+    """`_dot` of states and a query, or `_mix` of states by weights. Each is the other's gradient."""
+
     @staticmethod
-    def forward(ctx: Any, query: Tensor, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
-        ctx.store, ctx.first, ctx.stop = store, first, stop
-        ctx.save_for_backward(query)
-        return _dot(query, store.values[:, first:stop])
+    def forward(ctx: Any, given: Tensor, _token: Tensor, store: _Store, first: int, stop: int, mix: bool) -> Tensor:
+        ctx.store, ctx.here, ctx.mix = store, slice(first, stop), mix
+        ctx.save_for_backward(given)
+        return (_mix if mix else _dot)(given, store.values[:, ctx.here])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        (query,), here = ctx.saved_tensors, slice(ctx.first, ctx.stop)
-        gradient = grad_outputs[0].to(ctx.store.values.dtype)
-        ctx.store.gradient[:, here].addcmul_(gradient[:, :, None], query[:, None])
-        back = _mix(gradient, ctx.store.values[:, here])
-        return back, gradient.new_empty(0), None, None, None
-
-
-class _Mix(Function):
-    @staticmethod
-    def forward(ctx: Any, weights: Tensor, _token: Tensor, store: _Store, first: int, stop: int) -> Tensor:
-        ctx.store, ctx.first, ctx.stop = store, first, stop
-        ctx.save_for_backward(weights)
-        return _mix(weights, store.values[:, first:stop])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        (weights,), here = ctx.saved_tensors, slice(ctx.first, ctx.stop)
-        gradient = grad_outputs[0].to(ctx.store.values.dtype)
-        ctx.store.gradient[:, here].addcmul_(weights[:, :, None], gradient[:, None])
-        back = _dot(gradient, ctx.store.values[:, here])
-        return back, gradient.new_empty(0), None, None, None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+        (given,), values = ctx.saved_tensors, ctx.store.values
+        gradient = grad_outputs[0].to(values.dtype)
+        weights, query = (given, gradient) if ctx.mix else (gradient, given)
+        ctx.store.gradient[:, ctx.here].addcmul_(weights[:, :, None], query[:, None])
+        back = (_dot if ctx.mix else _mix)(gradient, values[:, ctx.here])
+        return back, gradient.new_empty(0), None, None, None, None
 
 
 class Memory:
@@ -180,14 +166,14 @@ class Memory:
         """(B, stop - first) products of a query (B, D) and each of these states."""
         if self._traced is not None:
             return _dot(query, self.read(first, stop))
-        return _Dot.apply(query, self._token, self._store, first, stop)
+        return _Product.apply(query, self._token, self._store, first, stop, False)
 
     def mix(self, weights: Tensor, first: int) -> Tensor:
         """(B, D) the sum of the states from one on, by weights (B, .)."""
         stop = first + weights.shape[1]
         if self._traced is not None:
             return _mix(weights, self.read(first, stop))
-        return _Mix.apply(weights, self._token, self._store, first, stop)
+        return _Product.apply(weights, self._token, self._store, first, stop, True)
 
 
 def _tracing() -> bool:
