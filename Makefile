@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS ?= 2
 
 .venv/run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
 	touch $@
 
 # Then the starter model on VIDEO, or on the drawn video of somebody new.

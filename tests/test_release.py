@@ -10,6 +10,7 @@ import tomllib
 import venv
 import zipfile
 from email.parser import Parser
+from functools import partial
 from importlib.metadata import distribution, packages_distributions
 from itertools import chain
 from pathlib import Path
@@ -21,12 +22,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import anclaf
-from doc_pages import ROOT
+from doc_pages import ROOT, fenced
+from test_docs_commands import words_of
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_USERS = ("ray", "xlsx", "onnx", "export", "app", "stores", "hub")
-MOST = 54
+FOR_USERS = ("plots", "train", "ray", "xlsx", "onnx", "export", "app", "stores", "hub")
+MOST = 25
 """Packages of an installation without extras, itself among them; more must be worth it."""
+WITHOUT_EXTRAS = ("predict", "summarize")
+"""Those of the README's commands that need none."""
 README_FROM_THE_WHEEL = """
 import sys
 from pathlib import Path
@@ -133,6 +137,63 @@ def test_how_many_packages_an_installation_has():
     assert len(needed(set())) <= MOST
     assert needed(set()) >= {"torch", "tyro", "numpy"}
     assert needed({"app"}) - needed(set()) >= {"fastapi", "uvicorn", "starlette"}
+
+
+@pytest.fixture(scope="module")
+def alone(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `python`, of an environment that has what the wheel asks for without extras and nothing else."""
+    folder = tmp_path_factory.mktemp("alone")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for name in needed(set()) - {"anclaf"}:
+        found = distribution(name)
+        for top in {Path(file).parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            (site / top).symlink_to(Path(str(found.locate_file(top))))
+    (wheel_site,) = python.parents[1].glob("lib/python*/site-packages")
+    for path in wheel_site.glob("anclaf*"):
+        (site / path.name).symlink_to(path)
+    return folder / "bin" / "python"
+
+
+def test_an_environment_of_its_own_is_enough_for_prediction(alone: Path, world: Any, tmp_path: Path):
+    """The README's commands that need no extra, and its first Python, where no other package can be imported."""
+    for one in world.folder.iterdir():
+        (tmp_path / one.name).symlink_to(one)
+    run = partial(subprocess.run, capture_output=True, text=True, cwd=tmp_path)
+    listed = run(
+        [alone, "-I", "-c", "from importlib.metadata import distributions as d; print(*{one.name for one in d()})"]
+    )
+    assert {canonicalize_name(name) for name in listed.stdout.split()} == needed(set())
+    words = [words for block in words_of(ROOT / "README.md") for words in block if words[0] in WITHOUT_EXTRAS]
+    assert {one[0] for one in words} == {*WITHOUT_EXTRAS}
+    for command in words:
+        done = run([alone, "-I", "-m", "anclaf", *world.cut(command, words)])
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("no plots: matplotlib is not installed: pip install 'anclaf[plots]'" in done.stderr) == (
+            command[0] == "predict"
+        )
+    code = next(fenced((ROOT / "README.md").read_text(encoding="utf-8"), "python"))
+    done = run([alone, "-I", "-c", f"{code}\nprint(len(table), table['valence'].notna().any())"])
+    assert done.stdout.split() == ["12", "True"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "extra"),
+    [
+        ("train afew --out new --folds 3 --variants base", "lightning_fabric", "train"),
+        ("report run", "matplotlib", "plots"),
+        ("app", "uvicorn", "app"),
+        ("export run/fold0/base exported", "onnx", "export"),
+    ],
+)
+def test_what_an_extra_is_for_is_said_in_one_line(
+    alone: Path, world: Any, tmp_path: Path, words: str, module: str, extra: str
+):
+    command = [alone, "-I", "-m", "anclaf", *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=world.folder)
+    assert (done.returncode, done.stderr) == (2, f"anclaf: {module} is not installed: pip install 'anclaf[{extra}]'\n")
+    assert not done.stdout
 
 
 def test_what_the_code_imports_is_asked_for():

@@ -127,4 +127,4 @@ def test_what_cannot_be_started(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_without_its_libraries_it_says_which(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "anclaf.app.run", raising=False)
-    assert "uvicorn is not installed; run: pip install 'anclaf[app]'" in _fails(capsys)
+    assert "uvicorn is not installed: pip install 'anclaf[app]'" in _fails(capsys)

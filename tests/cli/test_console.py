@@ -2,13 +2,11 @@
 
 import io
 import re
+import sys
 import threading
-from collections.abc import Callable
+import time
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from anclaf.cli import console
 from anclaf.cli.console import ProgressBars, ProgressLines, progress_display
@@ -150,41 +148,73 @@ def test_without_a_terminal_lines_go_to_standard_error_at_once(capsys: pytest.Ca
     assert capsys.readouterr().err == ""
 
 
-@pytest.fixture
-def on_terminal() -> Callable[[], tuple[ProgressBars, Progress, list[str]]]:
-    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
-    bars, written = Progress(console=terminal), []
-    return lambda: (ProgressBars(bars, written.append), bars, written)
+class Screen(io.StringIO):
+    """A terminal; what is drawn over what stood there before is all in it."""
+
+    def isatty(self) -> bool:
+        return True
 
 
-def test_bars_of_what_goes_on_and_lines_of_what_has_ended(on_terminal):
-    show, bars, written = on_terminal()
-    show(0, 3, "a")
-    show(1, 3, "a", "first [note]")
-    show(5, 0, "camera")
-    assert [(bar.description, bar.completed, bar.total) for bar in bars.tasks] == [("a", 1, 3), ("camera", 5, None)]
-    assert bars.tasks[0].fields["note"] == "first [note]"
-    show(3, 3, "a")
-    assert [bar.description for bar in bars.tasks] == ["camera"]
-    assert [re.sub(r" +[\d.e+]+/s", "", line) for line in written] == ["a  3/3  in 0:00:00"]
-    show.drop("camera")
-    show.drop("camera")
-    assert not bars.tasks
-    assert len(written) == 1
+def _on_terminal(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "150")
+    return screen
 
 
-def test_a_terminal_has_bars(monkeypatch: pytest.MonkeyPatch):
-    screen = io.StringIO()
-    terminal = Console(file=screen, force_terminal=True, width=150)
-    monkeypatch.setattr(console, "console", lambda: terminal)
-    with progress_display() as progress:
-        assert isinstance(progress, ProgressBars)
-        progress(1, 3, "part [one]", "0.52 [note]")
-    assert re.search(r"part \[one\] .*1/3.*0\.52 \[note\]", screen.getvalue())
+def test_a_terminal_has_bars_of_what_goes_on_and_lines_of_what_has_ended(monkeypatch: pytest.MonkeyPatch):
+    screen = _on_terminal(monkeypatch)
+    with progress_display() as show:
+        assert isinstance(show, ProgressBars)
+        show(0, 3, "part [one]")
+        time.sleep(0.15)  # bars are drawn ten times a second at most
+        show(1, 3, "part [one]", "0.52 [note]")
+        show(5, 0, "camera")
+        assert re.search(r"part \[one\]: +33%.*1/3.*0\.52 \[note\]", screen.getvalue())
+        assert re.search(r"camera: 5", screen.getvalue())
+        show(3, 3, "part [one]")
+        assert [re.sub(r" +[\d.e+]+/s", "", line) for line in _lines(screen)] == ["part [one]  3/3  in 0:00:00"]
+        show.drop("camera")
+        show.drop("camera")
+    assert len(_lines(screen)) == 1
+
+
+def test_what_is_said_and_found_meanwhile_stands_above_the_bars(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    screen = _on_terminal(monkeypatch)
+    with progress_display() as show:
+        show(0, 3, "talk")
+        console.say("a note")
+        console.fail("an error")
+        console.result("talk.csv")
+    assert _lines(screen) == ["a note", "anclaf: an error"]
+    assert capsys.readouterr().out == "talk.csv\n"
+
+
+def _lines(screen: Screen) -> list[str]:
+    """Those that stay, without the bars."""
+    text = re.sub(r"\x1b\[A", "", screen.getvalue())
+    lines = [part.rpartition("\r")[2].strip() for part in text.split("\n")]
+    return [line for line in lines if line and not re.search(r"\dit", line)]
+
+
+def test_a_table(capsys: pytest.CaptureFixture[str]):
+    rows = [["ridge", "0.5"], ["名前", "−0.25"]]
+    console.print_table(["", "CCC\nof valence"], [rows, [["mean", "0"]], []], "title")
+    assert capsys.readouterr().out.splitlines() == [
+        "title",
+        "              CCC",
+        "       of valence",
+        "─────────────────",
+        "ridge         0.5",
+        "名前        −0.25",
+        "─────────────────",
+        "mean            0",
+        "─────────────────",
+    ]
 
 
 def test_a_table_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[str]):
-    table = Table()
-    table.add_column("x" * 110)
-    console.print_table(table, 130)
-    assert "x" * 110 in capsys.readouterr().out
+    console.print_table(["x" * 300], [])
+    assert "x" * 300 in capsys.readouterr().out

@@ -12,7 +12,7 @@ from anclaf.cli.main import NO_READER, quiet_without_reader
 
 HEAVY = (
     "torch cv2 pandas matplotlib lightning_fabric tensorly scipy sklearn pyarrow ray av numpy PIL tensorboardX "
-    "safetensors filelock rich fastapi uvicorn"
+    "safetensors filelock tqdm fastapi uvicorn"
 )
 COMMANDS = {
     "": "prepare train report evaluate predict summarize export push pull web app grid demo completion",

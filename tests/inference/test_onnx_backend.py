@@ -218,10 +218,10 @@ def test_what_is_no_export(tmp_path: Path, random_model: Folder, monkeypatch: py
     with pytest.raises(ModelError, match=rf"out: {ENCODER} cannot be read .*; export it again"):
         AffectEstimator.load(out, detector="haar")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigError, match=r"needs the package onnxruntime: pip install 'anclaf\[onnx\]'"):
+    with pytest.raises(ConfigError, match=r"onnxruntime is not installed: pip install 'anclaf\[onnx\]'"):
         AffectEstimator.load(out, detector="haar")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ConfigError, match=r"exporting needs the package onnx: pip install 'anclaf\[export\]'"):
+    with pytest.raises(ConfigError, match=r"onnx is not installed: pip install 'anclaf\[export\]'"):
         export_model(folder, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 

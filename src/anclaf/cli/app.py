@@ -46,12 +46,9 @@ class App:
     """CPU threads of each job."""
 
     def run(self) -> int:
-        try:
-            from anclaf.app.limits import Limits
-            from anclaf.app.run import serve
-            from anclaf.app.worker import Setup, Worker
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"{error.name} is not installed; run: pip install 'anclaf[app]'") from error
+        from anclaf.app.limits import Limits
+        from anclaf.app.run import serve
+        from anclaf.app.worker import Setup, Worker
 
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"--threads {self.threads}: expected 1 or more")

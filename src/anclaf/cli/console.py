@@ -4,21 +4,19 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from itertools import zip_longest
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from unicodedata import east_asian_width
 
 import tyro
 
 from anclaf.core.words import counted, fold_words, interval_text, number, number_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
-    from rich.table import Table
+    from tqdm import tqdm
 
 INTERVAL_S = 60.0
 """Where there is no terminal, a part that goes on is named at least so often."""
@@ -45,12 +43,27 @@ def one_or_more(name: str, text: str | None = None) -> Any:
 
 def say(text: str) -> None:
     """One line for the user, beside the results."""
-    console().print(text, markup=False, soft_wrap=True)
+    _write_line(text, sys.stderr)
 
 
 def fail(text: str) -> None:
     """The one line of an error."""
-    print(f"anclaf: {' '.join(text.splitlines())}", file=sys.stderr)
+    _write_line(f"anclaf: {' '.join(text.splitlines())}", sys.stderr)
+
+
+def result(text: str) -> None:
+    """One line of the results, while a `progress_display` is on."""
+    _write_line(text, sys.stdout)
+
+
+def _write_line(text: str, file: TextIO) -> None:
+    """Above the bars, where a terminal may have some."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(text, file=file)
+    else:
+        print(text, file=file, flush=True)
 
 
 def fault_line(what: str) -> str:
@@ -59,22 +72,6 @@ def fault_line(what: str) -> str:
         f"{what}. This is a fault of anclaf: please report it with what the same command says when {TRACEBACK}=1 is "
         "set before it"
     )
-
-
-@cache
-def console() -> "Console":
-    """Standard error as rich writes to it."""
-    return _rich_console(stderr=True)
-
-
-def _rich_console(**options: Any) -> "Console":
-    from rich.console import Console
-
-    class Pipe(Console):
-        def on_broken_pipe(self) -> None:
-            raise  # rich calls this while it handles the error, and would exit with code 1
-
-    return Pipe(highlight=False, **options)
 
 
 @dataclass
@@ -157,27 +154,41 @@ class ProgressLines:
 class ProgressBars:
     """A `Progress` for a terminal: a bar for each part that goes on, and a line when it has ended."""
 
-    def __init__(self, bars: "Bars", write: Callable[[str], None] = say):
-        self._bars, self._lines = bars, ProgressLines(write, interval=None)
-        self._ids: dict[str, TaskID] = {}
+    def __init__(self) -> None:
+        self._bars: dict[str, tqdm[Any]] = {}
+        self._lines = ProgressLines(interval=None)
 
     def __call__(self, done: int, total: int, task: str, note: str = "", /) -> None:
         self._lines(done, total, task, note)
         if 0 < total <= done:
             self._remove(task)
             return
-        if task not in self._ids:
-            self._ids[task] = self._bars.add_task(task, total=total or None, note=note)
-        self._bars.update(self._ids[task], completed=done, total=total or None, note=note)
+        bar = self._bars.get(task)
+        if bar is None:
+            bar = self._bars[task] = self._bar(done, total, task)
+        bar.total = total or None
+        bar.set_postfix_str(note, refresh=False)
+        bar.update(done - bar.n)
 
     def drop(self, task: str) -> None:
         """Take away the bar of a part that has not ended and will not go on."""
         self._lines.drop(task)
         self._remove(task)
 
+    def close(self) -> None:
+        """Take away all bars."""
+        for task in [*self._bars]:
+            self._remove(task)
+
+    @staticmethod
+    def _bar(done: int, total: int, task: str) -> "tqdm[Any]":
+        from tqdm import tqdm
+
+        return tqdm(desc=task, total=total or None, initial=done, leave=False, file=sys.stderr, dynamic_ncols=True)
+
     def _remove(self, task: str) -> None:
-        if task in self._ids:
-            self._bars.remove_task(self._ids.pop(task))
+        if task in self._bars:
+            self._bars.pop(task).close()
 
 
 @contextmanager
@@ -189,19 +200,12 @@ def progress_display(quiet: bool = False) -> Iterator[ProgressLines | ProgressBa
     """
     if quiet:
         yield ProgressLines(lambda _: None)
-        return
-    if not console().is_terminal:
+    elif not sys.stderr.isatty():
         with _reminded(ProgressLines()) as lines:
             yield lines
-        return
-    from rich import progress as rich
-
-    columns = (
-        rich.TextColumn("{task.description}", markup=False), rich.BarColumn(), rich.MofNCompleteColumn(),
-        rich.TimeElapsedColumn(), rich.TimeRemainingColumn(), rich.TextColumn("{task.fields[note]}", markup=False),
-    )  # fmt: skip
-    with rich.Progress(*columns, console=console()) as bars:
-        yield ProgressBars(bars)
+    else:
+        with closing(ProgressBars()) as bars:
+            yield bars
 
 
 @contextmanager
@@ -227,9 +231,31 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
-def print_table(table: "Table", width: int) -> None:
-    """A table on standard output, at least `width` columns wide: a pipe has room."""
-    _rich_console(width=max(width, console().width)).print(table)
+def print_table(headings: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], title: str = "") -> None:
+    """A table on standard output: groups of rows between lines, the first column to the left, numbers to the right.
+
+    Args:
+        headings: of the columns; one may have several lines.
+    """
+    above = [*zip_longest(*(heading.split("\n") for heading in headings), fillvalue="")]
+    widths = [
+        max(map(_width, column)) for column in zip(*above, *(row for group in groups for row in group), strict=True)
+    ]
+    line = "─" * (sum(widths) + 2 * len(widths) - 2)
+    lines = [title] if title else []
+    for rows in (above, *groups):
+        lines += [*(_row(row, widths) for row in rows), line] if rows else []
+    print("\n".join(lines))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    spaces = [" " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join([cells[0] + spaces[0], *(space + cell for cell, space in zip(cells[1:], spaces[1:], strict=True))])
+
+
+def _width(text: str) -> int:
+    """Of a terminal, where Chinese, Japanese and Korean characters take two."""
+    return sum(2 if east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
@@ -250,20 +276,13 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
 
 
 def _print_entries(title: str, groups: Sequence[Mapping[str, Any]]) -> None:
-    from rich import box
-    from rich.table import Table
+    headings = ("", "CCC V", "95 % interval", "CCC A", "95 % interval", "RMSE V", "RMSE A")
+    print_table(headings, [[_score_cells(name, entry) for name, entry in group.items()] for group in groups], title)
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    table.add_column("", no_wrap=True)
-    for heading in ("CCC V", "95 % interval", "CCC A", "95 % interval", "RMSE V", "RMSE A"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for group in groups:
-        for name, entry in group.items():
-            cells = []
-            for dimension in ("valence", "arousal"):
-                low, high = entry[dimension]["ci95"]["ccc"]
-                cells += [number_text(number(entry[dimension]["ccc"])), interval_text(number(low), number(high))]
-            cells += [number_text(number(entry[dimension]["rmse"])) for dimension in ("valence", "arousal")]
-            table.add_row(entry.get("label", name), *cells)
-        table.add_section()
-    print_table(table, 120)
+
+def _score_cells(name: str, entry: Mapping[str, Any]) -> list[str]:
+    cells = [entry.get("label", name)]
+    for dimension in ("valence", "arousal"):
+        low, high = entry[dimension]["ci95"]["ccc"]
+        cells += [number_text(number(entry[dimension]["ccc"])), interval_text(number(low), number(high))]
+    return [*cells, *(number_text(number(entry[dimension]["rmse"])) for dimension in ("valence", "arousal"))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from anclaf.cli.console import ProgressBars, ProgressLines, console, fail, one_or_more, progress_display, say
+from anclaf.cli.console import ProgressBars, ProgressLines, fail, one_or_more, progress_display, say
 from anclaf.cli.overrides import VARIANTS_TEXT, ConfigOverrides, comparators_text, recipes_text
 from anclaf.config import Engine, Precision, Protocol
 from anclaf.core.errors import ConfigError
@@ -113,7 +113,7 @@ class Status:
         _print_status(self.grid)
         while self.watch:
             time.sleep(5)
-            console().rule()
+            say("─" * 40)
             _print_status(self.grid)
         return 0
 

@@ -27,6 +27,7 @@ from anclaf.cli.train import Train
 from anclaf.cli.travel import Pull, Push
 from anclaf.cli.web import Web
 from anclaf.core.errors import AnclafError
+from anclaf.core.extras import naming_extras
 
 DESCRIPTION = """Valence and arousal of a face, frame by frame, from video (ANCLaF, Aspandi et al. 2021).
 `anclaf COMMAND --help` says more of a command, `anclaf --version` which version this is."""
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(anclaf.__version__)
         return 0
     try:
-        return parse(arguments).run()
+        with naming_extras():
+            return parse(arguments).run()
     except AnclafError as error:
         fail(str(error))
         return 2

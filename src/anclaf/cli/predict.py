@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from anclaf.cli.console import POINTS, TRACEBACK, fail, fault_line, one_or_more, progress_display, say
+from anclaf.cli.console import POINTS, TRACEBACK, fail, fault_line, one_or_more, progress_display, result, say
 from anclaf.config import (
     BackendName,
     Engine,
@@ -20,6 +20,7 @@ from anclaf.config import (
     WindowMode,
 )
 from anclaf.core.errors import AnclafError, ConfigError
+from anclaf.core.extras import installed, what_to_install
 
 if TYPE_CHECKING:
     from anclaf.grid.sources import SourceOutcome, Where
@@ -95,7 +96,7 @@ class Predict:
         sources = self._sources()
         where = self._where(len(sources))
         options = StreamOptions(faces=self.faces, windows=self.windows, attention=self.attention)
-        output = OutputOptions(self.format, self.overlay, self.plot, self.overwrite, self.resume)
+        output = OutputOptions(self.format, self.overlay, self._plots(), self.overwrite, self.resume)
         estimator = self._estimator(where.threads)
         how = Analysis(
             self.out, options, output, estimator.baseline(self.baseline, options), self.image_fps, self.seconds
@@ -120,6 +121,13 @@ class Predict:
             more = f", and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
             fail(f"{len(failed)} of {len(sources)} sources failed: {', '.join(failed[:_NAMED])}{more}")
         return 1 if faults else 2 if failed else 0
+
+    def _plots(self) -> bool:
+        """Whether plots are drawn: they are part of the results, and not worth an error where they cannot be."""
+        if self.plot and not installed("matplotlib"):
+            say(f"no plots: {what_to_install('matplotlib')}")
+            return False
+        return self.plot
 
     def _where(self, sources: int) -> "Where":
         from anclaf.config import Resources
@@ -188,7 +196,7 @@ class Predict:
         done = outcome.result
         if done is None:
             return False
-        print(done.table)
+        result(str(done.table))
         counts = f"{done.tracks} tracks, {done.estimated} of {done.rows} rows with an estimate"
         say(f"  {done.frames} frames, {counts}")
         if done.kept:

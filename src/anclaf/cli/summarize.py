@@ -97,28 +97,18 @@ def _names(paths: list[Path]) -> list[str]:
 
 def _show(summary: "DataFrame") -> None:
     """The main columns on standard output."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
     from anclaf.core.labels import QUADRANTS
 
-    table = Table(box=box.SIMPLE)
-    table.add_column("source", overflow="fold", min_width=min(30, summary["source"].str.len().max()))
-    table.add_column("track", no_wrap=True)
-    headings = (
-        *("seconds", "estimated", "valence\nmean ± SD", "arousal\nmean ± SD", "change a second\nV / A", *QUADRANTS),
-        *("transitions\na minute", "longest\ngap, s"),
-    )
     sure = bool(summary["unfamiliar_share"].notna().any())
-    if sure:
-        headings = (*headings, "unfamiliar")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row, nobody in zip(summary.to_dict("records"), summary["track"].isna(), strict=True):
-        table.add_row(
-            escape(row["source"]),
-            "nobody" if nobody else escape(" ".join([str(row["track"]), *([row["name"]] if row["name"] else [])])),
+    headings = (
+        *("source", "track", "seconds", "estimated", "valence\nmean ± SD", "arousal\nmean ± SD"),
+        *("change a second\nV / A", *QUADRANTS, "transitions\na minute", "longest\ngap, s"),
+        *(["unfamiliar"] if sure else []),
+    )
+    rows = [
+        (
+            row["source"],
+            "nobody" if nobody else " ".join([str(row["track"]), *([row["name"]] if row["name"] else [])]),
             _text(row["seconds"], 1),
             _share(row["estimated_share"]),
             _pair(row["valence_mean"], "±", row["valence_sd"]),
@@ -129,7 +119,9 @@ def _show(summary: "DataFrame") -> None:
             _text(row["longest_gap_s"], 1),
             *([_share(row["unfamiliar_share"])] if sure else []),
         )
-    print_table(table, 150)
+        for row, nobody in zip(summary.to_dict("records"), summary["track"].isna(), strict=True)
+    ]
+    print_table(headings, [rows])
 
 
 def _text(value: float, digits: int = 2) -> str:

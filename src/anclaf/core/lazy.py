@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from anclaf.core.extras import naming_extras
+
 
 def attach(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a package.
@@ -26,6 +28,7 @@ def attach(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], An
     def getattribute(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"anclaf.{modules[name]}"), name)
+        with naming_extras():
+            return getattr(import_module(f"anclaf.{modules[name]}"), name)
 
     return getattribute, lambda: sorted({*vars(sys.modules[package]), *names}), names

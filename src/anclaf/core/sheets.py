@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anclaf.core.errors import ConfigError
+from anclaf.core.extras import what_to_install
 
 SEPARATORS = (",", ";", "\t")
 WORKBOOKS = (".xlsx", ".xlsm")
@@ -201,9 +202,7 @@ def _workbook(path: Path, **how: Any) -> Any:
     try:
         from openpyxl import load_workbook
     except ImportError as error:
-        raise ConfigError(
-            f"{path}: Excel's workbooks need openpyxl: pip install 'anclaf[xlsx]'; or save it as `CSV UTF-8`"
-        ) from error
+        raise ConfigError(f"{path}: {what_to_install('openpyxl')}; or save it as `CSV UTF-8`") from error
     try:
         return load_workbook(path, **how)
     except OSError:

@@ -85,7 +85,7 @@ def best_lag(seen: Sequence[Seen], labels: Sequence[Sequence[Labels]]) -> Lag:
     Raises:
         CorpusError: too few such faces, labels that never change, or the most information at the longest shift.
     """
-    from sklearn.cluster import KMeans
+    from scipy.cluster.vq import kmeans2
 
     lags = np.arange(round(LONGEST_S / STEP_S) + 1) * STEP_S
     faces, said = [], []
@@ -101,7 +101,7 @@ def best_lag(seen: Sequence[Seen], labels: Sequence[Sequence[Labels]]) -> Lag:
             f"lag auto: {count} faces with ratings up to {LONGEST_S:g} s later; expected {_FEWEST} or more. "
             "State it: --lag SECONDS"
         )
-    symbols = KMeans(_SYMBOLS, random_state=0).fit_predict(np.concatenate(faces))
+    _, symbols = kmeans2(np.concatenate(faces), _SYMBOLS, iter=100, minit="++", rng=0)
     values = np.concatenate(said, -1)
     information = np.zeros(len(lags))
     for of_dimension in values:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anclaf.core.extras import installed
 from anclaf.core.telemetry import load_onnxruntime
 
 _STRIDES = (8, 16, 32)
@@ -44,10 +45,9 @@ def load_network(onnx: bytes, min_score: float) -> YuNetNetwork:
 
 def _session(onnx: bytes) -> Any:
     """None where onnxruntime is not installed, or the file is not a YuNet of free size."""
-    try:
-        onnxruntime = load_onnxruntime()
-    except ImportError:
+    if not installed("onnxruntime"):
         return None
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the other cores have the networks, or other frames
     options.log_severity_level = 3

@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 from anclaf.config import Resources
 from anclaf.core.errors import ConfigError
+from anclaf.core.extras import naming_extras
 from anclaf.core.progress import silent
 from anclaf.core.workers import Ended, J, Run, Setup
 
@@ -89,11 +90,9 @@ def _task(number: str, setup: list[Any], job: Any) -> Any:
 
 def _connected(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
+    with naming_extras():
         import ray
         import ray.exceptions
-    except ImportError as error:
-        raise ConfigError("--engine ray: Ray is not installed; pip install 'anclaf[ray]'") from error
     environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE"}}
     known: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
     try:

@@ -183,10 +183,7 @@ class OnnxPoints:
 
 
 def _session(name: str, file: bytes, threads: int | None) -> Any:
-    try:
-        onnxruntime = load_onnxruntime()
-    except ImportError as error:
-        raise ConfigError("the onnx backend needs the package onnxruntime: pip install 'anclaf[onnx]'") from error
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

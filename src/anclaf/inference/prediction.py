@@ -9,6 +9,7 @@ from pathlib import Path
 from anclaf.config import OutputOptions, StreamOptions
 from anclaf.core.arguments import checked
 from anclaf.core.errors import ConfigError, OutputError, StaleError, VideoError
+from anclaf.core.extras import installed, what_to_install
 from anclaf.core.files import versions
 from anclaf.core.progress import Progress, silent
 from anclaf.core.words import counted, shown
@@ -17,7 +18,6 @@ from anclaf.inference.baseline import Baseline
 from anclaf.inference.estimator import AffectEstimator
 from anclaf.inference.outputs import MadeWith, OutputFiles, StreamCheckpoint
 from anclaf.inference.overlay import OverlayVideo
-from anclaf.inference.plot import plot_source
 from anclaf.inference.source import Source
 from anclaf.inference.stream import AffectStream
 from anclaf.inference.table import CsvTable, FaceEstimate, read_rows
@@ -77,12 +77,15 @@ def predict_source(
         VideoError: nothing of the source can be read; no file is left.
         OutputError: `folder` cannot be written, or holds the files and neither `overwrite` nor `resume` is on.
         StaleError: what is to be resumed was made with another model, detector, source, version, or other options.
-        ConfigError: a camera is to be resumed, the model has no attention to write, or as `AffectEstimator.baseline`.
+        ConfigError: a camera is to be resumed, the model has no attention to write, matplotlib is not installed for
+            the plot, or as `AffectEstimator.baseline`.
         KeyboardInterrupt: Ctrl-C; its text is that of the OutputError where what was done could not be written.
     """
     options, output = options or StreamOptions(), output or OutputOptions()
     if output.resume and source.path is None:
         raise ConfigError(f"{source.name}: a camera or network stream cannot be resumed; leave --resume out")
+    if output.plot and not installed("matplotlib"):
+        raise ConfigError(f"{what_to_install('matplotlib')}, or leave the plot out")
     files = OutputFiles(Path(folder), source.name, output)
     files.refuse_existing()
     rest = estimator.baseline(baseline, options)
@@ -99,6 +102,8 @@ def predict_source(
     files.begin(start)
 
     def plot(table: Path, to: Path) -> None:
+        from anclaf.inference.plot import plot_source
+
         caption = f"{estimator.spec.variant}, {estimator.detector.name}"
         plot_source(table, to, estimator.spec.scale, shown(files.name), caption)
 

@@ -29,7 +29,7 @@ from torch.nn import functional
 from torch.onnx import register_custom_op_symbolic as register  # pyright: ignore[reportPrivateImportUsage]
 from torch.onnx import unregister_custom_op_symbolic as unregister  # pyright: ignore[reportPrivateImportUsage]
 
-from anclaf.core.errors import ConfigError
+from anclaf.core.extras import naming_extras
 from anclaf.core.files import versions
 from anclaf.core.telemetry import load_onnxruntime
 from anclaf.models.anclaf import FewOutputs
@@ -323,9 +323,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _onnx() -> Any:
-    try:
+    with naming_extras():
         import onnx
         import onnx.helper
-    except ImportError as error:
-        raise ConfigError("exporting needs the package onnx: pip install 'anclaf[export]'") from error
     return onnx

@@ -13,7 +13,7 @@ import numpy as np
 from anclaf import __version__
 from anclaf.config import StreamOptions
 from anclaf.core.arguments import checked
-from anclaf.core.errors import ConfigError, DetectorError, OutputError
+from anclaf.core.errors import DetectorError, OutputError
 from anclaf.core.files import atomic_path, json_text
 from anclaf.core.labels import QUADRANTS
 from anclaf.core.telemetry import load_onnxruntime
@@ -106,10 +106,7 @@ def _refuse_other_content(out: Path, overwrite: bool) -> None:
 
 def _check_free_size(detector: Path) -> None:
     """OpenCV gives a network of a fixed input size any size; the browser's runtime does not."""
-    try:
-        onnxruntime = load_onnxruntime()
-    except ImportError as error:
-        raise ConfigError("the page needs the package onnxruntime: pip install 'anclaf[export]'") from error
+    onnxruntime = load_onnxruntime()
     try:
         session = onnxruntime.InferenceSession(detector.read_bytes(), providers=["CPUExecutionProvider"])
         found = session.run(None, {session.get_inputs()[0].name: np.zeros((1, 3, 64, 96), np.float32)})
