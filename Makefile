@@ -6,17 +6,19 @@ SOURCES := src tests benchmarks starter docs
 JOBS ?= 2
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 export OPENBLAS_NUM_THREADS ?= 2
+# Not compiled when it is installed, but when it is first imported: most of it never is.
+PIP := --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
 .PHONY: demo starter test test-browser check lint types layers site clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install $(PIP) --editable '.[dev]'
 	touch $@
 
 .venv/run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
+	$(BIN)/python -m pip install $(PIP) --editable '.[train]'
 	touch $@
 
 # Then the starter model on VIDEO, or on the drawn video of somebody new.

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from anclaf.core.arguments import checked
 from anclaf.data.store import PreparedCorpus
@@ -156,7 +155,7 @@ def within_window(weights: NDArray[np.floating], motion: NDArray[np.floating]) -
     known = np.isfinite(weights).all(1) & np.isfinite(motion).all(1)
     if weights.shape[1] < 2 or not known.any():
         return out
-    a, b = (rankdata(side[known], axis=1) for side in (weights, motion))
+    a, b = (pd.DataFrame(side[known]).rank(axis=1).to_numpy() for side in (weights, motion))
     a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
     scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
     out[known] = np.divide((a * b).sum(1), scale, out=np.full(len(a), np.nan), where=scale > 0)
@@ -183,7 +182,7 @@ def rank_correlation(
     known = np.isfinite(a) & np.isfinite(b)
     if not known.any():
         return Correlation(np.nan, np.nan, np.nan, 0, 0)
-    x, y = ((rank - rank.mean()) / len(rank) for rank in (rankdata(side[known]) for side in (a, b)))
+    x, y = ((rank - rank.mean()) / len(rank) for rank in (pd.Series(side[known]).rank().to_numpy() for side in (a, b)))
 
     def correlation(mean: NDArray[np.float64]) -> NDArray[np.float64]:
         mx, my, xx, yy, xy = np.moveaxis(mean, -1, 0)
