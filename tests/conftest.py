@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 
 from anclaf.core.files import fingerprint, write_json
 from anclaf.data.store import CorpusCard, PreparedCorpus, card_json
@@ -35,11 +36,14 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> "World":
-    """What the commands of the documentation run on."""
+def world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> "World":
+    """What the commands of the documentation run on; made once, whichever of the processes needs it first."""
     from doc_world import World
 
-    return World.make(tmp_path_factory.mktemp("world"))
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "world"
+    with FileLock(folder.with_suffix(".lock")):
+        return World(folder) if folder.exists() else World.make(folder)
 
 
 @pytest.fixture(scope="session")

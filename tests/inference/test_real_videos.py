@@ -106,7 +106,7 @@ def test_predict_equals_step_on_a_video(estimator: AffectEstimator, videos: Path
     stepped = make_table(row for frame in read_video(path) for row in stream.step(frame.image))
     predicted = estimator.predict(path)
     for name in ("time_s", "valence", "arousal", "q1", "x", "w"):
-        np.testing.assert_allclose(predicted[name], stepped[name], atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(predicted[name], stepped[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_the_exif_variants_of_a_picture_agree(estimator: AffectEstimator, shared: Path):
