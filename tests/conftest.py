@@ -46,6 +46,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> "World":
         return World(folder) if folder.exists() else World.make(folder)
 
 
+@pytest.fixture
+def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what stands around them."""
+    from doc_world import leave_pictures_blank
+
+    leave_pictures_blank(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def make_corpus(tmp_path_factory: pytest.TempPathFactory) -> MakeCorpus:
     """subjects, clips each, frames a clip, size, fps -> a prepared corpus on disk."""

@@ -83,7 +83,7 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             if "report" in words[:2]:
-                patch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).write_bytes(b""))
+                leave_pictures_blank(patch)
             try:
                 code = main(words)
             except SystemExit as end:
@@ -132,6 +132,11 @@ class World:
         if words[0] == "export" and "--int8" in words:  # of a model that learnt nothing, CCC is chance
             words = put(words, "--int8-loss", "2")
         return [*words, "--threads", "1"] if train else words
+
+
+def leave_pictures_blank(patch: pytest.MonkeyPatch) -> None:
+    """Pictures of matplotlib are composed, but not drawn, which is what takes long."""
+    patch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).write_bytes(b""))
 
 
 def put(words: list[str], flag: str, value: str, add: bool = True) -> list[str]:

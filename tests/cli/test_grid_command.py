@@ -30,6 +30,7 @@ def test_help_of_plan_lists_what_there_is(capsys: pytest.CaptureFixture[str]):
     assert words >= {*RECIPES, *ABLATIONS, *COMPARATORS.names()}
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_plan_run_status_report(corpus: PreparedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "grid"
     assert cli.main(_plan(corpus, out, "--folds", "0,1", "--variants", "S-2", "--comparators", "mean,ridge-1")) == 0

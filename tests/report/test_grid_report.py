@@ -16,6 +16,8 @@ from anclaf.report.grid_report import write_grid_report
 from fake_run import FakeRun
 from page import Page
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+"""But for those of `page`, which is made before."""
 BASE = FakeRun(clips=4, frames=8, variants=("base", "S-2"), comparators=("mean",))
 RUNS = (
     ("people_1", "small", 0),

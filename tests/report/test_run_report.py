@@ -20,6 +20,8 @@ from anclaf.report.run_report import write_report
 from fake_run import VARIANTS, FakeRun
 from page import Page
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+"""But for those of `page`, which is made before."""
 SMALL = FakeRun(clips=4, frames=26)
 ONE = replace(SMALL, clips=1)
 BARE = replace(ONE, variants=("base",))
