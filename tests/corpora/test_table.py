@@ -144,7 +144,7 @@ def test_numbers_as_people_type_them(pictures, comma):
         return f'"{cell}"' if "," in cell and comma == "," else cell
 
     cells = [("\u22120.5", "0,25"), ("\u2013,5", "+0,250"), ("-5e\u22121", "0.25"), ("", "n/a")]
-    names = ("a.png", "b.jpg", "sub/c.png", "d.png")
+    names = ("a.png", "b.jpg", "sub/c.png", "sub/d.png")
     rows = [comma.join([name, *map(quoted, pair)]) for name, pair in zip(names, cells, strict=True)]
     listing = list_table(write(pictures / "t.csv", comma.join(["image", "valence", "arousal"]), *rows))
     for clip in range(3):
@@ -612,6 +612,6 @@ def test_folders_and_missing_files(tmp_path, afew_clip):
 def test_stamp_changes_with_labels_and_files(pictures):
     table = write(pictures / "t.csv", "image,valence,arousal", "a.png,0.5,0.5")
     first = list_table(table).clips
-    assert first == list_table(table).clips
+    assert [*first] == [*list_table(table).clips]
     write(table, "image,valence,arousal", "a.png,0.5,0.6")
     assert first[0].stamp != list_table(table).clips[0].stamp  # pyright: ignore[reportAttributeAccessIssue]

@@ -2,17 +2,19 @@
 expression and of 68 landmarks."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
 from anclaf.core.errors import VideoError
 from anclaf.core.people import unnamed
 from anclaf.corpora import recognise
-from anclaf.corpora.base import Clip, CorpusListing, LabelledFrame, SkippedFrame, Unusable
+from anclaf.corpora.base import CorpusListing, LabelledFrame, LazyClips, SkippedFrame, Unusable
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, label_problem
 from anclaf.faces.images import read_image
@@ -27,13 +29,13 @@ EXPRESSIONS = (
 
 _SETS = {"train": "train_set", "validation": "val_set"}
 _EXPECTED = "AffectNet's train_set and val_set, each with images/N.jpg and annotations/N_val.npy"
-_PICTURES = (".jpg", ".jpeg", ".png")
+_PICTURES = (b".jpg", b".jpeg", b".png")
+_PIECE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class AffectNetClip:
-    """One picture, of which there are hundreds of thousands. folder: of its set. file: its name in images. which: its
-    set."""
+    """One picture. folder: of its set. file: its name in images. which: its set."""
 
     folder: Path
     file: str
@@ -126,7 +128,8 @@ def list_affectnet(source: Path) -> CorpusListing:
         CorpusError: no such folder, or no set in it.
     """
     source = recognise.require_folder(source, _EXPECTED)
-    clips: list[Clip] = []
+    sets: list[tuple[Path, str]] = []
+    found: list[NDArray[np.bytes_]] = []
     skipped: list[SkippedFrame] = []
     notes: list[str] = []
     for which, name in _SETS.items():
@@ -134,34 +137,58 @@ def list_affectnet(source: Path) -> CorpusListing:
         if folder is None:
             notes.append(f"{name} is not there")
             continue
-        there = _pictures(folder / "images")
-        clips += [AffectNetClip(folder, file, which) for file in there.values()]
-        for stem in sorted(_labelled_without(there, folder / "annotations")):
+        sets.append((folder, which))
+        found.append(_pictures(folder / "images"))
+        for stem in sorted(_labelled_without(found[-1], folder / "annotations")):
             skipped.append(SkippedFrame(f"{which}/{stem}", 0, "missing_image", f"no picture {stem} in {name}/images"))
-    if not clips:
+    counts = [len(pictures) for pictures in found]
+    if not any(counts):
         raise recognise.not_found(source, _EXPECTED)
+    pictures, set_of = np.concatenate(found), np.repeat(np.arange(len(sets), dtype=np.int8), counts)
+
+    def clip(number: int) -> AffectNetClip:
+        folder, which = sets[set_of[number]]
+        return AffectNetClip(folder, os.fsdecode(pictures[number].replace(b"\0", b".")), which)
+
     notes.append(
         "people: the database names nobody; every picture counts as a person of its own, so that in strict folds one "
         "person may be in training and in test. The official split (--protocol official) is kept as the set of each"
     )
-    return CorpusListing("affectnet", SCALE, 0.0, clips, skipped, notes)
+    return CorpusListing("affectnet", SCALE, 0.0, LazyClips(len(pictures), clip), skipped, notes)
 
 
-def _pictures(folder: Path) -> dict[str, str]:
-    """Stem -> file of each picture, in order."""
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    found = (name.rpartition(".") for name in names)
-    return {stem: f"{stem}.{suffix}" for stem, _, suffix in found if f".{suffix}".lower() in _PICTURES}
+def _pictures(folder: Path) -> NDArray[np.bytes_]:
+    """Of each picture its stem, a zero byte and its suffix, so that they are in the order of their stems; of two of one
+    stem the last."""
+    with os.scandir(os.fsencode(folder)) as entries:
+        names = (entry.name for entry in entries if not entry.name.startswith(b"."))
+        found = _column(b"\0".join(name.rsplit(b".", 1)) for name in names if name.lower().endswith(_PICTURES))
+    found.sort()
+    return _column(one for one, after in pairwise(chain(found, [b""])) if _stem(one) != _stem(after))
 
 
-def _labelled_without(pictures: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """Stems of the files of valence that have no picture."""
+def _stem(picture: bytes) -> bytes:
+    return picture.partition(b"\0")[0]
+
+
+def _column(names: Iterator[bytes]) -> NDArray[np.bytes_]:
+    """As wide as the longest. Never more than a piece of them are objects, which would fill the memory."""
+    pieces = [np.array([], "S1")]
+    while piece := list(islice(names, _PIECE)):
+        pieces.append(np.array(piece))
+    return np.concatenate(pieces)
+
+
+def _labelled_without(pictures: NDArray[np.bytes_], folder: Path) -> Iterator[str]:
+    """Stems of the files of valence that have none of these pictures."""
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(os.fsencode(folder)) as entries:
             for entry in entries:
-                stem = entry.name.removesuffix("_val.npy")
-                if stem != entry.name and entry.name[0] != "." and stem not in pictures:
-                    yield stem
+                stem = entry.name.removesuffix(b"_val.npy")
+                if stem == entry.name or entry.name.startswith(b"."):
+                    continue
+                nearest = pictures[np.searchsorted(pictures, stem) :][:1]
+                if not len(nearest) or _stem(nearest[0]) != stem:
+                    yield os.fsdecode(stem)
     except OSError:
         return

@@ -1,9 +1,9 @@
 """What every reader gives: clips of labelled frames, and the frames that it could not use, each with a reason."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,30 @@ class Clip(Protocol):
         ...
 
 
+class LazyClips(Sequence[Clip]):
+    """Clips that are made each time they are asked for, so that what is in memory is what they are made from.
+
+    Args:
+        count: how many.
+        make: the clip of a number from 0.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Clip]):
+        self._numbers, self._make = range(count), make
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, number: int) -> Clip: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Clip]: ...
+    def __getitem__(self, number: int | slice) -> Clip | list[Clip]:
+        if isinstance(number, slice):
+            return [self._make(one) for one in self._numbers[number]]
+        return self._make(self._numbers[number])
+
+
 @dataclass(frozen=True)
 class CorpusListing:
     """A corpus on disk, found but not yet read.
@@ -83,7 +107,7 @@ class CorpusListing:
         source: the reader's name, such as `afew-va`.
         scale: the labels' range.
         fps: frames a second, 0 for stills.
-        clips: of different names.
+        clips: of different names. Of very many best `LazyClips` in the order of their names, which need not be sorted.
         skipped: what is already known to be unusable.
         notes: what must be known to read results (an assumed frame rate, for example).
         options: the reader's settings, part of the prepared corpus's fingerprint.
@@ -94,7 +118,7 @@ class CorpusListing:
     source: str
     scale: LabelScale
     fps: float
-    clips: list[Clip]
+    clips: Sequence[Clip]
     skipped: list[SkippedFrame] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from statistics import median
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from anclaf.core.arguments import checked
@@ -20,7 +21,7 @@ from anclaf.core.errors import CorpusError, VideoError
 from anclaf.core.labels import LabelScale
 from anclaf.core.people import person_key, unnamed
 from anclaf.core.sheets import not_a_number, numbers
-from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, SkippedFrame
+from anclaf.corpora.base import Clip, ClipNote, CorpusListing, LabelledFrame, LazyClips, SkippedFrame
 from anclaf.corpora.files import stamp
 from anclaf.corpora.labels import SCALES, Numbering, label_problem, label_scale, shifts
 from anclaf.corpora.table_file import clip_name, further_columns, labelled_rows, read_columns
@@ -42,7 +43,11 @@ class TableImage:
     arousal: float
     scale: LabelScale
     columns: Mapping[str, str]
-    stamp: str
+
+    @property
+    def stamp(self) -> str:
+        """Of its file as it now is (`files.stamp`), and of what the table says."""
+        return stamp([self.path], str(self.valence), str(self.arousal), *self.columns, *self.columns.values())
 
     def frames(self) -> Iterator[LabelledFrame | SkippedFrame]:
         problem = label_problem(self.name, 0, self.valence, self.arousal, self.scale)
@@ -224,29 +229,24 @@ def list_table(
 
 def _images(
     table: pd.DataFrame, root: Path, scale: LabelScale, further: list[str], skipped: list[SkippedFrame]
-) -> list[Clip]:
-    clips: dict[str, TableImage] = {}
-    columns = ("image", "subject", "fold", "valence", "arousal", *further)
-    for row, path, subject, fold, valence, arousal, *more in table[list(columns)].itertuples(name=None):
-        name = clip_name(path)
-        if not name or name in clips:
-            reason = "duplicate_clip" if name else "missing_image"
-            skipped.append(SkippedFrame(name, -1, reason, f"row {row + 1}" + ("" if name else " names no image")))
-            continue
-        changed = stamp([root / name], str(valence), str(arousal), *further, *more)
+) -> Sequence[Clip]:
+    """In the order of their names."""
+    table = table.assign(image=table["image"].map(clip_name)).sort_values("image", kind="stable")
+    nameless, again = table["image"] == "", table["image"] == table["image"].shift()
+    for row, name in table["image"][nameless | again].sort_index().items():
+        reason = "duplicate_clip" if name else "missing_image"
+        skipped.append(SkippedFrame(name, -1, reason, f"row {row + 1}" + ("" if name else " names no image")))
+    table = table[~(nameless | again)]
+    texts = pa.Table.from_pandas(table[["image", "subject", *further]], preserve_index=False).combine_chunks().columns
+    values = table[["fold", "valence", "arousal"]].to_numpy(np.float64)
+
+    def image(number: int) -> TableImage:
+        name, subject, *more = (column[number].as_py() for column in texts)
+        fold, *labels = values[number].tolist()
         known = dict(zip(further, more, strict=True))
-        clips[name] = TableImage(
-            name,
-            subject or unnamed(name),
-            int(fold),
-            root / name,
-            float(valence),
-            float(arousal),
-            scale,
-            known,
-            changed,
-        )
-    return list(clips.values())
+        return TableImage(name, subject or unnamed(name), int(fold), root / name, *labels, scale, known)
+
+    return LazyClips(len(table), image)
 
 
 def _videos(

@@ -5,7 +5,7 @@ that neither a long video nor many workers fill the memory. The faces are then j
 clips' names, so that the number of workers changes no byte.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -92,8 +92,7 @@ def prepare_corpus(
     if workers < 1:
         raise ConfigError(f"workers: got {workers}; expected at least 1")
     out = Path(out).absolute()
-    clips = sorted(listing.clips, key=lambda clip: clip.name)
-    assert all(a.name != b.name for a, b in pairwise(clips)), "a reader gave two clips one name"
+    clips = _by_name(listing.clips)
     person, notes = subjects_of(clips)
     notes += [note] if note else []
     request = _request(listing, clips, person, image_size, crop, detector)
@@ -124,9 +123,18 @@ def prepare_corpus(
     return PreparedCorpus.open(out)
 
 
+def _by_name(clips: Sequence[Clip]) -> Sequence[Clip]:
+    """The clips in the order of their names: themselves where they are, for sorting needs all of them in memory."""
+    if all(one.name < other.name for one, other in pairwise(clips)):
+        return clips
+    ordered = sorted(clips, key=lambda clip: clip.name)
+    assert all(one.name != other.name for one, other in pairwise(ordered)), "a reader gave two clips one name"
+    return ordered
+
+
 def _request(
     listing: CorpusListing,
-    clips: list[Clip],
+    clips: Sequence[Clip],
     person: Callable[[Clip], str],
     image_size: int,
     crop: str,
@@ -150,7 +158,7 @@ def _refuse_other_points(corpus: PreparedCorpus, points: PointsName) -> None:
         )
 
 
-def _landmarks_of_first_frame(listing: CorpusListing, clips: list[Clip]) -> int | None:
+def _landmarks_of_first_frame(listing: CorpusListing, clips: Sequence[Clip]) -> int | None:
     """Landmarks of the first usable frame; None where a detector must find the face."""
     skipped = list(listing.skipped)
     for clip in clips:
@@ -216,7 +224,7 @@ def _raw(folder: Path, number: int) -> Path:
     return folder / f"{number}.raw"
 
 
-def _work(clips: list[Clip], folder: Path, recipe: _Recipe, workers: int) -> Generator[ClipFaces, None, None]:
+def _work(clips: Sequence[Clip], folder: Path, recipe: _Recipe, workers: int) -> Generator[ClipFaces, None, None]:
     """Each clip's faces, in the clips' order."""
     chunk = max(1, min(32, len(clips) // (workers * 8)))
     jobs = ((clip, _raw(folder, number), recipe) for number, clip in enumerate(clips))

@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import shutil
 import zipfile
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -105,6 +106,7 @@ class CorpusWriter:
         self._known: list[Mapping[str, Column]] = []
         self._index = pd.DataFrame()  # no row, but each column's type
         self._columns: dict[str, _Cells] = {}
+        self._people = array("Q")  # a digest of whose each clip is
         self.rows = self._clips = 0
 
     def add(self, faces: ClipFaces, subject: str, pixels: BufferedIOBase) -> None:
@@ -123,6 +125,7 @@ class CorpusWriter:
             return
         self.rows += count
         self._clips += 1
+        self._people.append(_digest(subject))
         self._rows += [(faces.clip, subject, faces.fold, *row) for row in faces.index]
         self._known += faces.columns or [{}] * count
         for name, arrays in (("landmarks", faces.landmarks), ("matrix", faces.matrix)):
@@ -139,7 +142,9 @@ class CorpusWriter:
         table = pd.DataFrame(self._rows, columns=[*INDEX_COLUMNS[:7]])
         row = np.arange(self.rows - len(table), self.rows)
         table = table.assign(shard=row // FACES_PER_SHARD, offset=row % FACES_PER_SHARD)
-        self._index = pd.concat([self._index, table.iloc[:0]]) if len(self._index.columns) else table.iloc[:0]
+        # made anew, for of a table of no rows that is cut out of another the texts stay in memory
+        types = pd.DataFrame(columns=table.columns).astype(table.dtypes)
+        self._index = pd.concat([self._index, types]) if len(self._index.columns) else types
         known = pd.DataFrame(self._known, index=range(len(table)))
         for name in known:
             self._columns.setdefault(str(name), _Cells()).see(known[name])
@@ -217,7 +222,6 @@ class CorpusWriter:
         self._write_tables(digest)
         for name in ("landmarks", "matrix", "tables"):
             self._spool(name).unlink()
-        people = pq.read_table(self._folder / INDEX_FILE, columns=["subject"])["subject"]
         settings = [listing.source, listing.scale.low, listing.scale.high, listing.fps, listing.options]
         digest.update(fingerprint([*settings, self._buffer.shape[1], crop, detector]).encode())
         card = CorpusCard(
@@ -229,7 +233,7 @@ class CorpusWriter:
             fps=listing.fps,
             frames=self.rows,
             clips=self._clips,
-            subjects=len(people.unique()),
+            subjects=_different(self._people),
             landmarks=self._points,
             detector=detector,
             skipped=dict(sorted(Counter(frame.reason for frame in skipped).items())),
@@ -242,6 +246,18 @@ class CorpusWriter:
         )
         write_text(self._folder / REQUEST_FILE, request + "\n")
         write_json(self._folder / "corpus.json", card_json(card))
+
+
+def _digest(text: str) -> int:
+    """Eight bytes by which many texts are told apart, that need not be kept for it."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def _different(numbers: "array[int]") -> int:
+    """How many there are, each counted once. They are sorted in place."""
+    values = np.frombuffer(numbers, np.uint64)
+    values.sort()
+    return int(np.count_nonzero(values[1:] != values[:-1])) + bool(len(values))
 
 
 class _Cells:
