@@ -122,7 +122,7 @@ def render(
             for faces, subject, pixels in _read_part(_part_path(parts, number)):
                 writer.add(faces, subject, BytesIO(pixels.tobytes()))
             progress(number + 1, count, "joining the parts")
-        writer.finish(listing, "five-point", NO_DETECTOR, [], request)
+        writer.finish(listing, "five-point", NO_DETECTOR, request)
     shutil.rmtree(parts, ignore_errors=True)
     return PreparedCorpus.open(out)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from anclaf.core.errors import CorpusError
-from anclaf.corpora.affectnet import list_affectnet
+from anclaf.corpora import affectnet as affectnet_module
+from anclaf.corpora.affectnet import AffectNetClip, list_affectnet
 from anclaf.corpora.base import LabelledFrame, SkippedFrame
 from anclaf.data.folds import split
 from anclaf.data.prepare import prepare_corpus
@@ -83,12 +84,28 @@ def test_one_set_alone(tmp_path):
         list_affectnet(tmp_path / "a" / "val_set" / "images")
 
 
-def test_a_listing_is_small_for_there_are_hundreds_of_thousands(tmp_path):
-    folder = affectnet(tmp_path, {"train_set": 400})
+def test_a_listing_is_small_for_there_are_hundreds_of_thousands(tmp_path, monkeypatch):
+    monkeypatch.setattr(affectnet_module, "_PIECE", 32)
+    folder = affectnet(tmp_path, {"train_set": 800})
     list_affectnet(folder)
     tracemalloc.start()
     listing = list_affectnet(folder)
-    size, _ = tracemalloc.get_traced_memory()
+    size, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(listing.clips) == 400
-    assert size < 400 * 300
+    print(size / 800, most / 800)
+    assert [one.name for one in listing.clips] == sorted(f"train/{number}" for number in range(10, 810))
+    assert size < 800 * 30
+    assert most < 800 * 100
+
+
+def test_of_two_pictures_of_one_number_the_last_is_taken(folder):
+    images = folder / "train_set/images"
+    for name in ("10.png", "10-a.JPG", "10.b.jpeg", "notes.txt"):
+        (images / name).write_bytes((images / "11.jpg").read_bytes())
+    listing = list_affectnet(folder)
+    assert [clip.name for clip in listing.clips][:4] == ["train/10", "train/10-a", "train/10.b", "train/11"]
+    assert [clip.file for clip in listing.clips if isinstance(clip, AffectNetClip)][:3] == [
+        "10.png", "10-a.JPG", "10.b.jpeg"
+    ]  # fmt: skip
+    assert [clip.name for clip in listing.clips[-2:]] == ["validation/11", "validation/12"]
+    assert listing.clips[-1].name == "validation/12"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakSet
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from anclaf.config import PointsName
 from anclaf.core.errors import ConfigError, CorpusError, DetectorError, OutputError
 from anclaf.core.labels import LabelScale
 from anclaf.corpora.afew_va import list_afew_va
-from anclaf.corpora.base import ClipNote, CorpusListing, LabelledFrame, SkippedFrame
+from anclaf.corpora.base import ClipNote, CorpusListing, LabelledFrame, LazyClips, SkippedFrame
 from anclaf.corpora.sewa import list_sewa
 from anclaf.corpora.table import list_table
 from anclaf.data import prepare as module
@@ -228,6 +229,21 @@ def test_fingerprint_follows_pixels_labels_and_options(tmp_path):
     assert len({first, *others}) == 9
 
 
+def test_of_very_many_clips_few_are_in_memory(tmp_path):
+    alive, most = WeakSet[Film](), 0
+
+    def made(number: int) -> Film:
+        nonlocal most
+        film = Film(f"{number:03d}", length=1)
+        alive.add(film)
+        most = max(most, len(alive))
+        return film
+
+    corpus = prepare_corpus(replace(listing(), clips=LazyClips(100, made)), tmp_path / "out", image_size=16)
+    assert corpus.index["clip"].tolist() == [f"{number:03d}" for number in range(100)]
+    assert most <= 5
+
+
 # a second run
 
 
@@ -366,7 +382,7 @@ def test_full_disk(tmp_path, monkeypatch, where):
 
         monkeypatch.setattr(module if where == "raw" else writer, "open", opened, raising=False)
     elif where == "parquet":
-        monkeypatch.setattr(pd.DataFrame, "to_parquet", full_disk)
+        monkeypatch.setattr(writer.pq, "ParquetWriter", full_disk)
     elif where == "npz":
         monkeypatch.setattr(writer.shutil, "copyfileobj", full_disk)
     elif where == "json":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from anclaf.corpora.base import ClipNote as ClipNote
     from anclaf.corpora.base import CorpusListing as CorpusListing
     from anclaf.corpora.base import LabelledFrame as LabelledFrame
+    from anclaf.corpora.base import LazyClips as LazyClips
     from anclaf.corpora.base import SkippedFrame as SkippedFrame
     from anclaf.corpora.rated import list_rated as list_rated
     from anclaf.corpora.rating_files import RATING_FORMATS as RATING_FORMATS
@@ -35,6 +36,7 @@ __getattr__, __dir__, __all__ = attach(
         "ClipNote": "corpora.base",
         "CorpusListing": "corpora.base",
         "LabelledFrame": "corpora.base",
+        "LazyClips": "corpora.base",
         "SkippedFrame": "corpora.base",
         "list_rated": "corpora.rated",
         "RATING_FORMATS": "corpora.rating_files",

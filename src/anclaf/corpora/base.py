@@ -1,7 +1,7 @@
 """What every reader gives: clips of labelled frames, and the frames that it could not use, each with a reason."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, overload
 
@@ -137,13 +137,16 @@ class Unusable(Exception):
         return SkippedFrame(clip, -1, self.reason, self.detail)
 
 
-def nothing_usable(source: str, skipped: Sequence[SkippedFrame]) -> CorpusError:
+def nothing_usable(source: str, skipped: Iterable[SkippedFrame]) -> CorpusError:
     """The error for a corpus without a usable frame: each reason's count, and an example of the most frequent one."""
-    counts = Counter(frame.reason for frame in skipped).most_common()
-    text = ", ".join(f"{reason} {count}" for reason, count in counts) or "no clip"
+    count, firsts = Counter[str](), dict[str, SkippedFrame]()
+    for frame in skipped:
+        count[frame.reason] += 1
+        firsts.setdefault(frame.reason, frame)
+    text = ", ".join(f"{reason} {number}" for reason, number in count.most_common()) or "no clip"
     example = ""
-    if counts:
-        first = next(frame for frame in skipped if frame.reason == counts[0][0])
+    if count:
+        first = firsts[count.most_common(1)[0][0]]
         where = f"{first.clip} frame {first.index}" if first.index >= 0 else first.clip
         example = f"; for example {where}: {first.detail or first.reason}"
     return CorpusError(f"nothing in this {source} corpus is usable: {text}{example}")

@@ -233,7 +233,8 @@ def _images(
     """In the order of their names."""
     table = table.assign(image=table["image"].map(clip_name)).sort_values("image", kind="stable")
     nameless, again = table["image"] == "", table["image"] == table["image"].shift()
-    for row, name in table["image"][nameless | again].sort_index().items():
+    left_out = table["image"][nameless | again].sort_index()
+    for row, name in zip(left_out.index.tolist(), left_out, strict=True):
         reason = "duplicate_clip" if name else "missing_image"
         skipped.append(SkippedFrame(name, -1, reason, f"row {row + 1}" + ("" if name else " names no image")))
     table = table[~(nameless | again)]
@@ -242,9 +243,9 @@ def _images(
 
     def image(number: int) -> TableImage:
         name, subject, *more = (column[number].as_py() for column in texts)
-        fold, *labels = values[number].tolist()
+        fold, valence, arousal = values[number].tolist()
         known = dict(zip(further, more, strict=True))
-        return TableImage(name, subject or unnamed(name), int(fold), root / name, *labels, scale, known)
+        return TableImage(name, subject or unnamed(name), int(fold), root / name, valence, arousal, scale, known)
 
     return LazyClips(len(table), image)
 

@@ -106,20 +106,20 @@ def prepare_corpus(
     recipe = _Recipe(image_size, crop, detector, points, landmarks or 5)
     with unfinished(out) as part:
         writer = CorpusWriter(part, image_size, recipe.points)
-        skipped, said = list(listing.skipped), list[ClipNote]()
+        writer.skip(listing.skipped)
+        said = list[ClipNote]()
         with closing(_work(clips, part, recipe, workers)) as results:
             for done, (clip, faces) in enumerate(zip(clips, results, strict=True)):
                 raw = _raw(part, done)
                 with open(raw, "rb") as pixels:
                     writer.add(faces, person(clip), pixels)
                 raw.unlink()
-                skipped += faces.skipped
                 said += faces.notes
                 progress(done + 1, len(clips), "cutting out faces", clip.name)
         if not writer.rows:
-            raise nothing_usable(listing.source, skipped)
+            raise nothing_usable(listing.source, writer.skipped())
         listing = replace(listing, notes=[*listing.notes, *_texts(said)])
-        writer.finish(listing, crop, detector_name, skipped, request)
+        writer.finish(listing, crop, detector_name, request)
     return PreparedCorpus.open(out)
 
 

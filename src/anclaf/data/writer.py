@@ -6,11 +6,12 @@ import shutil
 import zipfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ FACES_PER_SHARD = 2048
 """96 MiB at 128 x 128 pixels."""
 
 _PIECE = 2**20
+_SKIPPED = pa.schema({"clip": pa.string(), "frame": pa.int64(), "reason": pa.string(), "detail": pa.string()})
 
 REQUEST_FILE = "request.txt"
 """Fingerprint of the options and the source files, by which a second run knows that it has nothing to do."""
@@ -39,8 +41,8 @@ NO_DETECTOR = "none"
 
 @dataclass(frozen=True)
 class ClipFaces:
-    """One clip's faces without their pixels. index: rows of frame, time_s, valence, arousal. columns: what else is
-    known of each row; empty where nothing is known of any."""
+    """One clip's faces without their pixels. index: rows of frame, time_s, valence, arousal. skipped: frames without a
+    face here. columns: what else is known of each row; empty where nothing is known of any."""
 
     clip: str
     fold: int
@@ -107,10 +109,13 @@ class CorpusWriter:
         self._index = pd.DataFrame()  # no row, but each column's type
         self._columns: dict[str, _Cells] = {}
         self._people = array("Q")  # a digest of whose each clip is
+        self._skipped: list[SkippedFrame] = []
+        self._reasons = Counter[str]()
         self.rows = self._clips = 0
 
     def add(self, faces: ClipFaces, subject: str, pixels: BufferedIOBase) -> None:
-        """Append a clip: its rows, and its pixels, raw, from a file or from memory."""
+        """Append a clip: what of it was skipped, its rows, and its pixels, raw, from a file or from memory."""
+        self.skip(faces.skipped)
         count = left = len(faces.index)
         while left:
             room = self._buffer[self._filled : self._filled + left]
@@ -134,9 +139,34 @@ class CorpusWriter:
         if len(self._rows) >= FACES_PER_SHARD:
             self._spool_tables()
 
+    def skip(self, frames: Iterable[SkippedFrame]) -> None:
+        """Append frames without a face here, of any clip."""
+        for frame in frames:
+            self._skipped.append(frame)
+            self._reasons[frame.reason] += 1
+            if len(self._skipped) == FACES_PER_SHARD:
+                self._spool_skipped()
+
+    def skipped(self) -> Iterator[SkippedFrame]:
+        """What `skip` was given, in order."""
+        self._spool_skipped()
+        for frames in self._pieces("skipped"):
+            yield from frames
+
     def _spool(self, name: str) -> Path:
         """Where what is written at the end grows until then: it would fill the memory."""
         return self._folder / f"{name}.raw"
+
+    def _pieces(self, name: str) -> Iterator[Any]:
+        """What was pickled there, one after the other."""
+        with open(self._spool(name), "rb") as file:
+            while file.peek(1):
+                yield pickle.load(file)
+
+    def _spool_skipped(self) -> None:
+        with open(self._spool("skipped"), "ab") as file:
+            pickle.dump(self._skipped, file)
+        self._skipped = []
 
     def _spool_tables(self) -> None:
         table = pd.DataFrame(self._rows, columns=[*INDEX_COLUMNS[:7]])
@@ -154,11 +184,9 @@ class CorpusWriter:
 
     def _tables(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
         """Pieces of the index and of the columns, as the whole tables would be."""
-        with open(self._spool("tables"), "rb") as file:
-            while file.peek(1):
-                table, known = pickle.load(file)
-                cells = {name: cells.typed(known.get(name), len(table)) for name, cells in self._columns.items()}
-                yield table.astype(self._index.dtypes), pd.DataFrame(cells)
+        for table, known in self._pieces("tables"):
+            cells = {name: cells.typed(known.get(name), len(table)) for name, cells in self._columns.items()}
+            yield table.astype(self._index.dtypes), pd.DataFrame(cells)
 
     def _write_tables(self, digest: "hashlib._Hash") -> None:
         """`index.parquet` and, where anything is known, `columns.parquet`, a piece at a time."""
@@ -175,6 +203,13 @@ class CorpusWriter:
                     if name not in files:
                         files[name] = stack.enter_context(pq.ParquetWriter(self._folder / name, piece.schema))
                     files[name].write_table(piece)
+
+    def _write_skipped(self) -> None:
+        self._spool_skipped()
+        with pq.ParquetWriter(self._folder / "skipped.parquet", _SKIPPED) as file:
+            for frames in self._pieces("skipped"):
+                rows = [{"clip": f.clip, "frame": f.index, "reason": f.reason, "detail": f.detail} for f in frames]
+                file.write_table(pa.Table.from_pylist(rows, _SKIPPED))
 
     def _write_shard(self) -> None:
         faces = self._buffer[: self._filled]
@@ -194,16 +229,13 @@ class CorpusWriter:
                     np.lib.format.write_array_header_1_0(member, header)
                     shutil.copyfileobj(raw, member, _PIECE)
 
-    def finish(
-        self, listing: CorpusListing, crop: CropName, detector: str, skipped: list[SkippedFrame], request: str
-    ) -> None:
+    def finish(self, listing: CorpusListing, crop: CropName, detector: str, request: str) -> None:
         """Write the last shard, the tables and, last of all, the card.
 
         Args:
             listing: what it is, its clips apart.
             crop: how the faces were cut out.
             detector: which found them, or `NO_DETECTOR`.
-            skipped: frames without a face here.
             request: fingerprint of whatever decides the corpus, for `finished`.
         """
         if self._filled:
@@ -211,16 +243,13 @@ class CorpusWriter:
         if self._rows:
             self._spool_tables()
         self._write_geometry()
-        rows = [(frame.clip, frame.index, frame.reason, frame.detail) for frame in skipped]
-        table = pd.DataFrame(rows, columns=["clip", "frame", "reason", "detail"])
-        table = table.astype({"clip": str, "frame": np.int64, "reason": str, "detail": str})
-        table.to_parquet(self._folder / "skipped.parquet")
+        self._write_skipped()
         digest = self._pixels
         with open(self._spool("landmarks"), "rb") as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
         self._write_tables(digest)
-        for name in ("landmarks", "matrix", "tables"):
+        for name in ("landmarks", "matrix", "tables", "skipped"):
             self._spool(name).unlink()
         settings = [listing.source, listing.scale.low, listing.scale.high, listing.fps, listing.options]
         digest.update(fingerprint([*settings, self._buffer.shape[1], crop, detector]).encode())
@@ -236,7 +265,7 @@ class CorpusWriter:
             subjects=_different(self._people),
             landmarks=self._points,
             detector=detector,
-            skipped=dict(sorted(Counter(frame.reason for frame in skipped).items())),
+            skipped=dict(sorted(self._reasons.items())),
             notes=listing.notes,
             options=listing.options,
             versions=versions(),
