@@ -6,10 +6,11 @@ SOURCES := src tests benchmarks starter docs
 JOBS ?= 2
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 export OPENBLAS_NUM_THREADS ?= 2
-# Not compiled when it is installed, but when it is first imported: most of it never is.
+# What is installed is compiled when it is first imported, for most of it never is; so Python must be let write that.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: demo starter test test-browser check lint types layers site clean
+.PHONY: demo starter test test-all test-browser check lint types layers site clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -32,6 +33,9 @@ starter: .venv/ready
 	$(BIN)/python -m starter build $(STARTER) $(foreach rig,$(RIG),--rig $(rig)) --assets $(ASSETS) --identities 3000 --jobs 2
 
 test: .venv/ready
+	$(PYTEST) -n $(JOBS) --dist loadfile -m "not thorough"
+
+test-all: .venv/ready
 	$(PYTEST) -n $(JOBS) --dist loadfile
 
 # The pages in Debian's or another Chromium: CHROMIUM names one that is not found by itself, ONNXRUNTIME_WEB the npm package.

@@ -24,9 +24,9 @@ class Visit:
     wrong: list[str]
 
     def analyse(self, files: list[Path], seconds: float = 240) -> None:
+        self.page.evaluate("document.getElementById('about').hidden = true")  # shown again when it is done
         self.page.set_input_files("#file", files)
-        until(self.page, "!document.getElementById('work').hidden")
-        until(self.page, "document.getElementById('work').hidden", seconds)
+        until(self.page, DONE, seconds)
         assert self.page.inner_text("#problem") == ""
 
     def table(self) -> pd.DataFrame:

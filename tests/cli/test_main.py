@@ -156,7 +156,9 @@ def test_prepare_puppet_again_does_nothing(puppet: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(one, marks=[pytest.mark.thorough] * (one == "as-written")) for one in sorted(RECIPES)]
+)
 def test_every_recipe_runs(recipe: str, make_corpus, tmp_path: Path):
     corpus = make_corpus(subjects=12, clips=1, frames=4, size=make_run(recipe).model.image_size)
     words = [

@@ -194,7 +194,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_ctrl_c_ends_cameras(model: Path, tmp_path: Path, jobs: int):
     """All at once, with whole files; a terminal sends it to the workers too."""
     cameras = [CAMERA, CAMERA.replace("testsrc", "testsrc2")][:jobs]

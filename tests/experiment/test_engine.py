@@ -346,7 +346,7 @@ for seed, geometry, steps in ((2, False, 5), (3, False, 5), (4, False, 5), (5, T
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_processes_train_as_one(corpus: PreparedCorpus, tmp_path: Path):
     script = tmp_path / "train.py"
     script.write_text(_TWO)

@@ -223,7 +223,7 @@ def test_killed_drivers_change_no_number(corpus: PreparedCorpus, tmp_path: Path)
     assert _metrics(killed) == _metrics(whole)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_ray_nodes_and_a_killed_worker_change_no_number(cluster, corpus: PreparedCorpus, tmp_path: Path):
     here, there = tmp_path / "here", tmp_path / "there"
     for out in (here, there):

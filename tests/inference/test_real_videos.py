@@ -63,7 +63,7 @@ def check_one_face_throughout(rows: pd.DataFrame, frames: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "clip", [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in GRID]
+    "clip", [name if name in SOME else pytest.param(name, marks=pytest.mark.thorough) for name in GRID]
 )
 def test_a_talking_face_is_one_track_with_an_estimate_in_every_frame(
     estimator: AffectEstimator, videos: Path, clip: str
@@ -71,7 +71,7 @@ def test_a_talking_face_is_one_track_with_an_estimate_in_every_frame(
     check_one_face_throughout(estimator.predict(videos / "grid" / f"{clip}.mpg"), 75)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_changing_close_face_is_one_track(estimator: AffectEstimator, videos: Path):
     check_one_face_throughout(estimator.predict(videos / "pyfeat_WolfgangLanger_Pexels.mp4"), 472)
 
@@ -80,7 +80,7 @@ def test_a_changing_close_face_is_one_track(estimator: AffectEstimator, videos: 
     ("name", "with_face"),
     [
         ("pyfeat_face_noface.mov", range(72)),
-        pytest.param("pyfeat_noface_face.mov", range(96, 168), marks=pytest.mark.slow),
+        pytest.param("pyfeat_noface_face.mov", range(96, 168), marks=pytest.mark.thorough),
     ],
 )
 def test_no_face_is_said_exactly_while_there_is_none(
@@ -143,7 +143,7 @@ def test_haar_too_gives_a_row_for_every_frame(model: Callable[..., Path], videos
     assert rows.attrs["detector"] == "haar"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_haar_keeps_one_person_one_track(model: Callable[..., Path], videos: Path):
     """Of this video's five false detections one begins a track; it is seen in one frame."""
     estimator = AffectEstimator.load(model("base"), detector=HaarDetector())
@@ -186,7 +186,9 @@ MOVES: dict[str, Callable[[float, int], float]] = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-@pytest.mark.parametrize("people", [("bbaf2n", "lrwp9a"), pytest.param(("brbk7n", "lbbc2a"), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "people", [("bbaf2n", "lrwp9a"), pytest.param(("brbk7n", "lbbc2a"), marks=pytest.mark.thorough)]
+)
 def test_people_who_cross_keep_their_ids(estimator: AffectEstimator, videos: Path, people: tuple[str, str], move: str):
     """The two are covered by one another for about a second."""
     clips = []

@@ -156,7 +156,7 @@ def photographs(request: pytest.FixtureRequest) -> pd.DataFrame:
     return labels[labels["v"].notna()]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 class TestPhotographs:
     pytestmark = realdata
 
@@ -182,7 +182,7 @@ class TestVideos:
         assert np.median(valence[30:60]) - np.median(valence[:10]) >= 0.5
         assert np.abs(valence).max() <= 1
 
-    @pytest.mark.slow
+    @pytest.mark.thorough
     def test_a_neutral_sentence_stays_near_the_middle(self):
         estimator = AffectEstimator.load("starter", detector=f"yunet:{YUNET}")
         clips = sorted((VIDEOS / "grid").glob("*.mpg"))

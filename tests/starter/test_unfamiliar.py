@@ -28,7 +28,7 @@ SIZE = 64
 
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.slow,
+    pytest.mark.thorough,
     pytest.mark.skipif(not (RIG.is_file() and ASSETS.is_dir()), reason="no head model beside the checkout"),
 ]
 
