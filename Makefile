@@ -5,6 +5,7 @@ SOURCES := src tests benchmarks starter docs
 # Two at a time, each with one thread; a file's tests stay together, as what they share is made once for each process.
 JOBS ?= 2
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+SUITE := $(PYTEST) -n $(JOBS) --dist loadfile
 export OPENBLAS_NUM_THREADS ?= 2
 # What is installed is compiled when it is first imported, for most of it never is; so Python must be let write that.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,10 +34,10 @@ starter: .venv/ready
 	$(BIN)/python -m starter build $(STARTER) $(foreach rig,$(RIG),--rig $(rig)) --assets $(ASSETS) --identities 3000 --jobs 2
 
 test: .venv/ready
-	$(PYTEST) -n $(JOBS) --dist loadfile -m "not thorough"
+	$(SUITE) -m "not thorough"
 
 test-all: .venv/ready
-	$(PYTEST) -n $(JOBS) --dist loadfile
+	$(SUITE)
 
 # The pages in Debian's or another Chromium: CHROMIUM names one that is not found by itself, ONNXRUNTIME_WEB the npm package.
 test-browser: .venv/ready
@@ -57,7 +58,7 @@ site: .venv/ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 check: lint types layers
-	$(PYTEST) -n $(JOBS) --dist loadfile --cov --cov-report=term
+	$(SUITE) --cov --cov-report=term
 
 clean:
 	rm -rf .venv demo build/site

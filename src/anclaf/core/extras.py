@@ -30,9 +30,9 @@ def installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def what_to_install(module: str) -> str:
+def what_to_install(module: str, trouble: str = "is not installed") -> str:
     """What is said of a module of `EXTRAS` that is missing."""
-    return f"{module} is not installed: pip install 'anclaf[{EXTRAS[module]}]'"
+    return f"{module} {trouble}: pip install 'anclaf[{EXTRAS[module]}]'"
 
 
 @contextmanager
@@ -48,5 +48,6 @@ def naming_extras() -> Iterator[None]:
         module = (error.name or "").partition(".")[0]
         if module not in EXTRAS:
             raise
-        broken = "" if isinstance(error, ModuleNotFoundError) and error.name == module else f" whole ({error})"
-        raise ConfigError(what_to_install(module).replace(" installed:", f" installed{broken}:")) from error
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            raise ConfigError(what_to_install(module)) from error
+        raise ConfigError(what_to_install(module, f"is not installed whole ({error})")) from error
