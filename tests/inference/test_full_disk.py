@@ -18,13 +18,13 @@ COMPILER = shutil.which("cc")
 
 
 CASES = {
-    ("new", 2, False): 11,
-    ("all", 4, False): 8,
-    ("all", 7, True): 4,
-    ("parquet", 13, False): 9,
-    ("median", 3, False): 6,
-    ("overwrite", 3, False): 7,
-    ("resume", 3, False): 4,
+    ("new", 1, False): 22,
+    ("all", 3, False): 11,
+    ("all", 5, True): 6,
+    ("parquet", 9, False): 14,
+    ("median", 2, False): 10,
+    ("overwrite", 2, False): 11,
+    ("resume", 2, False): 6,
     ("summarize", 1, False): 3,
 }
 """What is run, every how many writes fail, and whether for one write only -> how many that are at least."""
